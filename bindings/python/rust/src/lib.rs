@@ -1,0 +1,1 @@
+//! `gossip._core`: the Rust half of `import gossip`.

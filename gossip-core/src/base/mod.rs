@@ -1,0 +1,10 @@
+//! The floor everything stands on: time, randomness, ids, names, addresses.
+//!
+//! Nothing here knows a protocol or touches the operating system.
+
+pub mod addr;
+pub mod config_error;
+pub mod ids;
+pub mod name;
+pub mod rng;
+pub mod time;

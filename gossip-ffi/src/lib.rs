@@ -1,0 +1,1 @@
+//! libgossip: the C ABI over `gossip-core`.

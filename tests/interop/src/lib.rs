@@ -1,0 +1,1 @@
+//! Clusters of our nodes and real Go peers.
