@@ -1,1 +1,3 @@
-//! TBD
+//! Bytes to typed messages and back.
+
+pub mod message;
