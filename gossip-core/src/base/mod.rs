@@ -5,6 +5,7 @@
 pub mod addr;
 pub mod config_error;
 pub mod ids;
+pub mod keys;
 pub mod name;
 pub mod rng;
 pub mod time;

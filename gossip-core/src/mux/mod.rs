@@ -1,1 +1,3 @@
-//! TBD
+//! Which bytes belong to whom.
+
+pub mod framing;

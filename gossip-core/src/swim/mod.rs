@@ -1,1 +1,4 @@
-//! TBD
+//! Membership rules on typed messages.
+
+pub mod node;
+pub mod tuning;

@@ -1,0 +1,178 @@
+//! What a machine wants done: streams opened, the application told or asked.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::addr::Target;
+use crate::base::ids::{AskId, ExchangeId, TaskId};
+use crate::base::name::NodeName;
+use crate::base::time::Time;
+use crate::pool::exchange::{ExchangeError, Opening};
+use crate::swim::node::{Member, Node};
+use crate::wire::push_pull::LocalState;
+
+/// One thing the host of a machine must do.
+#[derive(Debug)]
+pub enum Action {
+    /// Connect to `to` and run an outbound exchange that opens with `opening`. Its news
+    /// come back through `handle_exchange`, at last exactly one `Finished` or `Failed`.
+    Open {
+        /// Names the exchange in what follows.
+        id: ExchangeId,
+        /// Whom to connect to.
+        to: Target,
+        /// What to say.
+        opening: Opening,
+        /// When to give up connecting and writing (for a ping: altogether).
+        deadline: Time,
+    },
+    /// The inbound push/pull `id` may answer with this state.
+    Answer {
+        /// The exchange that waits.
+        id: ExchangeId,
+        /// Our state, as it was before the remote one was merged.
+        state: LocalState,
+    },
+    /// Close the exchange `id` without another word.
+    Drop {
+        /// The exchange to close.
+        id: ExchangeId,
+    },
+    /// Tell the application; no answer is expected.
+    Tell(Notice),
+    /// Ask the application; the answer comes back through `handle_reply`.
+    Ask {
+        /// Names the question in the reply.
+        id: AskId,
+        /// What is asked.
+        question: Question,
+        /// From then on a reply comes too late: the default has been taken.
+        deadline: Time,
+    },
+    /// A command has completed, exactly once for each `TaskId`.
+    Done {
+        /// The command.
+        id: TaskId,
+        /// How it went.
+        outcome: Outcome,
+    },
+}
+
+/// News for the application, in the order in which things happened.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A node joined, or came back.
+    Joined(Member),
+    /// A node is gone: its state says whether it died or left.
+    Left(Member),
+    /// A node changed its metadata.
+    Updated(Member),
+    /// Another node claims the name of a known one; `other` was refused.
+    Conflict {
+        /// The node that keeps the name.
+        existing: Member,
+        /// The claimant.
+        other: Node,
+    },
+    /// A user message arrived.
+    Message(UserMessage),
+    /// The application state of another node arrived by push/pull.
+    RemoteState {
+        /// Whether the exchange was part of a join.
+        join: bool,
+        /// The state, as the other application wrote it.
+        state: Bytes,
+    },
+    /// A probe was answered directly.
+    Pinged {
+        /// Who answered.
+        member: Member,
+        /// From sending the ping to receiving the ack.
+        rtt: Duration,
+        /// Bytes of the answering application.
+        payload: Bytes,
+    },
+}
+
+/// A user message and where it came from.
+#[derive(Debug, Clone)]
+pub struct UserMessage {
+    /// The bytes as sent.
+    pub bytes: Bytes,
+    /// Address of the sender: the gossip port for datagrams, an ephemeral port for streams.
+    pub from: SocketAddr,
+    /// True if it came on a stream.
+    pub reliable: bool,
+}
+
+/// A question that the protocol waits for, up to a deadline.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// Your state for a push/pull? Default: the published one.
+    LocalState {
+        /// Whether the exchange is part of a join.
+        join: bool,
+    },
+    /// May this node be a member? Default: no.
+    AdmitAlive(Member),
+    /// May we merge with these nodes? Default: no.
+    AdmitMerge(Vec<Member>),
+    /// May this silent node be pinged over TCP? Default: yes.
+    AllowStreamPing(NodeName),
+}
+
+/// The application's answer to a question.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The state that was asked for.
+    State(Bytes),
+    /// Yes.
+    Admit,
+    /// No.
+    Refuse,
+}
+
+/// Which questions the application wants to be asked; the others cost nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Ask for the state of each push/pull instead of using the published one.
+    pub local_state: bool,
+    /// Ask before a node becomes or is refreshed as a member.
+    pub admit_alive: bool,
+    /// Ask before the state received in a join is merged.
+    pub admit_merge: bool,
+    /// Ask before a stream ping.
+    pub allow_stream_ping: bool,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// What became of each address of a join.
+    Join(JoinReport),
+    /// The goodbye was sent as often as it should be, or nobody is there to hear it.
+    Left,
+    /// The update was sent as often as it should be, or nobody is there to hear it.
+    Updated,
+    /// The ping was answered after this time.
+    Pinged(Duration),
+    /// A reliable message was written.
+    Sent,
+    /// The time given ran out; for leave and update, what was announced stays announced.
+    TimedOut,
+    /// A stream did not do its work.
+    Failed(ExchangeError),
+    /// The application's leave or the end of the machine overtook the command.
+    Cancelled,
+}
+
+/// What became of each address of a join.
+#[derive(Debug, Default)]
+pub struct JoinReport {
+    /// Addresses with which state was exchanged.
+    pub reached: Vec<SocketAddr>,
+    /// Addresses that could not be reached, and why.
+    pub failed: Vec<(SocketAddr, ExchangeError)>,
+}

@@ -1,0 +1,40 @@
+//! Why a command was refused. A refused command has changed nothing.
+
+use thiserror::Error;
+
+/// Why a machine did not take a command; nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The bytes do not fit where they must.
+    #[error("{what} is {size} bytes, at most {limit} fit")]
+    TooLarge {
+        /// What is too large: `broadcast`, `message`, `metadata`.
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The broadcast queue holds as many as it may.
+    #[error("broadcast queue is full ({limit} waiting); try again when some have been sent")]
+    QueueFull {
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The pool has left; join again first.
+    #[error("pool has left; join again first")]
+    HasLeft,
+    /// A target without a name, where the configuration requires one.
+    #[error("node names are required by configuration; write name/host:port")]
+    NameRequired,
+    /// No member has that name.
+    #[error("no member is named {0}")]
+    UnknownMember(crate::base::name::NodeName),
+    /// Our own address is not among the allowed networks, or the application refused us.
+    #[error("own address {0} lies in no network of cidrs_allowed")]
+    OwnAddressNotAllowed(std::net::SocketAddr),
+    /// The keyring did not take the change.
+    #[error(transparent)]
+    Keyring(#[from] crate::wire::keyring::KeyringError),
+}

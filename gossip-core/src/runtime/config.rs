@@ -1,0 +1,167 @@
+//! The configuration of a node: its name, its port, its limits.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use crate::base::config_error::ConfigError;
+use crate::base::keys::{Key, Kind, parse_count, parse_duration, parse_list, write_duration, write_list};
+
+/// Everything that can be chosen about a node. The names are memberlist's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The node's name in all its pools, unique in each. Empty: the host's name.
+    pub name: String,
+    /// Addresses to listen on, all with the same port. Default: all IPv4 interfaces.
+    pub bind_addr: Vec<IpAddr>,
+    /// TCP and UDP port; 0 takes a free one, the same number for both. Default 7946.
+    pub bind_port: u16,
+    /// The address told to others; `None` chooses: the bound one, or behind a wildcard
+    /// this host's private address.
+    pub advertise_addr: Option<IpAddr>,
+    /// The port told to others; 0 means the bound one.
+    pub advertise_port: u16,
+    /// Threads for the network, 1 to 64. Default 2.
+    pub threads: usize,
+    /// A connection that says nothing for this long goes to the native listener, so that
+    /// protocols in which the server speaks first work. Default 3 s.
+    pub sniff_timeout: Duration,
+    /// Connections that have not yet said whom they want; more are closed and counted.
+    pub max_sniffing: usize,
+    /// The same for one source address.
+    pub max_sniffing_per_source: usize,
+    /// Connections that wait for an accept of each listener; more are closed and counted.
+    pub listener_backlog: usize,
+    /// Datagrams that wait for the packet receiver; more are dropped and counted.
+    pub packet_queue: usize,
+    /// Receive buffer asked of the system for each UDP socket; halved until it is granted.
+    pub udp_recv_buffer: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            bind_addr: vec![Ipv4Addr::UNSPECIFIED.into()],
+            bind_port: 7946,
+            advertise_addr: None,
+            advertise_port: 0,
+            threads: 2,
+            sniff_timeout: Duration::from_secs(3),
+            max_sniffing: 1024,
+            max_sniffing_per_source: 64,
+            listener_backlog: 128,
+            packet_queue: 4096,
+            udp_recv_buffer: 2 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// Checks every value; the error names the first that cannot work, its value and the rule.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let counts = [
+            ("threads", self.threads, 1, 64),
+            ("max_sniffing", self.max_sniffing, 1, 1 << 20),
+            ("max_sniffing_per_source", self.max_sniffing_per_source, 1, 1 << 20),
+            ("listener_backlog", self.listener_backlog, 1, 1 << 16),
+            ("packet_queue", self.packet_queue, 1, 1 << 20),
+            ("udp_recv_buffer", self.udp_recv_buffer, 4096, 1 << 30),
+        ];
+        for (field, value, min, max) in counts {
+            if value < min || value > max {
+                return Err(ConfigError::new(field, value, format!("must be from {min} to {max}")));
+            }
+        }
+        if self.bind_addr.is_empty() {
+            return Err(ConfigError::new("bind_addr", "empty", "needs at least one address"));
+        }
+        if self.sniff_timeout.is_zero() || self.sniff_timeout > Duration::from_secs(3600) {
+            let value = format!("{:?}", self.sniff_timeout);
+            return Err(ConfigError::new("sniff_timeout", value, "must be longer than zero and at most 1 h"));
+        }
+        if self.name.len() > 255 {
+            let value = format!("{} bytes long", self.name.len());
+            return Err(ConfigError::new("name", value, "must be at most 255 bytes"));
+        }
+        if let Some(ip) = self.advertise_addr.filter(IpAddr::is_unspecified) {
+            return Err(ConfigError::new("advertise_addr", ip, "must be an address that others can reach"));
+        }
+        Ok(())
+    }
+}
+
+fn parse_ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "must be an IP address such as 192.0.2.1 or 2001:db8::1".to_owned())
+}
+
+/// A row for a plain number.
+macro_rules! count {
+    ($field:ident, $min:literal, $max:literal, $about:literal) => {
+        Key {
+            name: stringify!($field),
+            kind: Kind::Count,
+            range: concat!(stringify!($min), " to ", stringify!($max)),
+            about: $about,
+            get: |config| config.$field.to_string(),
+            set: |config, text| parse_count(text, $min, $max).map(|value| config.$field = value),
+        }
+    };
+}
+
+/// Every key of [`Config`], in the order of the manual.
+pub const KEYS: &[Key<Config>] = &[
+    Key {
+        name: "name",
+        kind: Kind::Text,
+        range: "at most 255 bytes",
+        about: "the node's name, unique in each pool; empty takes the host's name",
+        get: |config| config.name.clone(),
+        set: |config, text| {
+            text.clone_into(&mut config.name);
+            Ok(())
+        },
+    },
+    Key {
+        name: "bind_addr",
+        kind: Kind::List,
+        range: "IP addresses, separated by commas",
+        about: "addresses to listen on, all with the same port",
+        get: |config| write_list(&config.bind_addr),
+        set: |config, text| {
+            config.bind_addr = parse_list(text, parse_ip)?;
+            Ok(())
+        },
+    },
+    count!(bind_port, 0, 65535, "TCP and UDP port; 0 takes a free one"),
+    Key {
+        name: "advertise_addr",
+        kind: Kind::Text,
+        range: "an IP address, or empty",
+        about: "the address told to others; empty chooses the bound one, or a private one of this host",
+        get: |config| config.advertise_addr.map(|ip| ip.to_string()).unwrap_or_default(),
+        set: |config, text| {
+            config.advertise_addr = if text.is_empty() { None } else { Some(parse_ip(text)?) };
+            Ok(())
+        },
+    },
+    count!(advertise_port, 0, 65535, "the port told to others; 0 means the bound one"),
+    count!(threads, 1, 64, "threads for the network"),
+    Key {
+        name: "sniff_timeout",
+        kind: Kind::Duration,
+        range: "1 ms to 1 h",
+        about: "after this long without a byte a connection goes to the native listener",
+        get: |config| write_duration(config.sniff_timeout),
+        set: |config, text| parse_duration(text).map(|value| config.sniff_timeout = value),
+    },
+    count!(max_sniffing, 1, 1048576, "connections that have not yet said whom they want"),
+    count!(max_sniffing_per_source, 1, 1048576, "the same for one source address"),
+    count!(listener_backlog, 1, 65536, "connections that wait for an accept of each listener"),
+    count!(packet_queue, 1, 1048576, "datagrams that wait for the packet receiver"),
+    count!(
+        udp_recv_buffer,
+        4096,
+        1073741824,
+        "receive buffer asked of the system for each UDP socket, in bytes"
+    ),
+];

@@ -1,0 +1,75 @@
+//! The errors of the public API, each with a stable number for the C ABI.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::base::config_error::ConfigError;
+use crate::base::ids::PoolId;
+use crate::net::error::NetError;
+use crate::pool::error::CommandError;
+use crate::pool::exchange::ExchangeError;
+
+/// Why an operation did not do what was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration value cannot work; nothing was opened or changed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A socket operation did not work; nothing stays half open.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The pool did not take the command; nothing has changed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A pool with this id exists already; nothing has changed.
+    #[error("pool {0} is registered already")]
+    PoolExists(PoolId),
+    /// The node has not been started, so the pool cannot do that yet.
+    #[error("node is not started; call start first")]
+    NotStarted,
+    /// The node or pool has been shut down.
+    #[error("node or pool is shut down")]
+    Closed,
+    /// The time given ran out; the operation may still complete in the background.
+    #[error("timed out after {0:?}")]
+    Timeout(Duration),
+    /// No seed could be reached; the pool is as it was.
+    #[error("could not join: {}", list(.0))]
+    Join(Vec<SeedError>),
+    /// A reliable message was not delivered.
+    #[error("message to {to} was not sent: {error}")]
+    Send {
+        /// Whom it was for.
+        to: SocketAddr,
+        /// What went wrong.
+        error: ExchangeError,
+    },
+    /// No answer to a ping.
+    #[error("no response from {0}")]
+    NoResponse(String),
+    /// A callback asked for something that would wait for that callback to return.
+    #[error("called from a callback that it would wait for; call it from another thread")]
+    Deadlock,
+    /// Another command overtook this one, such as a leave during a join.
+    #[error("cancelled by a leave or shutdown")]
+    Cancelled,
+    /// A defect of the library: a task panicked. The node is closed; please report it.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// One seed that could not be joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedError {
+    /// The seed as given, or the address it resolved to.
+    pub seed: String,
+    /// What went wrong.
+    pub reason: String,
+}
+
+fn list(seeds: &[SeedError]) -> String {
+    seeds.iter().map(|seed| format!("{}: {}", seed.seed, seed.reason)).collect::<Vec<_>>().join("; ")
+}
