@@ -1,6 +1,7 @@
 // Command memberlist is an unmodified memberlist node, built with one of
 // several releases: `go build -modfile=v0.1.5.mod` and so on; go.mod is the
-// newest. See package peer for how it is driven.
+// newest. See package peer for how it is driven. A new import needs `go mod
+// tidy -modfile=...` for each of them.
 package main
 
 import (
