@@ -40,12 +40,12 @@ impl<T> Timers<T> {
         self.due.first_key_value().map(|(key, _)| key.0)
     }
 
-    /// Takes the first timer that is due at `now`.
-    pub fn pop_due(&mut self, now: Time) -> Option<T> {
+    /// Takes the first timer that is due at `now`, with the time for which it was set.
+    pub fn pop_due(&mut self, now: Time) -> Option<(Time, T)> {
         if self.first()? > now {
             return None;
         }
-        self.due.pop_first().map(|(_, timer)| timer)
+        self.due.pop_first().map(|(key, timer)| (key.0, timer))
     }
 
     /// How many are set.
@@ -70,7 +70,7 @@ mod tests {
         timers.set(Time::from_nanos(10), 'a');
         timers.set(Time::from_nanos(10), 'b');
 
-        let due = std::iter::from_fn(|| timers.pop_due(Time::from_nanos(15))).collect::<String>();
+        let due = std::iter::from_fn(|| timers.pop_due(Time::from_nanos(15))).map(|due| due.1).collect::<String>();
 
         assert_eq!(due, "ab");
         assert_eq!(timers.first(), Some(Time::from_nanos(20)));
@@ -83,6 +83,6 @@ mod tests {
 
         assert_eq!(timers.cancel(key), Some('a'));
         assert_eq!(timers.cancel(key), None);
-        assert_eq!(timers.pop_due(Time::FAR), None);
+        assert!(timers.pop_due(Time::FAR).is_none());
     }
 }
