@@ -1,1 +1,3 @@
-//! TBD
+//! The sans-I/O machine of one pool.
+
+pub mod exchange;
