@@ -12,6 +12,7 @@ use gossip_core::wire::message::NodeRecord;
 use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
 use gossip_core::wire::push_pull::LocalState;
+use gossip_core::wire::stream::{self, Frame, FrameReader};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -162,6 +163,19 @@ fn what_was_wrong_first_is_told_even_if_the_reply_cannot_be_written() {
     exchange.handle_failure(Time::ZERO, ExchangeError::Reset("broken pipe".into()));
 
     assert_eq!(drain(&mut exchange), (vec![], vec![failed(&ExchangeError::Refused(Refused::Encrypted))]));
+}
+
+#[test]
+fn an_encrypted_stream_of_nothing_is_refused_with_an_answer() {
+    let locked = Wire { keyring: ring(1), ..Wire::plain() };
+    let mut exchange = inbound(locked.clone());
+
+    exchange.handle_bytes(Time::ZERO, &stream::frame(&locked, &mut Nonces::seeded(3), true, b""));
+
+    let (reply, news) = drain(&mut exchange);
+    assert_eq!(news, [failed(&ExchangeError::Refused(Refused::Empty))]);
+    let frame = FrameReader::response(locked.into()).push(&reply).unwrap();
+    assert!(matches!(frame, Some(Frame::Error(text)) if text == "missing message type byte"));
 }
 
 /// A client and a server, and what they had to tell.

@@ -438,3 +438,18 @@ fn encode_ack(seq: u32) -> Vec<u8> {
     encode(&Message::Ack(Ack { seq, payload: None }), &mut plain);
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::packet::Scratch;
+
+    #[test]
+    fn exchanges_and_scratches_may_move_to_the_task_that_drives_them() {
+        fn moves<T: Send + 'static>() {}
+
+        moves::<Exchange>();
+        moves::<Scratch>();
+        moves::<RemoteState>();
+    }
+}
