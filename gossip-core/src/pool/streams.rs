@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
 use crate::base::time::Time;
-use crate::pool::action::{Action, Notice, Outcome};
+use crate::pool::action::{Action, Notice, Outcome, Question};
 use crate::pool::asks::Ask;
 use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
 use crate::pool::machine::{Machine, Timer};
@@ -109,7 +109,7 @@ impl Machine {
             // The answer is our state as it was before the remote one is merged.
             Some(Talk::Inbound { .. }) if self.asks.local_state => {
                 let join = state.join;
-                self.ask(now, Ask::Answer { id, state }, crate::pool::action::Question::LocalState { join });
+                self.ask(now, Ask::Answer { id, state }, Question::LocalState { join });
             }
             Some(Talk::Inbound { .. }) => {
                 let own = self.state_with(self.local_state.clone());
@@ -138,8 +138,9 @@ impl Machine {
         }
         if state.join && self.asks.admit_merge {
             let members = state.nodes().filter_map(|record| self.described_member(&record)).collect();
-            let question = crate::pool::action::Question::AdmitMerge(members);
-            return self.ask(now, Ask::Merge { state, join }, question);
+            let question = Question::AdmitMerge(members);
+            self.ask(now, Ask::Merge { state, join }, question);
+            return;
         }
         self.begin_merge(now, state, join);
     }
@@ -219,7 +220,7 @@ impl Machine {
         let id = ExchangeId(self.next_id());
         self.exchanges.insert(id, talk);
         if self.asks.local_state {
-            let question = crate::pool::action::Question::LocalState { join };
+            let question = Question::LocalState { join };
             self.ask(now, Ask::Opening { id, to, join }, question);
         } else {
             self.open_push_pull(now, id, to, join, self.local_state.clone());
