@@ -227,7 +227,7 @@ impl Driver {
             self.shared.counters.streams_refused.raise();
             return;
         }
-        let id = self.machine.accept(now, inbound.peer);
+        let Some(id) = self.machine.accept(now, inbound.peer) else { return };
         let name = self.shared.identity.name.clone();
         let timeout = self.shared.config.tuning().stream_timeout;
         let exchange = Exchange::inbound(now, Arc::clone(self.machine.wire()), nonces(), name, timeout);
@@ -347,14 +347,14 @@ impl Driver {
         }
     }
 
-    /// Carries out everything the machine wants done. Nothing may come between its input
-    /// and this.
+    /// Carries out everything the machine wants done, as its law demands after each input.
     fn drain(&mut self, now: Time) {
-        while let Some(to) = self.machine.poll_transmit(now, &mut self.datagram) {
-            self.transmit(to);
-            self.datagram.clear();
-        }
-        while let Some(action) = self.machine.poll_action() {
+        loop {
+            while let Some(to) = self.machine.poll_transmit(now, &mut self.datagram) {
+                self.transmit(to);
+                self.datagram.clear();
+            }
+            let Some(action) = self.machine.poll_action() else { return };
             self.act(now, action);
         }
     }

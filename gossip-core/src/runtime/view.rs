@@ -17,7 +17,7 @@ impl View {
     pub(crate) fn of(machine: &Machine) -> Self {
         let mut members: Vec<_> = machine.members().filter(|member| member.state.is_live()).collect();
         members.sort_unstable_by(|a, b| a.name().cmp(b.name()));
-        Self { members, health: machine.health(), version: machine.version(), local: Some(machine.local()) }
+        Self { members, health: machine.health(), version: machine.version(), local: machine.local() }
     }
 
     /// This node itself, also after it has left; `None` before the pool has started.
