@@ -4,7 +4,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossip_core::mux::framing::Framing;
+use gossip_core::mux::prefix::Framing;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::runtime::config::{Config, KEYS};
 use gossip_core::runtime::error::Error;
