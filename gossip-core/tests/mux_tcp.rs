@@ -167,7 +167,7 @@ fn a_bare_pool_reads_what_was_awaited_as_a_label_in_vain() {
 }
 
 #[test]
-fn a_port_scan_is_closed_quietly() {
+fn t1_a_port_scan_is_closed_quietly() {
     let host = patient();
     let native = host.port.listen_native().unwrap();
 

@@ -49,25 +49,28 @@ impl Sniffer {
             verdict => Some((verdict, seen.len())),
         };
         let watched = timeout(self.patience, watch(&stream, judge)).await;
-        let timed_out = watched.is_err();
         let stream = stream.into_std()?;
-        let (verdict, seen) = match watched {
-            Ok(decided) => decided?,
+        match watched {
+            // A port scan, or a health check.
+            Ok(Ok((_, 0))) => self.counters.connections_ended_early.raise(),
+            Ok(decided) => return self.settle(Accepted { stream, peer }, decided?),
             Err(_) => {
                 let mut first = [0; LOOK];
                 let seen = stream.peek(&mut first).or_else(no_bytes)?;
                 let bytes = first.get(..seen).unwrap_or_default();
-                (self.owners.table().routes.judge_stream(bytes, Rest::Ended), seen)
+                let verdict = self.owners.table().routes.judge_stream(bytes, Rest::Ended);
+                return self.settle(Accepted { stream, peer }, (verdict, seen));
             }
-        };
+        }
+        Ok(())
+    }
+
+    /// Carries out the verdict about a connection of which `seen` bytes have come.
+    fn settle(&self, connection: Accepted, (verdict, seen): (Verdict, usize)) -> io::Result<()> {
         match verdict {
-            // A port scan, or a health check.
-            _ if seen == 0 && !timed_out => self.counters.connections_ended_early.raise(),
-            Verdict::Owned { owner, skip } => {
-                return self.hand_over(Accepted { stream, peer }, owner, skip);
-            }
+            Verdict::Owned { owner, skip } => return self.hand_over(connection, owner, skip),
             Verdict::Stray(Stray::UnknownPool(id)) => {
-                debug!(%peer, pool = %id, "connection for an unknown pool");
+                debug!(peer = %connection.peer, pool = %id, "connection for an unknown pool");
                 self.counters.connections_unknown_pool.raise();
             }
             _ if seen == 0 => self.counters.connections_silent.raise(),
