@@ -3,6 +3,7 @@
 pub mod config;
 pub mod delegate;
 pub mod error;
+pub mod events;
 pub mod gossip;
 pub mod pool;
 pub mod view;
