@@ -52,21 +52,20 @@ impl Swim {
         self.accept(now, &alive, addr, waiter);
     }
 
-    /// Whether a heard alive message is worth asking the application about: it is not
-    /// about ourselves, its facts are possible, and they are not what we hold already.
-    pub fn is_news(&self, alive: &Alive<'_>) -> bool {
+    /// Whether a heard alive message, if it holds, would make somebody a member or change
+    /// a member's facts: what an application that admits members has to judge. Repeats and
+    /// refutations of admitted nodes do not count.
+    pub fn would_change_facts(&self, now: Time, alive: &Alive<'_>) -> bool {
         if *alive.node == *self.name.as_bytes() {
             return false;
         }
-        let Some(record) = self.roster.get(&alive.node) else { return true };
-        let versions = Versions::from_bytes(blob_bytes(&alive.versions));
-        let same = record.state == State::Alive
-            && record.node.addr.ip.as_bytes() == blob_bytes(&alive.addr)
-            && record.node.addr.port == self.port_or_own(alive.port)
-            && record.node.meta.as_bytes() == blob_bytes(&alive.meta)
-            && Some(record.node.versions) == versions;
-        !same && alive.incarnation > record.incarnation
-            || !matches!(record.state, State::Alive | State::Suspect)
+        let Some(record) = self.roster.get(&alive.node) else { return alive.incarnation > 0 };
+        let Some(node) = self.described(alive) else { return false };
+        match self.claim(now, record, node.addr) {
+            Claim::Same => node != *record.node && alive.incarnation > record.incarnation,
+            Claim::Takeover => true,
+            Claim::Conflict | Claim::NotAllowed => false,
+        }
     }
 
     /// The node that an alive message describes, if its facts are possible.

@@ -194,7 +194,7 @@ mod tests {
                     self.queue.queue(subject, message.into(), Some(TaskId(self.labels.len() as u64 - 1)));
                 }
                 "get" => {
-                    let count = |key: &str| step[key].as_u64().unwrap() as usize;
+                    let count = |key: &str| step[key].as_i64().unwrap().max(0) as usize;
                     let room = Room { overhead: count("overhead"), limit: count("limit"), parts: usize::MAX };
                     let mut taken = Vec::new();
                     self.queue.take(room, mult, members, |message| taken.push(message.to_vec()));

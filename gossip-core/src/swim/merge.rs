@@ -47,7 +47,7 @@ impl Swim {
 }
 
 /// The alive message that a record amounts to.
-pub(crate) fn alive_from<'r>(record: &'r NodeRecord<'_>) -> Alive<'r> {
+pub fn alive_from<'r>(record: &'r NodeRecord<'_>) -> Alive<'r> {
     Alive {
         incarnation: record.incarnation,
         node: Cow::Borrowed(&record.name),
@@ -59,6 +59,6 @@ pub(crate) fn alive_from<'r>(record: &'r NodeRecord<'_>) -> Alive<'r> {
 }
 
 /// The versions a record announces; none if it is too short.
-pub(crate) fn record_versions(record: &NodeRecord<'_>) -> Versions {
+pub fn record_versions(record: &NodeRecord<'_>) -> Versions {
     Versions::from_bytes(blob_bytes(&record.versions)).unwrap_or_default()
 }

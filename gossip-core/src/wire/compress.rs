@@ -113,7 +113,9 @@ impl Coder {
                     return Err(Refused::DecompressedTooLarge(limit));
                 }
                 let more = out.len().max(lzw.len()).max(SMALLEST_STEP);
-                out.resize((out.len() + more).min(limit.saturating_add(1)), 0);
+                let more = more.min(limit.saturating_add(1) - out.len());
+                out.reserve_exact(more);
+                out.resize(out.len() + more, 0);
             }
             let result = self.decoder.decode_bytes(lzw, out.get_mut(written..).unwrap_or_default());
             lzw = lzw.get(result.consumed_in..).unwrap_or_default();

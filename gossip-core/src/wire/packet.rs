@@ -3,6 +3,8 @@
 //! In the steady state neither allocates: decryption happens in the datagram, coders and
 //! buffers live in a [`Scratch`] that the owner keeps.
 
+use std::fmt;
+
 use super::compress::Coder;
 use super::error::Refused;
 use super::limits::{DATAGRAM_DECOMPRESSED_MAX, NESTING_MAX};
@@ -20,6 +22,12 @@ pub struct Scratch {
     packed: Vec<u8>,
     /// The unfolded message of each level of nesting.
     levels: [Vec<u8>; NESTING_MAX],
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
 }
 
 /// Removes the layers of a datagram and hands on its messages, in their order.

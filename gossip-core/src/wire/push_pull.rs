@@ -168,3 +168,42 @@ impl StateReader {
 pub(super) fn checked(number: i64, max: usize) -> Option<usize> {
     usize::try_from(number).ok().filter(|&number| number <= max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::encode::encode_node_record;
+
+    #[test]
+    fn records_are_found_by_number_and_in_order() {
+        let mut records = Vec::new();
+        for name in ["a", "b"] {
+            encode_node_record(
+                &NodeRecord { name: name.as_bytes().into(), ..NodeRecord::default() },
+                &mut records,
+            );
+        }
+        let bytes = LocalState { nodes: 2, records: records.into(), user_state: Bytes::new() }.encode(true);
+        let mut reader = StateReader::new(1);
+        assert_eq!(reader.advance(&bytes), Ok(true));
+
+        let state = reader.finish(bytes.into());
+
+        let names: Vec<_> = state.nodes().map(|node| node.name.into_owned()).collect();
+        assert_eq!(names, [b"a", b"b"]);
+        assert_eq!(state.node(1).map(|node| node.name.into_owned()), Some(b"b".to_vec()));
+        assert!(state.node(2).is_none() && state.join && state.len() == 2);
+    }
+
+    #[test]
+    fn all_records_together_may_not_claim_more_than_the_limit() {
+        // One record of ten bytes, then one of eight and what it claims.
+        let claiming = |len: usize| {
+            let head = b"\x81\xa5Nodes\x02\x81\xa4Node\xa3abc\x81\xa1x\xdb".as_slice();
+            StateReader::new(0).advance(&[head, &(len as u32).to_be_bytes()].concat())
+        };
+
+        assert_eq!(claiming(NODE_RECORDS_MAX - 18), Ok(false));
+        assert_eq!(claiming(NODE_RECORDS_MAX - 17), Err(Refused::RecordTooLong(NODE_RECORDS_MAX - 10)));
+    }
+}

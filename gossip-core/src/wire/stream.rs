@@ -46,6 +46,19 @@ pub enum Frame {
     Error(String),
 }
 
+impl Frame {
+    /// The type of the message.
+    pub fn message_type(&self) -> MessageType {
+        match self {
+            Self::Ping { .. } => MessageType::Ping,
+            Self::Ack { .. } => MessageType::Ack,
+            Self::PushPull(_) => MessageType::PushPull,
+            Self::User(_) => MessageType::User,
+            Self::Error(_) => MessageType::Err,
+        }
+    }
+}
+
 /// Why a stream was refused, and what to tell the peer before closing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRefused {

@@ -82,3 +82,32 @@ impl<'a> Writer<'a> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_the_shortest_form_of_their_family() {
+        let int = |value| {
+            let mut out = Vec::new();
+            Writer::record(&mut out, 1).int("", value);
+            out.split_off(2)
+        };
+        let unsigned = |value| {
+            let mut out = Vec::new();
+            Writer::record(&mut out, 1).unsigned("", value);
+            out.split_off(2)
+        };
+
+        assert_eq!([int(127), int(-32)], [b"\x7f", b"\xe0"]);
+        assert_eq!([int(-33), int(-128)], [b"\xd0\xdf", b"\xd0\x80"]);
+        assert_eq!([int(128), int(-129)], [b"\xd1\0\x80", b"\xd1\xff\x7f"]);
+        assert_eq!([int(32_768), int(-32_769)], [b"\xd2\0\0\x80\0", b"\xd2\xff\xff\x7f\xff"]);
+        assert_eq!(int(1 << 31), b"\xd3\0\0\0\0\x80\0\0\0");
+        assert_eq!([unsigned(127), unsigned(0)], [b"\x7f", b"\0"]);
+        assert_eq!([unsigned(128), unsigned(255)], [b"\xcc\x80", b"\xcc\xff"]);
+        assert_eq!([unsigned(256), unsigned(65_535)], [b"\xcd\x01\0", b"\xcd\xff\xff"]);
+        assert_eq!(unsigned(65_536), b"\xce\0\x01\0\0");
+    }
+}

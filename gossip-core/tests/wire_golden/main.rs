@@ -3,7 +3,9 @@
 //! What is deterministic is compared byte for byte; compressed bytes only once decoded,
 //! because two LZW writers may differ and both be right.
 
-mod wire_support;
+mod ingest;
+mod record;
+mod vector;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +20,8 @@ use gossip_core::wire::stream::{self, Frame, FrameReader};
 use gossip_core::wire::{compound, decode};
 use serde_json::Value;
 
-use wire_support::record::{decoded, encoded, node_fields, normal};
-use wire_support::{Vector, all, each_of, golden_nonces, key, to_hex};
+use record::{decoded, encoded, node_fields, normal};
+use vector::{Vector, all, each_of, golden_nonces, hex, key, to_hex};
 
 #[test]
 fn every_kind_of_vector_is_run_by_some_test() {
@@ -96,7 +98,7 @@ fn compounds_are_written_and_read_as_go_does() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|part| wire_support::hex(part.as_str().unwrap()))
+            .map(|part| hex(part.as_str().unwrap()))
             .collect();
 
         let read = compound::parts(&wire[1..]).unwrap();
@@ -259,7 +261,7 @@ fn assert_frame(vector: &Vector, frame: Frame) {
                 assert_fields(vector, node_fields(&node), expected);
             }
             assert_eq!(state.join, fields["header"]["Join"], "{id}");
-            let user_state = fields["userState"].as_str().map_or(vec![], |hex| wire_support::hex(&hex[4..]));
+            let user_state = fields["userState"].as_str().map_or(vec![], |text| hex(&text[4..]));
             assert_eq!(state.user_state, user_state, "{id}");
         }
     }
@@ -268,7 +270,7 @@ fn assert_frame(vector: &Vector, frame: Frame) {
 /// The message of a stream vector, without layers, as we write it.
 fn plain_stream(vector: &Vector) -> Vec<u8> {
     let fields = vector.fields();
-    let bytes = |value: &Value| value.as_str().map_or(vec![], |hex| wire_support::hex(&hex[4..]));
+    let bytes = |value: &Value| value.as_str().map_or(vec![], |text| hex(&text[4..]));
     match vector.record_type() {
         "pushpull" => {
             let nodes = fields["nodes"].as_array().unwrap();

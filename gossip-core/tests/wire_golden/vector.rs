@@ -1,7 +1,5 @@
 //! Golden vectors, read and run kind by kind. `tests/vectors/README.md` describes them.
 
-pub(crate) mod record;
-
 use std::path::Path;
 
 use bytes::Bytes;

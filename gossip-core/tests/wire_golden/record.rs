@@ -17,7 +17,7 @@ use gossip_core::wire::message::{
 };
 use serde_json::{Value, json};
 
-use super::{hex, to_hex};
+use crate::vector::{hex, to_hex};
 
 /// The fields that are Go strings.
 const TEXTS: [&str; 5] = ["Node", "From", "Name", "Error", "SourceNode"];
