@@ -6,7 +6,7 @@ use gossip_core::base::config_error::ConfigError as CoreConfigError;
 use gossip_core::net::error::NetError;
 use gossip_core::pool::error::CommandError;
 use gossip_core::runtime::error::{Error, SeedError};
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTimeoutError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 mod python {
@@ -35,6 +35,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         Error::Command(error) => command(error, text),
         Error::PoolExists(_) => python::RegistrationError::new_err(text),
         Error::NotStarted => python::NotStartedError::new_err(text),
+        Error::System(reason) => os(&reason, text),
         Error::Closed | Error::Cancelled => python::ClosedError::new_err(text),
         Error::Timeout(_) | Error::NoResponse(_) => PyTimeoutError::new_err(text),
         Error::Join(seeds) => join(seeds, text),
@@ -75,9 +76,24 @@ pub(crate) fn bad_descriptor(text: &str) -> PyErr {
 
 fn net(error: NetError, text: String) -> PyErr {
     match error {
-        NetError::Bind { source, .. } => os(&source, text),
+        NetError::Bind { reason, .. }
+        | NetError::Register(reason)
+        | NetError::Resolve { reason, .. }
+        | NetError::Dial { reason, .. }
+        | NetError::Send { reason, .. } => os(&reason, text),
+        NetError::Started | NetError::Closed => python::ClosedError::new_err(text),
+        NetError::Route(_) => python::RegistrationError::new_err(text),
+        NetError::TooLarge { len, limit } => python::MessageTooLargeError::new_err(("datagram", len, limit)),
+        NetError::ReservedByte | NetError::Address { .. } => PyValueError::new_err(text),
+        NetError::BindText(_) | NetError::BindNothing | NetError::BindPorts(..) => rule("bind_addr", text),
+        NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => rule("advertise_addr", text),
         _ => PyOSError::new_err(text),
     }
+}
+
+/// A configuration value that only the attempt shows to be wrong.
+fn rule(field: &'static str, text: String) -> PyErr {
+    python::ConfigError::new_err((field, "unusable", text))
 }
 
 fn command(error: CommandError, text: String) -> PyErr {
@@ -89,7 +105,7 @@ fn command(error: CommandError, text: String) -> PyErr {
         CommandError::HasLeft => python::NotJoinedError::new_err(text),
         CommandError::UnknownMember(_) => python::UnknownMemberError::new_err(text),
         CommandError::NameRequired | CommandError::OwnAddressNotAllowed(_) => {
-            python::ConfigError::new_err((Option::<String>::None, Option::<String>::None, text))
+            python::ConfigError::new_err((None::<&str>, None::<&str>, text))
         }
         CommandError::Keyring(error) => keyring(&error),
         _ => internal(&text),

@@ -16,6 +16,7 @@ mod packets;
 mod pool;
 mod queue;
 mod readable;
+mod stats;
 mod tables;
 mod wait;
 

@@ -1,6 +1,5 @@
 //! `_core.Gossip`: the node that owns the port.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use gossip_core::runtime::error::Error;
 use gossip_core::runtime::events::Events as CoreEvents;
 use gossip_core::runtime::gossip::Gossip as CoreGossip;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{self, Payload};
 use crate::life::Owned;
@@ -17,6 +16,7 @@ use crate::listener::Listener;
 use crate::packets::Packets;
 use crate::pool::Pool;
 use crate::queue::{Events, Wanted};
+use crate::stats;
 use crate::tables::{self, Values};
 use crate::wait;
 
@@ -108,9 +108,9 @@ impl Gossip {
     }
 
     /// The port's counters by name.
-    fn stats(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, u64>> {
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let node = self.node.get()?;
         let stats = wait::detached(py, || Ok::<_, Error>(node.stats()))?;
-        Ok(BTreeMap::from([("packets_received", stats.packets_received)]))
+        stats::port(py, &stats)
     }
 }

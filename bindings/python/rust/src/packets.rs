@@ -1,10 +1,11 @@
 //! `_core.Packets`: the application's datagrams, behind a readable descriptor.
 
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::thread;
 
-use gossip_core::net::packets::{Packet, Packets as CorePackets};
+use gossip_core::net::packets::Packets as CorePackets;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -18,6 +19,9 @@ use crate::wait;
 /// wait, and where too many are dropped and counted.
 const AHEAD: usize = 64;
 
+/// Its bytes and who sent it.
+type Datagram = (Vec<u8>, SocketAddr);
+
 /// The packet receiver, and the thread that pumps its datagrams into a readable queue.
 #[pyclass(frozen, module = "gossip._core")]
 pub(crate) struct Packets {
@@ -27,7 +31,7 @@ pub(crate) struct Packets {
 
 struct Inner {
     packets: CorePackets,
-    waiting: Arc<Readable<Packet>>,
+    waiting: Arc<Readable<Datagram>>,
 }
 
 impl Drop for Inner {
@@ -55,9 +59,10 @@ impl Packets {
 }
 
 /// Moves datagrams until either side is closed; then both are.
-fn pump(source: &CorePackets, sink: &Readable<Packet>) {
+fn pump(source: &CorePackets, sink: &Readable<Datagram>) {
     while let Ok(packet) = source.recv(None) {
-        if sink.put(packet).is_err() {
+        // Copied, so that the port has its buffer back.
+        if sink.put((packet.bytes.to_vec(), packet.from)).is_err() {
             break;
         }
     }
@@ -85,10 +90,10 @@ impl Packets {
 
     /// A datagram and its sender's address; `None` if none waits.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyTuple>)>> {
-        let Some(packet) = self.inner.get()?.waiting.take().map_err(closed)? else {
+        let Some((bytes, from)) = self.inner.get()?.waiting.take().map_err(closed)? else {
             return Ok(None);
         };
-        Ok(Some((PyBytes::new(py, &packet.data), convert::address(py, packet.from)?)))
+        Ok(Some((PyBytes::new(py, &bytes), convert::address(py, from)?)))
     }
 
     fn send_to(&self, py: Python<'_>, data: Payload, to: Address) -> PyResult<()> {
@@ -98,7 +103,7 @@ impl Packets {
 
     /// Datagrams that were dropped because too many waited.
     fn dropped(&self) -> PyResult<u64> {
-        Ok(self.inner.get()?.packets.dropped())
+        Ok(self.inner.get()?.packets.stats().dropped)
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

@@ -1,6 +1,5 @@
 //! `_core.Pool`: one pool of a node.
 
-use gossip_core::pool::stats::Stats;
 use gossip_core::runtime::pool::Pool as CorePool;
 use gossip_core::wire::keyring::Key;
 use pyo3::prelude::*;
@@ -8,6 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{self, Payload, Peer};
 use crate::life::Owned;
+use crate::stats;
 use crate::tables::aes_key;
 use crate::wait;
 
@@ -163,11 +163,7 @@ impl Pool {
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let pool = self.pool.get()?;
         let stats = wait::detached(py, || pool.stats())?;
-        let fields = counters(py, &stats.machine)?;
-        fields.set_item("inbox_dropped", stats.inbox_dropped)?;
-        fields.set_item("send_dropped", stats.send_dropped)?;
-        fields.set_item("messages_dropped", stats.messages_dropped)?;
-        Ok(fields)
+        stats::pool(py, &stats)
     }
 
     fn shutdown(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
@@ -175,44 +171,4 @@ impl Pool {
         let limit = convert::limit(timeout);
         wait::interruptible(py, move || pool.shutdown(limit))
     }
-}
-
-fn counters<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
-    let fields = PyDict::new(py);
-    let [alive, suspect, dead, left] = stats.members;
-    let counters = [
-        ("packets_received", stats.packets_received),
-        ("bytes_received", stats.bytes_received),
-        ("packets_sent", stats.packets_sent),
-        ("bytes_sent", stats.bytes_sent),
-        ("not_allowed", stats.not_allowed),
-        ("acks_unmatched", stats.acks_unmatched),
-        ("pings_misdirected", stats.pings_misdirected),
-        ("alives", stats.alives),
-        ("suspicions", stats.suspicions),
-        ("deaths", stats.deaths),
-        ("refutations", stats.refutations),
-        ("conflicts", stats.conflicts),
-        ("probes", stats.probes),
-        ("probes_degraded", stats.probes_degraded),
-        ("probes_failed", stats.probes_failed),
-        ("timeouts_degraded", stats.timeouts_degraded),
-        ("push_pulls", stats.push_pulls),
-        ("push_pulls_refused", stats.push_pulls_refused),
-        ("merges_refused", stats.merges_refused),
-        ("streams_failed", stats.streams_failed),
-        ("messages_received", stats.messages_received),
-        ("overflows", stats.overflows),
-        ("broadcasts_queued", stats.broadcasts_queued),
-        ("members_alive", alive),
-        ("members_suspect", suspect),
-        ("members_dead", dead),
-        ("members_left", left),
-        ("health_score", u64::from(stats.health)),
-    ];
-    for (name, value) in counters {
-        fields.set_item(name, value)?;
-    }
-    fields.set_item("refused", stats.refused.clone())?;
-    Ok(fields)
 }

@@ -40,7 +40,8 @@ impl Events {
         });
         match taken {
             Ok(events) => {
-                events.into_iter().map(|event| to_python(py, event)).collect::<PyResult<_>>().map(Some)
+                let calls = events.into_iter().filter_map(|event| to_python(py, event).transpose());
+                calls.collect::<PyResult<_>>().map(Some)
             }
             Err(TakeError::Closed) => Ok(None),
             Err(TakeError::Timeout) => Err(errors::internal("a wait without limit timed out")),
@@ -54,9 +55,10 @@ impl Events {
     }
 }
 
-fn to_python<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTuple>> {
+/// An event as the name of its hook, and the hook's arguments.
+fn to_python<'py>(py: Python<'py>, event: Event) -> PyResult<Option<Bound<'py, PyTuple>>> {
     let member = |member: &Member| convert::member(py, member);
-    match event {
+    let call = match event {
         Event::Joined(joined) => ("notify_join", (member(&joined)?,)).into_pyobject(py),
         Event::Left(left) => ("notify_leave", (member(&left)?,)).into_pyobject(py),
         Event::Updated(updated) => ("notify_update", (member(&updated)?,)).into_pyobject(py),
@@ -75,7 +77,10 @@ fn to_python<'py>(py: Python<'py>, event: Event) -> PyResult<Bound<'py, PyTuple>
             ("notify_ping_complete", (member(&pinged)?, rtt.as_secs_f64(), payload)).into_pyobject(py)
         }
         Event::Overflow { dropped } => ("overflow", (dropped,)).into_pyobject(py),
-    }
+        // What there will be some day has no hook yet.
+        _ => return Ok(None),
+    }?;
+    Ok(Some(call))
 }
 
 /// Lets through to the queue what the Python delegate has a hook for; the rest costs nothing.
@@ -148,5 +153,9 @@ impl Delegate for Wanted {
         if self.ping_complete {
             self.events.notify_ping_complete(member, rtt, payload);
         }
+    }
+
+    fn notify_shutdown(&self) {
+        self.events.notify_shutdown();
     }
 }

@@ -44,18 +44,19 @@ impl<T> Readable<T> {
         Ok((Self { state: Mutex::new(state), room: Condvar::new(), capacity }, face))
     }
 
-    /// Puts an item in, waiting for room; closed, the queue drops it.
+    /// Puts an item in, and waits until no more than `capacity` are left; so nothing is
+    /// held back out of sight. A closed queue drops the item.
     pub(crate) fn put(&self, item: T) -> Result<(), Closed> {
         let mut state = self.state.lock();
-        while !state.closed && state.items.len() >= self.capacity {
-            self.room.wait(&mut state);
-        }
         if state.closed {
             return Err(Closed);
         }
         state.items.push_back(item);
         state.update_bell();
-        Ok(())
+        while !state.closed && state.items.len() > self.capacity {
+            self.room.wait(&mut state);
+        }
+        if state.closed { Err(Closed) } else { Ok(()) }
     }
 
     /// Takes the oldest item, if there is one.

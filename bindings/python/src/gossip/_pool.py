@@ -152,7 +152,7 @@ class Pool:
     def stats(self) -> PoolStats:
         """The pool's counters."""
         counters = self._core.stats()
-        counters["refused"] = MappingProxyType(dict(counters["refused"]))
+        counters["refused"] = MappingProxyType(counters["refused"])
         errors = self._dispatcher.errors if self._dispatcher else 0
         return PoolStats(**counters, callback_errors=errors)
 

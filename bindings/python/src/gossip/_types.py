@@ -110,49 +110,84 @@ class JoinResult(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStats:
-    """Counters of a pool since its start; the last nine are gauges."""
+    """Counters of a pool since its start."""
 
     packets_received: int
+    """Datagrams received."""
     bytes_received: int
+    """Their bytes."""
     packets_sent: int
+    """Datagrams sent."""
     bytes_sent: int
+    """Their bytes, all layers included."""
     inbox_dropped: int
     """Datagrams dropped because the pool's inbox was full."""
     send_dropped: int
     """Datagrams not sent because the socket would not take them."""
     refused: Mapping[str, int]
-    """Datagrams and messages refused, by reason."""
-    not_allowed: int
-    """Messages from or about an address that is not allowed."""
-    acks_unmatched: int
-    pings_misdirected: int
-    alives: int
-    suspicions: int
-    deaths: int
-    refutations: int
-    conflicts: int
-    probes: int
-    probes_degraded: int
-    probes_failed: int
-    timeouts_degraded: int
-    push_pulls: int
-    push_pulls_refused: int
-    merges_refused: int
-    streams_failed: int
+    """Datagrams, messages and streams refused, by reason; reasons that occurred only."""
+    sources_refused: int
+    """Datagrams and streams from addresses that are not allowed."""
     messages_received: int
+    """Messages of other applications received."""
     messages_dropped: int
-    """Messages dropped because the delegate did not keep up."""
-    overflows: int
-    """Things dropped because a bounded table was full."""
+    """Messages, and other news that are no change of membership, that the delegate did not get."""
     callback_errors: int
     """Hooks of the delegate that raised."""
+    push_pulls: int
+    """Exchanges of state completed, both directions."""
+    push_pulls_refused: int
+    """Those of others refused because too many were in progress."""
+    merges_refused: int
+    """States that were not merged: versions or the application forbade it."""
+    streams_failed: int
+    """Streams that failed, both directions."""
+    streams_refused: int
+    """Connections of others closed because too many were open."""
+    alives: int
+    """Alive messages that passed the rules."""
+    suspicions: int
+    """Suspicions begun."""
+    deaths: int
+    """Members that died or left."""
+    refutations: int
+    """Accusations of this node refuted."""
+    conflicts: int
+    """Name conflicts seen."""
+    facts_invalid: int
+    """Facts refused because they cannot be a node's: address, versions, sizes."""
+    not_allowed: int
+    """Facts refused because the address lies in no allowed network."""
+    probes: int
+    """Probes begun."""
+    probes_degraded: int
+    """Probes begun while this node doubted itself."""
+    probes_failed: int
+    """Probes that ended without any answer."""
+    probes_saved_by_stream: int
+    """Probes that only TCP answered: datagrams to that node get lost."""
+    timeouts_degraded: int
+    """Suspicions that ran out before all expected confirmations came."""
+    acks_unmatched: int
+    """Acks and nacks that nobody waits for."""
+    pings_misdirected: int
+    """Pings for another node's name."""
+    overflows: int
+    """Things not done because a bounded table was full."""
+    stalls: int
+    """Times that the process stood still for so long that a timer was 50 ms late."""
     broadcasts_queued: int
+    """Broadcasts that wait, now."""
     members_alive: int
+    """Members alive, now."""
     members_suspect: int
+    """Members suspect, now."""
     members_dead: int
+    """Dead members still remembered, now."""
     members_left: int
+    """Members that left and are still remembered, now."""
     health_score: int
-    """How much this node doubts itself; 0 is healthy."""
+    """How much this node doubts itself, now; 0 is healthy."""
 
 
 @final
@@ -161,3 +196,50 @@ class PortStats:
     """Counters of the port since it was bound."""
 
     packets_received: int
+    """Datagrams read, whatever became of them."""
+    bytes_received: int
+    """Their bytes, prefixes included."""
+    packets_unknown_pool: int
+    """Datagrams dropped: for a prefix pool that isn't here."""
+    packets_pool_full: int
+    """Datagrams dropped: the inbox of their pool was full."""
+    packets_no_receiver: int
+    """Datagrams dropped: the application's, which has no packet receiver."""
+    packets_receiver_full: int
+    """Datagrams dropped: the queue of the packet receiver was full."""
+    packets_no_buffer: int
+    """Datagrams dropped: no buffer was left for their owner."""
+    receive_errors: int
+    """Errors of reading from a UDP socket."""
+    packets_sent: int
+    """Datagrams sent."""
+    bytes_sent: int
+    """Their bytes, prefixes included."""
+    send_would_block: int
+    """Datagrams not sent: the send buffer of the operating system was full."""
+    send_no_socket: int
+    """Datagrams not sent: no bind address of the destination's family."""
+    send_errors: int
+    """Datagrams not sent: the operating system refused."""
+    connections_accepted: int
+    """Connections accepted, whatever became of them."""
+    connections_over_limit: int
+    """Connections closed: too many were being looked at."""
+    connections_over_source_limit: int
+    """Connections closed: too many from their address were being looked at."""
+    connections_no_descriptor: int
+    """Connections closed: no file descriptor was left."""
+    connections_ended_early: int
+    """Connections that ended, or broke, before they had an owner."""
+    connections_silent: int
+    """Connections closed: silent for `sniff_timeout`, and no native listener."""
+    connections_unknown_pool: int
+    """Connections closed: for a prefix pool that isn't here."""
+    connections_pool_full: int
+    """Connections closed: their pool had too many waiting."""
+    connections_no_listener: int
+    """Connections closed: the application's, which has no native listener."""
+    connections_listener_full: int
+    """Connections closed: the backlog of their listener was full."""
+    accept_errors: int
+    """Errors of accepting."""
