@@ -16,7 +16,6 @@
 //! sockets and queues that belong to them, and the simulator uses the same value.
 
 pub mod foreign;
-pub mod framing;
 pub mod opening;
 pub mod prefix;
 pub mod routes;
