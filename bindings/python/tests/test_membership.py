@@ -230,7 +230,7 @@ def test_counters_count(make_node: MakeNode) -> None:
     assert stats.packets_sent > 0
     assert stats.members_alive == 2
     assert stats.callback_errors == 0
-    assert a._node.stats().packets_received > 0
+    eventually(lambda: a._node.stats().packets_received > 0)
 
 
 def test_hooks_run_on_one_thread_of_the_pool(make_node: MakeNode) -> None:
