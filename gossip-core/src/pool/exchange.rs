@@ -1,74 +1,455 @@
-//! One TCP conversation (signatures).
-#![allow(unused_variables, clippy::unimplemented, missing_docs, unreachable_pub)]
+//! One TCP conversation, without the TCP: bytes and time go in, bytes and news come out.
+//!
+//! An exchange is apart from the machine of its pool because its work is heavy (decrypting,
+//! unfolding and decoding megabytes) and must not delay an ack: it runs in the task of its
+//! stream, and only typed news reaches the machine.
+//!
+//! # The law
+//!
+//! > After construction and after every `handle_*`, drain [`poll_write`](Exchange::poll_write) and
+//! > [`poll_news`](Exchange::poll_news) until both are `None`. Write the bytes in that order, and call
+//! > [`handle_written`](Exchange::handle_written) once all of them are written. Then read
+//! > [`poll_timeout`](Exchange::poll_timeout) and call [`handle_timeout`](Exchange::handle_timeout) no earlier
+//! > than that. Once [`is_over`](Exchange::is_over), close the connection.
+//!
+//! What the peer sends is read and handed in at any time, also while writing. Exactly one
+//! [`Finished`](ExchangeNews::Finished) or [`Failed`](ExchangeNews::Failed) comes, as the last news;
+//! whatever is handed in afterwards changes nothing.
+//!
+//! ```text
+//! outbound  connect -> handle_connected -> write -> handle_written -> read the answer -> Finished
+//! inbound   read -> PushPullBegun -> RemoteState -> handle_answer -> write -> handle_written -> Finished
+//!                -> (ping for us)                               -> write -> handle_written -> Finished
+//!                -> User                                                                   -> Finished
+//!                -> (refused) ...... an error message, where Go sends one ............. -> Failed
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
 use crate::base::name::NodeName;
 use crate::base::time::Time;
+use crate::wire::encode::{encode, encode_error_reply};
+use crate::wire::error::Refused;
+use crate::wire::message::{Ack, ErrorReply, Message, MessageType, Ping};
 use crate::wire::nonce::Nonces;
 use crate::wire::onion::Wire;
 use crate::wire::push_pull::{LocalState, RemoteState};
-use bytes::Bytes;
-use std::sync::Arc;
-use std::time::Duration;
-#[derive(Debug)]
+use crate::wire::stream::{self, Frame, FrameReader, StreamRefused};
+
+/// What an exchange that we open asks of the peer.
+#[derive(Debug, Clone)]
 pub enum Opening {
-    PushPull { join: bool, state: LocalState },
-    Ping { seq: u32, node: NodeName },
+    /// Here is what we know: tell us what you know.
+    PushPull {
+        /// Whether this is part of a join.
+        join: bool,
+        /// What we know.
+        state: LocalState,
+    },
+    /// Are you there? Used when datagrams get no answer.
+    Ping {
+        /// To be echoed in the ack.
+        seq: u32,
+        /// Whom we expect there.
+        node: NodeName,
+    },
+    /// Bytes for the peer's application; there is no answer.
     User(Bytes),
 }
-#[derive(Debug)]
+
+/// What an exchange has to tell its owner.
+#[derive(Debug, Clone)]
 pub enum ExchangeNews {
+    /// A peer has begun a push/pull: the owner counts those, and may drop this one.
     PushPullBegun,
+    /// All that the peer knows. Inbound, the exchange now waits for [`Exchange::handle_answer`].
     RemoteState(RemoteState),
+    /// Bytes from the peer's application.
     User(Bytes),
+    /// The peer answered our ping.
     Acked,
+    /// The exchange is complete.
     Finished,
+    /// The exchange is over before it was complete.
     Failed(ExchangeError),
 }
-#[derive(Debug, Clone, thiserror::Error)]
+
+/// Why an exchange is over before it was complete. Nothing of it remains.
 #[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
-    #[error("timed out")]
+    /// A deadline passed.
+    #[error("no answer in time")]
     Timeout,
-    #[error("{0}")]
+    /// There is no connection; the text is the system's.
+    #[error("no connection: {0}")]
     Connect(String),
-    #[error("{0}")]
+    /// The peer closed the connection too early.
+    #[error("connection was closed before the exchange was complete")]
+    Closed,
+    /// The connection broke; the text is the system's.
+    #[error("connection broke: {0}")]
     Reset(String),
-    #[error("dropped")]
+    /// What the peer sent is no message for us.
+    #[error("message was refused: {0}")]
+    Refused(Refused),
+    /// The peer refused our request, with this text.
+    #[error("remote error: {0}")]
+    RemoteError(String),
+    /// The peer answered something else than we asked.
+    #[error("answer is of type {found:?}, must be {expected:?}")]
+    UnexpectedType {
+        /// What answers our request.
+        expected: MessageType,
+        /// What came.
+        found: MessageType,
+    },
+    /// The peer acknowledged another ping than ours.
+    #[error("ack is for ping {found}, must be for {expected}")]
+    WrongSeq {
+        /// Our ping.
+        expected: u32,
+        /// The one acknowledged.
+        found: u32,
+    },
+    /// The owner gave the exchange up.
+    #[error("exchange was dropped by its owner")]
     Dropped,
 }
+
+impl ExchangeError {
+    /// Whether the peer has said something, if only something wrong: it is there.
+    pub fn is_contact(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::RemoteError(_) | Self::UnexpectedType { .. } | Self::WrongSeq { .. } => {
+                true
+            }
+            Self::Timeout | Self::Connect(_) | Self::Closed | Self::Reset(_) | Self::Dropped => false,
+        }
+    }
+}
+
+/// One conversation. The [module](self) says how to drive it.
 #[derive(Debug)]
-pub struct Exchange {}
+pub struct Exchange {
+    wire: Arc<Wire>,
+    nonces: Nonces,
+    timeout: Duration,
+    deadline: Time,
+    stage: Stage,
+    reader: FrameReader,
+    /// At most one message in each direction.
+    outgoing: Option<Bytes>,
+    news: VecDeque<ExchangeNews>,
+    /// Whether the owner knows of the push/pull.
+    is_announced: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Outbound, not connected.
+    Connecting(Opening),
+    /// Outbound, the request is being written.
+    Asking(Expected),
+    /// Outbound, the request is written.
+    Awaiting(Expected),
+    /// Inbound, the request is being read.
+    Reading {
+        name: NodeName,
+    },
+    /// Inbound, the owner must answer a push/pull.
+    Parked {
+        join: bool,
+    },
+    /// The last message is being written; then this is the end.
+    Ending(Result<(), ExchangeError>),
+    Over,
+}
+
+/// What answers our request.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    State,
+    Ack { seq: u32 },
+    Nothing,
+}
+
 impl Exchange {
+    /// An exchange that we open; the connection is still to come.
+    ///
+    /// `deadline` is for connecting and writing. A push/pull then gets another `timeout`
+    /// for its answer (Go: `sendAndReceiveState`); a ping does not.
     pub fn outbound(
-        now: Time,
+        _now: Time,
         wire: Arc<Wire>,
         nonces: Nonces,
         opening: Opening,
         deadline: Time,
         timeout: Duration,
     ) -> Self {
-        unimplemented!()
+        let reader = FrameReader::response(Arc::clone(&wire));
+        Self::new(wire, nonces, reader, Stage::Connecting(opening), deadline, timeout)
     }
+
+    /// An exchange that a peer opened, behind the prefix; `name` is our own.
+    ///
+    /// The peer has `timeout` for its request, and again for taking our answer.
     pub fn inbound(now: Time, wire: Arc<Wire>, nonces: Nonces, name: NodeName, timeout: Duration) -> Self {
-        unimplemented!()
+        let reader = FrameReader::request(Arc::clone(&wire));
+        Self::new(wire, nonces, reader, Stage::Reading { name }, now + timeout, timeout)
     }
-    pub fn handle_connected(&mut self, now: Time) {}
-    pub fn handle_bytes(&mut self, now: Time, chunk: &[u8]) {}
-    pub fn handle_eof(&mut self, now: Time) {}
-    pub fn handle_failure(&mut self, now: Time, error: ExchangeError) {}
-    pub fn handle_answer(&mut self, now: Time, state: LocalState) {}
-    /// All polled bytes are written.
-    pub fn handle_written(&mut self, now: Time) {}
-    pub fn handle_timeout(&mut self, now: Time) {}
+
+    /// The connection stands: the request can be written, with label and prefix in one piece.
+    pub fn handle_connected(&mut self, _now: Time) {
+        let opening = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Connecting(opening) => opening,
+            other => {
+                self.stage = other;
+                return;
+            }
+        };
+        let (plain, expected) = match opening {
+            Opening::PushPull { join, state } => (state.encode(join), Expected::State),
+            Opening::Ping { seq, node } => (encode_ping(seq, &node), Expected::Ack { seq }),
+            Opening::User(payload) => (stream::encode_user(&payload), Expected::Nothing),
+        };
+        self.outgoing = Some(stream::frame(&self.wire, &mut self.nonces, true, &plain).into());
+        self.stage = Stage::Asking(expected);
+    }
+
+    /// Bytes came from the peer.
+    pub fn handle_bytes(&mut self, now: Time, chunk: &[u8]) {
+        let frame = match &self.stage {
+            Stage::Asking(_) | Stage::Awaiting(_) | Stage::Reading { .. } => self.reader.push(chunk),
+            // One message in each direction: whatever else comes is ignored.
+            Stage::Connecting(_) | Stage::Parked { .. } | Stage::Ending(_) | Stage::Over => return,
+        };
+        self.announce_push_pull();
+        match frame {
+            Ok(None) => {}
+            Ok(Some(frame)) => self.handle_frame(now, frame),
+            Err(refused) => self.refuse(refused),
+        }
+    }
+
+    /// The peer sends no more. It may still read: Go peers do not half-close, others might.
+    pub fn handle_eof(&mut self, _now: Time) {
+        match self.stage {
+            Stage::Reading { .. } if !self.reader.has_begun() => self.end(Ok(())),
+            Stage::Reading { .. }
+            | Stage::Awaiting(_)
+            | Stage::Asking(Expected::State | Expected::Ack { .. }) => {
+                let why = self.reader.eof().why;
+                self.end(Err(match why {
+                    Refused::EndOfStream => ExchangeError::Closed,
+                    why => ExchangeError::Refused(why),
+                }));
+            }
+            Stage::Connecting(_) => self.end(Err(ExchangeError::Closed)),
+            Stage::Asking(Expected::Nothing) | Stage::Parked { .. } | Stage::Ending(_) | Stage::Over => {}
+        }
+    }
+
+    /// The connection cannot be made or broke, or the owner gives up.
+    pub fn handle_failure(&mut self, _now: Time, error: ExchangeError) {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            // What was wrong first is what the owner wants to know.
+            Stage::Ending(Err(first)) => self.end(Err(first)),
+            Stage::Over => {}
+            _ => self.end(Err(error)),
+        }
+    }
+
+    /// The owner answers a push/pull with what we know.
+    pub fn handle_answer(&mut self, now: Time, state: LocalState) {
+        if let Stage::Parked { join } = self.stage {
+            self.deadline = now + self.timeout;
+            self.send_last(&state.encode(join), Ok(()));
+        }
+    }
+
+    /// All bytes that were polled are written.
+    pub fn handle_written(&mut self, now: Time) {
+        if self.outgoing.is_some() {
+            return;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Asking(Expected::Nothing) => self.end(Ok(())),
+            Stage::Asking(expected) => {
+                if let Expected::State = expected {
+                    self.deadline = now + self.timeout;
+                }
+                self.stage = Stage::Awaiting(expected);
+            }
+            Stage::Ending(ending) => self.end(ending),
+            other => self.stage = other,
+        }
+    }
+
+    /// The time of [`poll_timeout`](Self::poll_timeout) may have come.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if now >= self.deadline {
+            self.handle_failure(now, ExchangeError::Timeout);
+        }
+    }
+
+    /// Bytes to be written now.
     pub fn poll_write(&mut self) -> Option<Bytes> {
-        None
+        self.outgoing.take()
     }
+
+    /// The next news.
     pub fn poll_news(&mut self) -> Option<ExchangeNews> {
-        None
+        self.news.pop_front()
     }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called; `None` once over.
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        (!self.is_over()).then_some(self.deadline)
     }
+
+    /// Whether the exchange has ended. Its last news may still be waiting.
     pub fn is_over(&self) -> bool {
-        true
+        matches!(self.stage, Stage::Over)
+    }
+
+    fn new(
+        wire: Arc<Wire>,
+        nonces: Nonces,
+        reader: FrameReader,
+        stage: Stage,
+        deadline: Time,
+        timeout: Duration,
+    ) -> Self {
+        let (outgoing, news, is_announced) = (None, VecDeque::new(), false);
+        Self { wire, nonces, timeout, deadline, stage, reader, outgoing, news, is_announced }
+    }
+
+    /// Tells of a push/pull as soon as its type is known, which on a plain stream is long before its end.
+    fn announce_push_pull(&mut self) {
+        let is_inbound = matches!(self.stage, Stage::Reading { .. });
+        if is_inbound && !self.is_announced && self.reader.kind() == Some(MessageType::PushPull) {
+            self.is_announced = true;
+            self.news.push_back(ExchangeNews::PushPullBegun);
+        }
+    }
+
+    fn handle_frame(&mut self, now: Time, frame: Frame) {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Reading { name } => self.handle_request(now, &name, frame),
+            Stage::Asking(expected) | Stage::Awaiting(expected) => self.handle_response(expected, frame),
+            other => self.stage = other,
+        }
+    }
+
+    fn handle_request(&mut self, now: Time, name: &NodeName, frame: Frame) {
+        match frame {
+            Frame::PushPull(state) => {
+                self.deadline = now + self.timeout;
+                self.stage = Stage::Parked { join: state.join };
+                self.news.push_back(ExchangeNews::RemoteState(state));
+            }
+            Frame::Ping { seq, node } if node.is_empty() || node == *name => {
+                self.deadline = now + self.timeout;
+                self.send_last(&encode_ack(seq), Ok(()));
+            }
+            Frame::User(payload) => {
+                // Go tells nobody of an empty message on a stream.
+                if !payload.is_empty() {
+                    self.news.push_back(ExchangeNews::User(payload));
+                }
+                self.end(Ok(()));
+            }
+            // Somebody else is meant, or it is no request, which the reader has refused before.
+            Frame::Ping { .. } | Frame::Ack { .. } | Frame::Error(_) => self.end(Ok(())),
+        }
+    }
+
+    fn handle_response(&mut self, expected: Expected, frame: Frame) {
+        match (expected, frame) {
+            (_, Frame::Error(text)) => self.end(Err(ExchangeError::RemoteError(text))),
+            (Expected::State, Frame::PushPull(state)) => {
+                self.news.push_back(ExchangeNews::RemoteState(state));
+                self.end(Ok(()));
+            }
+            (Expected::Ack { seq }, Frame::Ack { seq: found }) if found == seq => {
+                self.news.push_back(ExchangeNews::Acked);
+                self.end(Ok(()));
+            }
+            (Expected::Ack { seq: expected }, Frame::Ack { seq: found }) => {
+                self.end(Err(ExchangeError::WrongSeq { expected, found }));
+            }
+            (Expected::State, frame) => self.refuse_type(MessageType::PushPull, &frame),
+            (Expected::Ack { .. }, frame) => self.refuse_type(MessageType::Ack, &frame),
+            // Nothing was asked: the request goes on being written.
+            (Expected::Nothing, _) => self.stage = Stage::Asking(Expected::Nothing),
+        }
+    }
+
+    fn refuse_type(&mut self, expected: MessageType, frame: &Frame) {
+        self.end(Err(ExchangeError::UnexpectedType { expected, found: frame.message_type() }));
+    }
+
+    /// Ends the exchange, inbound after an error message if Go sends one.
+    fn refuse(&mut self, StreamRefused { why, reply }: StreamRefused) {
+        let error = match why {
+            Refused::EndOfStream => ExchangeError::Closed,
+            why => ExchangeError::Refused(why),
+        };
+        match reply {
+            Some(text) => {
+                let mut plain = Vec::new();
+                encode_error_reply(&ErrorReply { text: text.as_bytes().into() }, &mut plain);
+                self.send_last(&plain, Err(error));
+            }
+            None => self.end(Err(error)),
+        }
+    }
+
+    /// Sends the last message of the exchange.
+    fn send_last(&mut self, plain: &[u8], ending: Result<(), ExchangeError>) {
+        self.outgoing = Some(stream::frame(&self.wire, &mut self.nonces, false, plain).into());
+        self.stage = Stage::Ending(ending);
+    }
+
+    fn end(&mut self, ending: Result<(), ExchangeError>) {
+        self.stage = Stage::Over;
+        self.outgoing = None;
+        self.news.push_back(match ending {
+            Ok(()) => ExchangeNews::Finished,
+            Err(error) => ExchangeNews::Failed(error),
+        });
+    }
+}
+
+fn encode_ping(seq: u32, node: &NodeName) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let node = node.as_bytes().into();
+    encode(&Message::Ping(Ping { seq, node, ..Ping::default() }), &mut plain);
+    plain
+}
+
+fn encode_ack(seq: u32) -> Vec<u8> {
+    let mut plain = Vec::new();
+    encode(&Message::Ack(Ack { seq, payload: None }), &mut plain);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::packet::Scratch;
+
+    #[test]
+    fn exchanges_and_scratches_may_move_to_the_task_that_drives_them() {
+        fn moves<T: Send + 'static>() {}
+
+        moves::<Exchange>();
+        moves::<Scratch>();
+        moves::<RemoteState>();
     }
 }

@@ -1,5 +1,8 @@
 //! What a pool counts. Plain numbers, owned by the machine, copied out on demand.
 
+use crate::swim::counters::Counters;
+use crate::wire::error::Refused;
+
 /// Counters of one pool since its start; gauges are marked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,32 +15,10 @@ pub struct Stats {
     pub packets_sent: u64,
     /// Their bytes, all layers included.
     pub bytes_sent: u64,
-    /// Datagrams and messages refused, by reason: one slot per `wire::error::Refused`.
+    /// Datagrams, messages and streams refused, by reason; reasons that occurred only.
     pub refused: Vec<(&'static str, u64)>,
-    /// Messages dropped because they came from or named an address that is not allowed.
-    pub not_allowed: u64,
-    /// Acks and nacks with an unknown number, or from a node that was not asked.
-    pub acks_unmatched: u64,
-    /// Pings for another node's name.
-    pub pings_misdirected: u64,
-    /// Alive messages that passed the rules.
-    pub alives: u64,
-    /// Suspicions begun.
-    pub suspicions: u64,
-    /// Members that died or left.
-    pub deaths: u64,
-    /// Accusations of ourselves refuted.
-    pub refutations: u64,
-    /// Name conflicts seen.
-    pub conflicts: u64,
-    /// Probes begun.
-    pub probes: u64,
-    /// Probes begun while this node doubted itself.
-    pub probes_degraded: u64,
-    /// Probes that ended without any answer.
-    pub probes_failed: u64,
-    /// Suspicions that ran out before all expected confirmations came.
-    pub timeouts_degraded: u64,
+    /// User messages received.
+    pub messages_received: u64,
     /// Push/pulls completed, both directions.
     pub push_pulls: u64,
     /// Inbound push/pulls refused because too many were in progress.
@@ -46,16 +27,75 @@ pub struct Stats {
     pub merges_refused: u64,
     /// Streams that failed, both directions.
     pub streams_failed: u64,
-    /// User messages received.
-    pub messages_received: u64,
+    /// Datagrams and streams from addresses that are not allowed.
+    pub sources_refused: u64,
     /// Questions the application did not answer in time.
     pub asks_expired: u64,
-    /// Things dropped because a bounded table of the machine was full.
+    /// Things not done because a bounded table of the machine was full.
     pub overflows: u64,
+    /// What the membership rules counted.
+    pub swim: Counters,
     /// Broadcasts waiting (gauge).
     pub broadcasts_queued: u64,
     /// Members alive, suspect, dead, left (gauges).
     pub members: [u64; 4],
     /// Health score: 0 is healthy (gauge).
     pub health: u32,
+}
+
+/// The machine's own counters, as they are kept.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) packets_received: u64,
+    pub(super) bytes_received: u64,
+    pub(super) packets_sent: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) refused: [u64; Refused::REASONS.len()],
+    pub(super) messages_received: u64,
+    pub(super) push_pulls: u64,
+    pub(super) push_pulls_refused: u64,
+    pub(super) merges_refused: u64,
+    pub(super) streams_failed: u64,
+    pub(super) sources_refused: u64,
+    pub(super) asks_expired: u64,
+    pub(super) overflows: u64,
+}
+
+impl Tally {
+    /// Counts something refused.
+    pub(super) fn refuse(&mut self, why: Refused) {
+        if let Some(count) = self.refused.get_mut(why.index()) {
+            *count += 1;
+        }
+    }
+}
+
+impl Stats {
+    pub(super) fn new(tally: &Tally, swim: &Counters, queued: u64, members: [u64; 4], health: u32) -> Self {
+        let reasons = Refused::REASONS.iter().copied().zip(tally.refused);
+        Self {
+            packets_received: tally.packets_received,
+            bytes_received: tally.bytes_received,
+            packets_sent: tally.packets_sent,
+            bytes_sent: tally.bytes_sent,
+            refused: reasons.filter(|(_, count)| *count > 0).collect(),
+            messages_received: tally.messages_received,
+            push_pulls: tally.push_pulls,
+            push_pulls_refused: tally.push_pulls_refused,
+            merges_refused: tally.merges_refused,
+            streams_failed: tally.streams_failed,
+            sources_refused: tally.sources_refused,
+            asks_expired: tally.asks_expired,
+            overflows: tally.overflows + swim.overflows,
+            swim: *swim,
+            broadcasts_queued: queued,
+            members,
+            health,
+        }
+    }
+
+    /// How often something was refused for this reason.
+    pub fn refused_for(&self, reason: &str) -> u64 {
+        self.refused.iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| *count)
+    }
 }

@@ -167,6 +167,21 @@ pub struct Alive<'a> {
     pub versions: Blob<'a>,
 }
 
+impl Alive<'_> {
+    /// The same message, its bytes its own.
+    pub fn into_owned(self) -> Alive<'static> {
+        let own = |blob: Blob<'_>| blob.map(|bytes| Cow::Owned(bytes.into_owned()));
+        Alive {
+            incarnation: self.incarnation,
+            node: Cow::Owned(self.node.into_owned()),
+            addr: own(self.addr),
+            port: self.port,
+            meta: own(self.meta),
+            versions: own(self.versions),
+        }
+    }
+}
+
 /// `node` is gone; it left on purpose if `from` is `node` itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dead<'a> {

@@ -1,72 +1,60 @@
-//! Bytes to typed messages and back.
-#![allow(unused_variables, clippy::unimplemented, missing_docs)]
+//! Bytes to typed messages and back: pure functions, no I/O, no clock.
+//!
+//! A wrong byte is a [`Refused`](error::Refused), never a panic, and nothing is allocated
+//! on a peer's word: what a length claims is checked against a limit
+//! ([`limits`]), and memory grows with the bytes that really arrive.
+//!
+//! A datagram is an onion, outermost layer first; dashed layers may be absent:
+//!
+//! ```text
+//!  prefix     FE id                                 stripped by the host
+//!  label      F4 length label          ┐ label.rs
+//!  encrypted  version nonce ... tag    │ seal.rs, keyring.rs, cipher.rs, nonce.rs
+//!  checksum   0C crc32                 │ checksum.rs            packet.rs
+//!  compressed 09 {Algo, Buf: LZW}      │ compress.rs            peels and wraps
+//!  compound   07 count lengths parts   ┘ compound.rs
+//!  message    type byte, record          decode.rs, encode.rs, msgpack/
+//! ```
+//!
+//! A stream carries one request and at most one response, without lengths around the
+//! plain form, so its end is found by counting ([`stream`], [`push_pull`]):
+//!
+//! ```text
+//!  prefix, label    on requests only
+//!  encrypted        0A length:u32 version nonce ... tag
+//!  compressed       09 {Algo, Buf: LZW}             always, if compression is on
+//!  message          00 ping | 02 ack | 06 push/pull | 08 user message | 0D error
+//! ```
+//!
+//! [`onion::Wire`] says which of these layers a pool writes and accepts.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+pub mod checksum;
+mod cipher;
+pub mod compound;
+pub mod compress;
+pub mod decode;
+pub mod encode;
+pub mod error;
+pub mod fuzz;
+pub mod keyring;
+pub mod label;
+pub mod limits;
 pub mod message;
-pub mod limits {
-    pub const LABEL_MAX: usize = 255;
-    pub const META_MAX: usize = 512;
-}
-pub mod keyring {
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Key(Vec<u8>);
-    impl Key {
-        pub fn new(bytes: &[u8]) -> Result<Self, KeyringError> {
-            Ok(Self(bytes.to_vec()))
-        }
-        pub fn as_bytes(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    #[derive(Debug, Clone, Default, PartialEq, Eq)]
-    pub struct Keyring(Vec<Key>);
-    impl Keyring {
-        /// Primary first.
-        pub fn new(keys: Vec<Key>, primary: Option<Key>) -> Result<Self, KeyringError> {
-            Ok(Self(keys))
-        }
-        pub fn keys(&self) -> &[Key] {
-            &self.0
-        }
-        pub fn is_empty(&self) -> bool {
-            self.0.is_empty()
-        }
-    }
-    #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-    #[non_exhaustive]
-    pub enum KeyringError {
-        #[error("key is {0} bytes, must be 16, 24 or 32")]
-        Size(usize),
-    }
-}
-pub mod nonce {
-    #[derive(Debug)]
-    pub struct Nonces {}
-    impl Nonces {
-        pub fn from_os(fill: fn(&mut [u8])) -> Self {
-            Self {}
-        }
-        pub fn seeded(seed: u64) -> Self {
-            Self {}
-        }
-    }
-}
-pub mod onion {
-    #[derive(Debug)]
-    pub struct Wire {
-        pub prefix: Option<[u8; 2]>,
-    }
-}
-pub mod push_pull {
-    use bytes::Bytes;
-    #[derive(Debug, Clone, Default)]
-    pub struct LocalState {
-        pub nodes: u32,
-        pub records: Bytes,
-        pub user_state: Bytes,
-    }
-    #[derive(Debug, Clone)]
-    pub struct RemoteState {
-        pub join: bool,
-        pub user_state: Bytes,
-    }
-}
+mod msgpack;
+pub mod nonce;
+pub mod onion;
+pub mod packet;
+pub mod push_pull;
+pub mod seal;
+pub mod stream;

@@ -1,0 +1,324 @@
+//! What the application can ask of a pool. Commands return at once; those that take time
+//! give a `TaskId`, and end with exactly one `Action::Done` of that id.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::addr::Target;
+use crate::base::ids::{ExchangeId, TaskId};
+use crate::base::time::Time;
+use crate::pool::action::{Action, JoinReport, Outcome};
+use crate::pool::error::CommandError;
+use crate::pool::exchange::{ExchangeError, Opening};
+use crate::pool::machine::{Machine, Timer};
+use crate::pool::streams::Talk;
+use crate::swim::broadcast::Subject;
+use crate::swim::effect::Body;
+use crate::swim::timers::TimerKey;
+use crate::swim::versions::understands;
+use crate::wire::keyring::{Key, Keyring};
+use crate::wire::limits::{META_MAX, USER_MESSAGE_MAX, USER_STATE_MAX};
+use crate::wire::message::MessageType;
+use crate::wire::onion::Wire;
+
+/// Addresses of one join that are talked to at a time.
+const JOIN_PARALLEL: usize = 8;
+
+/// Longest ack payload: it rides on every ack, beside broadcasts.
+const ACK_PAYLOAD_MAX: usize = 512;
+
+/// A command under way.
+#[derive(Debug)]
+pub(super) struct Task {
+    kind: TaskKind,
+    timer: Option<TimerKey>,
+}
+
+#[derive(Debug)]
+enum TaskKind {
+    Join { waiting: VecDeque<Target>, running: Vec<SocketAddr>, report: JoinReport },
+    Leave,
+    Update,
+    Ping,
+    Send(ExchangeId),
+}
+
+impl Machine {
+    /// Exchanges states with every one of `seeds`, several at a time. A pool that was left
+    /// is entered again, with a new incarnation. Ends with [`Outcome::Join`]; when the time
+    /// is up, addresses still open are reported as timed out.
+    pub fn join(
+        &mut self,
+        now: Time,
+        seeds: Vec<Target>,
+        timeout: Option<Duration>,
+    ) -> Result<TaskId, CommandError> {
+        let now = self.at(now);
+        if self.config.require_node_names && seeds.iter().any(|seed| seed.name.is_none()) {
+            return Err(CommandError::NameRequired);
+        }
+        if self.swim.has_left {
+            let meta = self.swim.meta();
+            self.swim.announce(now, (!meta.is_empty()).then_some(&*meta), None);
+        }
+        let kind = TaskKind::Join { waiting: seeds.into(), running: Vec::new(), report: JoinReport::default() };
+        let id = self.begin(now, kind, timeout);
+        self.join_on(now, id);
+        Ok(id)
+    }
+
+    /// Talks to the next addresses of a join, or ends it.
+    fn join_on(&mut self, now: Time, id: TaskId) {
+        loop {
+            let Some(Task { kind: TaskKind::Join { waiting, running, report }, .. }) = self.tasks.get_mut(&id)
+            else {
+                return;
+            };
+            if running.len() >= JOIN_PARALLEL {
+                return;
+            }
+            let Some(target) = waiting.pop_front() else {
+                if running.is_empty() {
+                    let report = std::mem::take(report);
+                    self.finish(id, Outcome::Join(report));
+                }
+                return;
+            };
+            running.push(target.addr);
+            let talk = Talk::Join { task: id, addr: target.addr };
+            self.push_pull(now, talk, target, true);
+        }
+    }
+
+    /// One address of a join is done with.
+    pub(super) fn join_settled(
+        &mut self,
+        now: Time,
+        id: TaskId,
+        addr: SocketAddr,
+        result: Result<(), ExchangeError>,
+    ) {
+        let Some(Task { kind: TaskKind::Join { running, report, .. }, .. }) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        let Some(place) = running.iter().position(|running| *running == addr) else { return };
+        running.swap_remove(place);
+        match result {
+            Ok(()) => report.reached.push(addr),
+            Err(error) => report.failed.push((addr, error)),
+        }
+        self.join_on(now, id);
+    }
+
+    /// Says goodbye. Ends when the goodbye has been sent often enough; the node goes on
+    /// answering. Joins under way are cancelled. Leaving twice is no error.
+    pub fn leave(&mut self, now: Time, timeout: Option<Duration>) -> Result<TaskId, CommandError> {
+        let now = self.at(now);
+        let joins = self.tasks.iter().filter(|(_, task)| matches!(task.kind, TaskKind::Join { .. }));
+        for id in joins.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.finish(id, Outcome::Cancelled);
+        }
+        let id = self.begin(now, TaskKind::Leave, timeout);
+        let again = self.swim.has_left;
+        if !again {
+            self.swim.leave(now, Some(id));
+        }
+        if again || !self.swim.has_peers() {
+            self.finish(id, Outcome::Left);
+        }
+        Ok(id)
+    }
+
+    /// Announces new metadata, at most 512 bytes. Ends when that has been sent often enough.
+    pub fn update(
+        &mut self,
+        now: Time,
+        meta: Bytes,
+        timeout: Option<Duration>,
+    ) -> Result<TaskId, CommandError> {
+        let now = self.at(now);
+        fits("metadata", meta.len(), META_MAX)?;
+        if self.swim.has_left {
+            return Err(CommandError::HasLeft);
+        }
+        let id = self.begin(now, TaskKind::Update, timeout);
+        self.swim.announce(now, Some(&meta), Some(id));
+        if !self.swim.has_peers() {
+            self.finish(id, Outcome::Updated);
+        }
+        Ok(id)
+    }
+
+    /// Queues a message for every member; it is gossiped like the protocol's own news. At
+    /// most [`broadcast_limit`](Self::broadcast_limit) bytes.
+    pub fn broadcast(&mut self, message: &[u8]) -> Result<(), CommandError> {
+        fits("broadcast", message.len(), self.broadcast_limit())?;
+        let limit = self.config.broadcast_queue_depth;
+        // A pool of one has nobody to send to, so nothing would ever leave the queue.
+        if !self.swim.has_peers() {
+            return Ok(());
+        }
+        if self.broadcasts.len() >= limit {
+            return Err(CommandError::QueueFull { limit });
+        }
+        self.broadcasts.queue(Subject::Unique, user_message(message), None);
+        Ok(())
+    }
+
+    /// Sends one user datagram. At most [`message_limit`](Self::message_limit) bytes.
+    pub fn send(&mut self, to: &Target, message: &[u8]) -> Result<(), CommandError> {
+        fits("message", message.len(), self.message_limit())?;
+        if self.config.require_node_names && to.name.is_none() {
+            return Err(CommandError::NameRequired);
+        }
+        let record = to.name.as_ref().and_then(|name| self.swim.roster.get(name.as_bytes()));
+        let crc = record.is_some_and(|record| understands(&record.node, 5));
+        self.swim.post(to.addr, crc, Body::User(Bytes::copy_from_slice(message)));
+        Ok(())
+    }
+
+    /// Sends a user message over a stream. Ends when it is written.
+    pub fn send_reliable(
+        &mut self,
+        now: Time,
+        to: Target,
+        message: Bytes,
+        timeout: Option<Duration>,
+    ) -> Result<TaskId, CommandError> {
+        let now = self.at(now);
+        fits("message", message.len(), USER_MESSAGE_MAX)?;
+        if self.config.require_node_names && to.name.is_none() {
+            return Err(CommandError::NameRequired);
+        }
+        let exchange = ExchangeId(self.next_id());
+        let task = self.begin(now, TaskKind::Send(exchange), timeout);
+        self.exchanges.insert(exchange, Talk::User { task });
+        let deadline = now + timeout.unwrap_or(self.config.tcp_timeout);
+        let opening = Opening::User(message);
+        self.actions.push_back(Action::Open { id: exchange, to, opening, deadline });
+        Ok(task)
+    }
+
+    /// Pings `to` once, directly. Without a timeout it waits for `probe_timeout`.
+    pub fn ping(
+        &mut self,
+        now: Time,
+        to: Target,
+        timeout: Option<Duration>,
+    ) -> Result<TaskId, CommandError> {
+        let now = self.at(now);
+        if self.config.require_node_names && to.name.is_none() {
+            return Err(CommandError::NameRequired);
+        }
+        let task = self.begin(now, TaskKind::Ping, None);
+        let name = to.name.unwrap_or_else(|| "".into());
+        let timeout = timeout.unwrap_or(self.config.probe_timeout);
+        self.swim.ping(now, task, to.addr, name, timeout);
+        Ok(task)
+    }
+
+    /// Publishes the state given to others in push/pulls, at most 20 MiB.
+    pub fn set_local_state(&mut self, state: Bytes) -> Result<(), CommandError> {
+        fits("local state", state.len(), USER_STATE_MAX)?;
+        self.local_state = state;
+        Ok(())
+    }
+
+    /// Publishes the bytes that ride on each ack of a ping, at most 512.
+    pub fn set_ack_payload(&mut self, payload: Bytes) -> Result<(), CommandError> {
+        fits("ack payload", payload.len(), ACK_PAYLOAD_MAX)?;
+        self.ack_payload = Some(payload);
+        Ok(())
+    }
+
+    /// Installs a key; the first one becomes primary and turns encryption on.
+    pub fn add_key(&mut self, key: Key) {
+        self.change_keys(|keyring| {
+            keyring.add(key);
+            Ok(())
+        })
+        .unwrap_or_default();
+    }
+
+    /// Makes an installed key the one that encrypts.
+    pub fn use_key(&mut self, key: &Key) -> Result<(), CommandError> {
+        self.change_keys(|keyring| keyring.use_key(key).map_err(Into::into))
+    }
+
+    /// Removes a key that is not primary.
+    pub fn remove_key(&mut self, key: &Key) -> Result<(), CommandError> {
+        self.change_keys(|keyring| keyring.remove(key).map_err(Into::into))
+    }
+
+    fn change_keys(
+        &mut self,
+        change: impl FnOnce(&mut Keyring) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        let mut wire = Wire::clone(&self.wire);
+        change(&mut wire.keyring)?;
+        self.wire = Arc::new(wire);
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Time, kind: TaskKind, timeout: Option<Duration>) -> TaskId {
+        let id = TaskId(self.next_id());
+        let timer = timeout.map(|timeout| self.timers.set(now + timeout, Timer::TaskEnd(id)));
+        self.tasks.insert(id, Task { kind, timer });
+        id
+    }
+
+    /// Ends a command; one that has ended already is left alone.
+    pub(super) fn finish(&mut self, id: TaskId, outcome: Outcome) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        if let Some(timer) = task.timer {
+            self.timers.cancel(timer);
+        }
+        self.actions.push_back(Action::Done { id, outcome });
+    }
+
+    pub(super) fn task_expired(&mut self, _now: Time, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        task.timer = None;
+        let outcome = match &mut task.kind {
+            TaskKind::Join { waiting, running, report } => {
+                let open = running.drain(..).chain(waiting.drain(..).map(|target| target.addr));
+                report.failed.extend(open.map(|addr| (addr, ExchangeError::Timeout)));
+                Outcome::Join(std::mem::take(report))
+            }
+            TaskKind::Send(exchange) => {
+                let id = *exchange;
+                self.exchanges.remove(&id);
+                self.actions.push_back(Action::Drop { id });
+                Outcome::TimedOut
+            }
+            TaskKind::Leave | TaskKind::Update | TaskKind::Ping => Outcome::TimedOut,
+        };
+        self.finish(id, outcome);
+    }
+
+    /// What `task` announced has been sent often enough, or was replaced.
+    pub(super) fn announcement_finished(&mut self, id: TaskId) {
+        let outcome = match self.tasks.get(&id).map(|task| &task.kind) {
+            Some(TaskKind::Leave) => Outcome::Left,
+            Some(TaskKind::Update) => Outcome::Updated,
+            _ => return,
+        };
+        self.finish(id, outcome);
+    }
+}
+
+fn fits(what: &'static str, size: usize, limit: usize) -> Result<(), CommandError> {
+    if size > limit { Err(CommandError::TooLarge { what, size, limit }) } else { Ok(()) }
+}
+
+/// A user message as it stands in a datagram.
+fn user_message(payload: &[u8]) -> Bytes {
+    let mut message = Vec::with_capacity(1 + payload.len());
+    message.push(MessageType::User as u8);
+    message.extend_from_slice(payload);
+    message.into()
+}

@@ -1,0 +1,181 @@
+//! From parcels to datagrams: the main message, the freshest broadcasts that fit beside
+//! it, and the layers around them, written into the host's buffer.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::base::time::Time;
+use crate::pool::machine::Machine;
+use crate::swim::broadcast::Room;
+use crate::swim::effect::{Body, Parcel};
+use crate::wire::encode::{encode_ack, encode_indirect_ping, encode_nack, encode_ping, encode_suspect};
+use crate::wire::limits::{CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE};
+use crate::wire::message::{Ack, IndirectPing, MessageType, Nack, Ping, Suspect};
+use crate::wire::packet;
+use std::borrow::Cow;
+
+/// Buffers in which a datagram's messages are put together; reused.
+#[derive(Debug, Default)]
+pub(super) struct Packer {
+    /// The messages one after the other.
+    messages: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// The message or compound, before the layers.
+    plain: Vec<u8>,
+    /// How many datagrams were packed; every fourth serves the application first.
+    packed: u64,
+}
+
+impl Packer {
+    fn clear(&mut self) {
+        self.messages.clear();
+        self.ends.clear();
+        self.plain.clear();
+    }
+
+    /// Appends a message that `write` writes.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.messages);
+        self.ends.push(self.messages.len());
+    }
+
+    /// One message as it stands, several as a compound (wire document 5). At most
+    /// `COMPOUND_PARTS_SAFE` messages were added, each shorter than a datagram.
+    fn finish(&mut self) -> &[u8] {
+        if self.ends.len() == 1 {
+            return &self.messages;
+        }
+        self.plain.push(MessageType::Compound as u8);
+        self.plain.push(self.ends.len() as u8);
+        let mut start = 0;
+        for &end in &self.ends {
+            self.plain.extend_from_slice(&((end - start) as u16).to_be_bytes());
+            start = end;
+        }
+        self.plain.extend_from_slice(&self.messages);
+        &self.plain
+    }
+}
+
+impl Machine {
+    /// Appends the next datagram, prefix included, to `out` and says where it goes.
+    pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.at(now);
+        while let Some(parcel) = self.swim.poll_parcel() {
+            let to = parcel.to;
+            if self.pack(parcel, out) {
+                return Some(to);
+            }
+        }
+        None
+    }
+
+    /// Writes the datagram of a parcel; false if there is nothing to say.
+    fn pack(&mut self, parcel: Parcel, out: &mut Vec<u8>) -> bool {
+        let mut packer = std::mem::take(&mut self.packer);
+        packer.clear();
+        let rides = self.write_body(&parcel.body, &mut packer);
+        if rides {
+            self.add_broadcasts(&mut packer);
+        }
+        let says_something = !packer.ends.is_empty();
+        if says_something {
+            packer.packed += 1;
+            let start = out.len();
+            let mut scratch = self.scratch.take().unwrap_or_default();
+            packet::close(&self.wire, &mut scratch, &mut self.nonces, packer.finish(), parcel.crc, out);
+            self.scratch = Some(scratch);
+            self.tally.packets_sent += 1;
+            self.tally.bytes_sent += (out.len() - start) as u64;
+        }
+        self.packer = packer;
+        says_something
+    }
+
+    /// Writes what a parcel says itself; true if broadcasts may ride along.
+    fn write_body(&self, body: &Body, packer: &mut Packer) -> bool {
+        let source = self.swim.source();
+        match body {
+            Body::Gossip => {}
+            Body::Ping { seq, node } => {
+                let ping = Ping { seq: *seq, node: Cow::Borrowed(node.as_bytes()), source };
+                packer.add(|out| encode_ping(&ping, out));
+            }
+            Body::PingSuspect { seq, node, incarnation } => {
+                let node = Cow::Borrowed(node.as_bytes());
+                let from = source.node.clone();
+                let suspect = Suspect { incarnation: *incarnation, node: node.clone(), from };
+                packer.add(|out| encode_ping(&Ping { seq: *seq, node, source }, out));
+                packer.add(|out| encode_suspect(&suspect, out));
+                return false;
+            }
+            Body::IndirectPing { seq, node, nack } => {
+                let ping = IndirectPing {
+                    seq: *seq,
+                    target: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
+                    port: node.addr.port,
+                    node: Cow::Borrowed(node.name.as_bytes()),
+                    nack: *nack,
+                    source,
+                };
+                packer.add(|out| encode_indirect_ping(&ping, out));
+            }
+            Body::Ack { seq, payload } => {
+                let payload = payload.as_deref().map(Cow::Borrowed);
+                packer.add(|out| encode_ack(&Ack { seq: *seq, payload }, out));
+            }
+            Body::Nack { seq } => packer.add(|out| encode_nack(&Nack { seq: *seq }, out)),
+            Body::User(payload) => {
+                packer.add(|out| {
+                    out.push(MessageType::User as u8);
+                    out.extend_from_slice(payload);
+                });
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Fills the room that is left with broadcasts: the rules' own first, and every fourth
+    /// time the application's, so that neither can starve the other.
+    fn add_broadcasts(&mut self, packer: &mut Packer) {
+        let own = packer.messages.len() + packer.ends.len() * COMPOUND_PART_OVERHEAD;
+        let mut room = Room {
+            overhead: COMPOUND_PART_OVERHEAD,
+            limit: self.packet_room().saturating_sub(COMPOUND_OVERHEAD + own),
+            parts: COMPOUND_PARTS_SAFE - packer.ends.len(),
+        };
+        let user_first = packer.packed % 4 == 3;
+        for user in [user_first, !user_first] {
+            let before = packer.ends.len();
+            let add = |message: &Bytes| packer.add(|out| out.extend_from_slice(message));
+            let used = if user {
+                let members = self.swim.roster.len();
+                self.broadcasts.take(room, self.config.retransmit_mult, members, add)
+            } else {
+                self.swim.take_broadcasts(room, add)
+            };
+            room.limit = room.limit.saturating_sub(used);
+            room.parts -= packer.ends.len() - before;
+        }
+    }
+
+    /// Bytes that messages may take in a datagram, all layers counted at their largest.
+    fn packet_room(&self) -> usize {
+        let layers = self.wire.label_overhead() + self.wire.encrypt_overhead() + CHECKSUM_OVERHEAD;
+        self.config.udp_buffer_size.saturating_sub(layers)
+    }
+
+    /// The longest broadcast that fits a datagram.
+    pub fn broadcast_limit(&self) -> usize {
+        let framing = COMPOUND_OVERHEAD + COMPOUND_PART_OVERHEAD + 1;
+        self.packet_room().saturating_sub(framing)
+    }
+
+    /// The longest message that fits a datagram of its own.
+    pub fn message_limit(&self) -> usize {
+        self.packet_room().saturating_sub(1)
+    }
+}

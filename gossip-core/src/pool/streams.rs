@@ -1,0 +1,267 @@
+//! What the machine does with streams: it opens and answers exchanges, judges and merges
+//! the states they bring, and counts those under way.
+//!
+//! Behaviour 11 (Go: `pushPullNode`, `sendLocalState`, `mergeRemoteState`).
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::addr::Target;
+use crate::base::ids::{ExchangeId, TaskId};
+use crate::base::time::Time;
+use crate::pool::action::{Action, Notice, Outcome, Question};
+use crate::pool::asks::Ask;
+use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
+use crate::pool::machine::{Machine, Timer};
+use crate::swim::merge::record_versions;
+use crate::swim::node::{Node, State};
+use crate::wire::encode::encode_node_record;
+use crate::wire::limits::INBOUND_PUSH_PULLS;
+use crate::wire::message::NodeRecord;
+use crate::wire::push_pull::{LocalState, RemoteState};
+
+/// Records merged at a time; a large state must not hold up an ack.
+const SLICE: usize = 256;
+
+/// Pause between two slices.
+const SLICE_PAUSE: Duration = Duration::from_millis(1);
+
+/// An exchange under way, and what it is for.
+#[derive(Debug)]
+pub(super) enum Talk {
+    Inbound { from: SocketAddr, is_push_pull: bool },
+    Periodic,
+    Join { task: TaskId, addr: SocketAddr },
+    StreamPing { seq: u32 },
+    User { task: TaskId },
+}
+
+/// A remote state that is being merged.
+#[derive(Debug)]
+pub(super) struct Merge {
+    state: RemoteState,
+    next: usize,
+    /// The join that brought it, and the address.
+    join: Option<(TaskId, SocketAddr)>,
+}
+
+/// Our records, encoded once for each version of the table.
+#[derive(Debug, Default)]
+pub(super) struct RecordCache {
+    version: Option<u64>,
+    nodes: u32,
+    records: Bytes,
+}
+
+impl Machine {
+    /// Registers an accepted stream; run an inbound `Exchange` under the id and report its
+    /// news. `None`: the source is not allowed, close the stream.
+    pub fn accept(&mut self, now: Time, from: SocketAddr) -> Option<ExchangeId> {
+        self.at(now);
+        if !self.swim.allows(from.ip().into()) {
+            self.tally.sources_refused += 1;
+            return None;
+        }
+        let id = ExchangeId(self.next_id());
+        self.exchanges.insert(id, Talk::Inbound { from, is_push_pull: false });
+        Some(id)
+    }
+
+    /// Takes in the news of an exchange.
+    pub fn handle_exchange(&mut self, now: Time, id: ExchangeId, news: ExchangeNews) {
+        let now = self.at(now);
+        match news {
+            ExchangeNews::PushPullBegun => self.push_pull_begun(id),
+            ExchangeNews::RemoteState(state) => self.remote_state(now, id, state),
+            ExchangeNews::User(bytes) => {
+                if let Some(&Talk::Inbound { from, .. }) = self.exchanges.get(&id) {
+                    self.hear_user(from, bytes, true);
+                }
+            }
+            ExchangeNews::Acked => {
+                if let Some(&Talk::StreamPing { seq }) = self.exchanges.get(&id) {
+                    self.swim.stream_ping_answered(seq);
+                }
+            }
+            ExchangeNews::Finished => self.exchange_ended(now, id, None),
+            ExchangeNews::Failed(error) => self.exchange_ended(now, id, Some(error)),
+        }
+    }
+
+    /// Counts a peer's push/pull, or refuses it when too many are under way.
+    fn push_pull_begun(&mut self, id: ExchangeId) {
+        let running = self.exchanges.values().filter(|talk| matches!(talk, Talk::Inbound { is_push_pull: true, .. }));
+        if running.count() + self.merges.len() >= INBOUND_PUSH_PULLS {
+            self.tally.push_pulls_refused += 1;
+            self.exchanges.remove(&id);
+            self.actions.push_back(Action::Drop { id });
+        } else if let Some(Talk::Inbound { is_push_pull, .. }) = self.exchanges.get_mut(&id) {
+            *is_push_pull = true;
+        }
+    }
+
+    fn remote_state(&mut self, now: Time, id: ExchangeId, state: RemoteState) {
+        match self.exchanges.get(&id) {
+            // The answer is our state as it was before the remote one is merged.
+            Some(Talk::Inbound { .. }) if self.asks.local_state => {
+                let join = state.join;
+                self.ask(now, Ask::Answer { id, state }, Question::LocalState { join });
+            }
+            Some(Talk::Inbound { .. }) => {
+                let own = self.state_with(self.local_state.clone());
+                self.answer(now, id, own, state);
+            }
+            Some(&Talk::Join { task, addr }) => self.judge_merge(now, state, Some((task, addr))),
+            Some(Talk::Periodic) => self.judge_merge(now, state, None),
+            Some(Talk::StreamPing { .. } | Talk::User { .. }) | None => {}
+        }
+    }
+
+    /// Answers a push/pull with `own`, then merges what it brought.
+    pub(super) fn answer(&mut self, now: Time, id: ExchangeId, own: LocalState, remote: RemoteState) {
+        self.actions.push_back(Action::Answer { id, state: own });
+        self.judge_merge(now, remote, None);
+    }
+
+    /// Whether a remote state may be merged: versions first, then the application if it is a join.
+    fn judge_merge(&mut self, now: Time, state: RemoteState, join: Option<(TaskId, SocketAddr)>) {
+        let versions = state.nodes().filter_map(|record| {
+            State::from_wire(record.state).map(|known| (known, record_versions(&record)))
+        });
+        let versions: Vec<_> = versions.collect();
+        if !self.swim.is_compatible(versions.iter().copied()) {
+            return self.merge_refused(now, join, "protocol versions have nothing in common");
+        }
+        if state.join && self.asks.admit_merge {
+            let members = state.nodes().filter_map(|record| self.described_member(&record)).collect();
+            let question = Question::AdmitMerge(members);
+            self.ask(now, Ask::Merge { state, join }, question);
+            return;
+        }
+        self.begin_merge(now, state, join);
+    }
+
+    pub(super) fn merge_refused(&mut self, now: Time, join: Option<(TaskId, SocketAddr)>, why: &str) {
+        self.tally.merges_refused += 1;
+        if let Some((task, addr)) = join {
+            self.join_settled(now, task, addr, Err(ExchangeError::Reset(why.to_owned())));
+        }
+    }
+
+    pub(super) fn begin_merge(&mut self, now: Time, state: RemoteState, join: Option<(TaskId, SocketAddr)>) {
+        self.merges.push_back(Merge { state, next: 0, join });
+        if self.merges.len() == 1 {
+            self.merge_slice(now);
+        }
+    }
+
+    /// Merges some records of the state in front.
+    pub(super) fn merge_slice(&mut self, now: Time) {
+        let Some(mut merge) = self.merges.pop_front() else { return };
+        let end = (merge.next + SLICE).min(merge.state.len());
+        for index in merge.next..end {
+            if let Some(record) = merge.state.node(index) {
+                self.hear_record(now, &record);
+            }
+        }
+        merge.next = end;
+        if end < merge.state.len() {
+            self.merges.push_front(merge);
+        } else {
+            self.merged(now, merge);
+        }
+        if !self.merges.is_empty() {
+            self.timers.set(now + SLICE_PAUSE, Timer::MergeSlice);
+        }
+    }
+
+    fn merged(&mut self, now: Time, merge: Merge) {
+        self.tally.push_pulls += 1;
+        let RemoteState { join, user_state, .. } = merge.state;
+        if !user_state.is_empty() {
+            self.notify(Notice::RemoteState { join, state: user_state });
+        }
+        if let Some((task, addr)) = merge.join {
+            self.join_settled(now, task, addr, Ok(()));
+        }
+    }
+
+    /// An exchange is over; `error` if it did not do its work.
+    fn exchange_ended(&mut self, now: Time, id: ExchangeId, error: Option<ExchangeError>) {
+        let Some(talk) = self.exchanges.remove(&id) else { return };
+        if let Some(error) = &error {
+            self.tally.streams_failed += 1;
+            if let ExchangeError::Refused(why) = error {
+                self.tally.refuse(*why);
+            }
+            tracing::debug!(?talk, %error, "stream failed");
+        }
+        match (talk, error) {
+            (Talk::Periodic, _) => self.swim.push_pull_ended(),
+            (Talk::Join { task, addr }, Some(error)) => self.join_settled(now, task, addr, Err(error)),
+            (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
+            (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
+            (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
+        }
+    }
+
+    /// The rules want a push/pull with `node`.
+    pub(super) fn periodic_push_pull(&mut self, now: Time, node: &Node) {
+        let to = Target { name: Some(node.name.clone()), addr: node.addr.socket_addr() };
+        self.push_pull(now, Talk::Periodic, to, false);
+    }
+
+    /// Exchanges states with `to`, our own asked of the application if it wants that.
+    pub(super) fn push_pull(&mut self, now: Time, talk: Talk, to: Target, join: bool) {
+        let id = ExchangeId(self.next_id());
+        self.exchanges.insert(id, talk);
+        if self.asks.local_state {
+            let question = Question::LocalState { join };
+            self.ask(now, Ask::Opening { id, to, join }, question);
+        } else {
+            self.open_push_pull(now, id, to, join, self.local_state.clone());
+        }
+    }
+
+    pub(super) fn open_push_pull(&mut self, now: Time, id: ExchangeId, to: Target, join: bool, user_state: Bytes) {
+        let state = self.state_with(user_state);
+        let deadline = now + self.config.tcp_timeout;
+        self.actions.push_back(Action::Open { id, to, opening: Opening::PushPull { join, state }, deadline });
+    }
+
+    /// Pings `node` over a stream for probe `seq`.
+    pub(super) fn open_stream_ping(&mut self, seq: u32, node: &Arc<Node>, deadline: Time) {
+        let id = ExchangeId(self.next_id());
+        self.exchanges.insert(id, Talk::StreamPing { seq });
+        let to = Target { name: Some(node.name.clone()), addr: node.addr.socket_addr() };
+        let opening = Opening::Ping { seq, node: node.name.clone() };
+        self.actions.push_back(Action::Open { id, to, opening, deadline });
+    }
+
+    /// What we tell of everybody, with the application's state.
+    pub(super) fn state_with(&mut self, user_state: Bytes) -> LocalState {
+        if self.records.version != Some(self.swim.version) {
+            let mut records = Vec::new();
+            for record in self.swim.roster.iter() {
+                let node = &record.node;
+                let record = NodeRecord {
+                    name: Cow::Borrowed(node.name.as_bytes()),
+                    addr: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
+                    port: node.addr.port,
+                    meta: node.meta.as_blob().map(Cow::Borrowed),
+                    incarnation: record.incarnation,
+                    state: record.state as i64,
+                    versions: Some(Cow::Borrowed(&node.versions.to_bytes())),
+                };
+                encode_node_record(&record, &mut records);
+            }
+            let nodes = u32::try_from(self.swim.roster.len()).unwrap_or(u32::MAX);
+            self.records = RecordCache { version: Some(self.swim.version), nodes, records: records.into() };
+        }
+        LocalState { nodes: self.records.nodes, records: self.records.records.clone(), user_state }
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens on hearing that a node is alive, and on saying so ourselves.
+//!
+//! Rules and their order: behaviour 4.1 and 5 (Go: `aliveNode`, `refute`).
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::base::addr::{NodeAddr, WireIp};
+use crate::base::ids::TaskId;
+use crate::base::time::Time;
+use crate::swim::effect::Effect;
+use crate::swim::node::{Meta, Node, State, Versions};
+use crate::swim::roster::Record;
+use crate::swim::swim::Swim;
+use crate::wire::message::{Alive, blob_bytes};
+
+/// Metadata longer than this is refused. Go sends at most 512 bytes but takes any
+/// length; a longer message could never be gossiped on in a datagram.
+const META_ACCEPTED: usize = 4096;
+
+/// The same for names.
+const NAME_ACCEPTED: usize = 1024;
+
+/// What a known name with other facts amounts to.
+enum Claim {
+    /// The address is the known one.
+    Same,
+    /// The name may move: its owner left, or has been dead for long enough.
+    Takeover,
+    /// Somebody else uses the name.
+    Conflict,
+    /// The new address is not allowed.
+    NotAllowed,
+}
+
+impl Swim {
+    /// Announces ourselves with a new incarnation: at the start, with new metadata, or
+    /// after having left. `waiter` learns when the announcement has been sent often enough.
+    pub fn announce(&mut self, now: Time, meta: Option<&[u8]>, waiter: Option<TaskId>) {
+        self.has_left = false;
+        self.incarnation = self.incarnation.saturating_add(1);
+        let (name, addr) = (self.name.clone(), self.addr);
+        let alive = Alive {
+            incarnation: self.incarnation,
+            node: Cow::Borrowed(name.as_bytes()),
+            addr: Some(Cow::Borrowed(addr.ip.as_bytes())),
+            port: addr.port,
+            meta: meta.map(Cow::Borrowed),
+            versions: Some(Cow::Owned(self.tuning.versions.to_bytes().to_vec())),
+        };
+        self.accept(now, &alive, addr, waiter);
+    }
+
+    /// Whether a heard alive message, if it holds, would make somebody a member or change
+    /// a member's facts: what an application that admits members has to judge. Repeats and
+    /// refutations of admitted nodes do not count.
+    pub fn would_change_facts(&self, now: Time, alive: &Alive<'_>) -> bool {
+        if *alive.node == *self.name.as_bytes() {
+            return false;
+        }
+        let Some(record) = self.roster.get(&alive.node) else { return alive.incarnation > 0 };
+        let Some(node) = self.described(alive) else { return false };
+        match self.claim(now, record, node.addr) {
+            Claim::Same => node != *record.node && alive.incarnation > record.incarnation,
+            Claim::Takeover => true,
+            Claim::Conflict | Claim::NotAllowed => false,
+        }
+    }
+
+    /// The node that an alive message describes, if its facts are possible.
+    pub fn described(&self, alive: &Alive<'_>) -> Option<Node> {
+        let ip = WireIp::from_bytes(blob_bytes(&alive.addr))?;
+        let addr = NodeAddr { ip, port: self.port_or_own(alive.port) };
+        let versions = Versions::from_bytes(blob_bytes(&alive.versions)).unwrap_or_default();
+        let meta = Meta::from(alive.meta.as_deref());
+        Some(Node { name: self.roster.name(&alive.node), addr, meta, versions })
+    }
+
+    /// Hears an alive message.
+    pub fn hear_alive(&mut self, now: Time, mut alive: Alive<'_>) {
+        alive.port = self.port_or_own(alive.port);
+        let is_self = *alive.node == *self.name.as_bytes();
+        if is_self && self.has_left {
+            return;
+        }
+        let ip = WireIp::from_bytes(blob_bytes(&alive.addr));
+        let Some(ip) = ip.filter(|_| are_possible(&alive)) else {
+            self.counters.facts_invalid += 1;
+            return;
+        };
+        let addr = NodeAddr { ip, port: alive.port };
+        let Some(record) = self.roster.get(&alive.node) else {
+            // Incarnation 0 is "nothing heard yet"; a node gives itself 1 at first.
+            if !self.allows(ip) {
+                self.counters.not_allowed += 1;
+            } else if alive.incarnation > 0 {
+                self.accept(now, &alive, addr, None);
+            }
+            return;
+        };
+        let stored = record.incarnation;
+        let takeover = match self.claim(now, record, addr) {
+            Claim::Same => false,
+            Claim::Takeover => true,
+            Claim::Conflict => return self.conflict(&alive),
+            Claim::NotAllowed => {
+                self.counters.not_allowed += 1;
+                return;
+            }
+        };
+        if is_self {
+            self.hear_of_ourselves(&alive);
+        } else if alive.incarnation > stored || takeover {
+            self.accept(now, &alive, addr, None);
+        }
+    }
+
+    fn claim(&self, now: Time, record: &Record, addr: NodeAddr) -> Claim {
+        if record.node.addr == addr {
+            return Claim::Same;
+        }
+        if !self.allows(addr.ip) {
+            return Claim::NotAllowed;
+        }
+        let reclaim = self.tuning.dead_node_reclaim;
+        match record.state {
+            State::Left => Claim::Takeover,
+            State::Dead if !reclaim.is_zero() && now.since(record.since) > reclaim => Claim::Takeover,
+            _ => Claim::Conflict,
+        }
+    }
+
+    /// Somebody spreads facts about us: true ones are ignored, others refuted.
+    fn hear_of_ourselves(&mut self, alive: &Alive<'_>) {
+        let Some(record) = self.local() else { return };
+        let is_true = alive.incarnation == record.incarnation
+            && blob_bytes(&alive.meta) == record.node.meta.as_bytes()
+            && *blob_bytes(&alive.versions) == record.node.versions.to_bytes();
+        if alive.incarnation >= record.incarnation && !is_true {
+            self.refute(alive.incarnation);
+        }
+    }
+
+    /// Contradicts whatever is said of us under incarnation `accused`, with a higher one.
+    pub(crate) fn refute(&mut self, accused: u32) {
+        self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
+        self.counters.refutations += 1;
+        self.doubt_ourselves(1);
+        let (incarnation, name) = (self.incarnation, self.name.clone());
+        let Some(record) = self.roster.get_mut(name.as_bytes()) else { return };
+        record.incarnation = incarnation;
+        let node = record.node.clone();
+        self.version += 1;
+        // Under our name, so that it replaces what we said before; Go queues refutations
+        // under the address instead (behaviour 19, number 11).
+        self.broadcast_alive(&alive_of(&node, incarnation), None);
+    }
+
+    /// The message holds: remember it, pass it on, tell the application.
+    fn accept(&mut self, now: Time, alive: &Alive<'_>, addr: NodeAddr, waiter: Option<TaskId>) {
+        self.drop_suspicion(&alive.node);
+        self.broadcast_alive(alive, waiter);
+        self.counters.alives += 1;
+        self.version += 1;
+        let announced = Versions::from_bytes(blob_bytes(&alive.versions));
+        let meta = Meta::from(alive.meta.as_deref());
+        let incarnation = alive.incarnation;
+        let Some(record) = self.roster.get_mut(&alive.node) else {
+            let name = alive.node.as_ref().into();
+            let node = Node { name, addr, meta, versions: announced.unwrap_or_default() };
+            let record = Record {
+                node: node.into(),
+                incarnation,
+                state: State::Alive,
+                since: now,
+                suspicion: None,
+            };
+            self.roster.insert(record, &mut self.rng);
+            return self.tell(Effect::Joined, &alive.node);
+        };
+        let node = &record.node;
+        let versions = announced.unwrap_or(node.versions);
+        let new_meta = node.meta != meta;
+        if new_meta || node.addr != addr || node.versions != versions {
+            record.node = Node { name: node.name.clone(), addr, meta, versions }.into();
+        }
+        record.incarnation = incarnation;
+        let was_live = record.state.is_live();
+        if record.state != State::Alive {
+            record.state = State::Alive;
+            record.since = now;
+        }
+        if !was_live {
+            self.tell(Effect::Joined, &alive.node);
+        } else if new_meta {
+            self.tell(Effect::Updated, &alive.node);
+        }
+    }
+
+    fn conflict(&mut self, alive: &Alive<'_>) {
+        self.counters.conflicts += 1;
+        let Some(mut other) = self.described(alive) else { return };
+        other.versions = Versions::default();
+        if let Some(record) = self.roster.get(&alive.node) {
+            self.effects.push_back(Effect::Conflict { existing: record.member(), other });
+        }
+    }
+
+    /// Our metadata as announced.
+    pub fn meta(&self) -> Bytes {
+        self.local().map(|record| Bytes::copy_from_slice(record.node.meta.as_bytes())).unwrap_or_default()
+    }
+}
+
+/// Whether an alive message could have come from a working node.
+fn are_possible(alive: &Alive<'_>) -> bool {
+    let versions = match *blob_bytes(&alive.versions) {
+        [pmin, pmax, _, ..] => pmin != 0 && pmax != 0 && pmin <= pmax,
+        _ => true,
+    };
+    versions && blob_bytes(&alive.meta).len() <= META_ACCEPTED && alive.node.len() <= NAME_ACCEPTED
+}
+
+/// The alive message about a known node.
+pub(crate) fn alive_of(node: &Node, incarnation: u32) -> Alive<'_> {
+    Alive {
+        incarnation,
+        node: Cow::Borrowed(node.name.as_bytes()),
+        addr: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
+        port: node.addr.port,
+        meta: node.meta.as_blob().map(Cow::Borrowed),
+        versions: Some(Cow::Owned(node.versions.to_bytes().to_vec())),
+    }
+}

@@ -1,0 +1,64 @@
+//! Applying another node's whole state, one record at a time.
+//!
+//! Behaviour 11.3 (Go: `mergeState`). A record of a dead node only raises a suspicion,
+//! so that the node can still refute.
+
+use std::borrow::Cow;
+
+use crate::base::time::Time;
+use crate::swim::node::{State, Versions};
+use crate::swim::swim::Swim;
+use crate::swim::versions::Overlap;
+use crate::wire::message::{Alive, Dead, NodeRecord, Suspect, blob_bytes};
+
+impl Swim {
+    /// Hears one record of another node's state.
+    pub fn hear_record(&mut self, now: Time, record: &NodeRecord<'_>) {
+        let (incarnation, node) = (record.incarnation, Cow::Borrowed(&*record.name));
+        match State::from_wire(record.state) {
+            Some(State::Alive) => self.hear_alive(now, alive_from(record)),
+            Some(State::Left) => {
+                self.hear_dead(now, &Dead { incarnation, from: node.clone(), node });
+            }
+            Some(State::Suspect | State::Dead) => {
+                let own = self.name.clone();
+                let from = Cow::Borrowed(own.as_bytes());
+                self.hear_suspect(now, &Suspect { incarnation, node, from });
+            }
+            None => self.counters.facts_invalid += 1,
+        }
+    }
+
+    /// The versions that everybody here understands.
+    pub fn overlap(&self) -> Overlap {
+        let mut overlap = Overlap::default();
+        self.roster.iter().for_each(|record| overlap.narrow(record.state, record.node.versions));
+        overlap
+    }
+
+    /// Whether the pool would still have a common protocol after merging with nodes of
+    /// these states and versions (Go: `verifyProtocol`).
+    pub fn is_compatible(&self, remote: impl Iterator<Item = (State, Versions)> + Clone) -> bool {
+        let mut overlap = self.overlap();
+        remote.clone().for_each(|(state, versions)| overlap.narrow(state, versions));
+        self.roster.iter().all(|record| overlap.admits(record.node.versions))
+            && remote.clone().all(|(_, versions)| overlap.admits(versions))
+    }
+}
+
+/// The alive message that a record amounts to.
+pub fn alive_from<'r>(record: &'r NodeRecord<'_>) -> Alive<'r> {
+    Alive {
+        incarnation: record.incarnation,
+        node: Cow::Borrowed(&record.name),
+        addr: record.addr.as_deref().map(Cow::Borrowed),
+        port: record.port,
+        meta: record.meta.as_deref().map(Cow::Borrowed),
+        versions: record.versions.as_deref().map(Cow::Borrowed),
+    }
+}
+
+/// The versions a record announces; none if it is too short.
+pub fn record_versions(record: &NodeRecord<'_>) -> Versions {
+    Versions::from_bytes(blob_bytes(&record.versions)).unwrap_or_default()
+}

@@ -1,0 +1,209 @@
+//! The failure detector: one member at a time is asked whether it is there.
+//!
+//! ```text
+//!  0          probe_timeout                       round end = probe_interval · (score + 1)
+//!  |-- ping ------|-- indirect pings + stream ping ------|-- nobody answered: suspect
+//! ```
+//!
+//! Behaviour 7 (Go: `probe`, `probeNode`); SWIM section 3.1, Lifeguard section IV.A.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::time::Time;
+use crate::swim::effect::{Body, Effect};
+use crate::swim::node::{Node, State};
+use crate::swim::swim::{Swim, Timer};
+use crate::swim::timers::TimerKey;
+use crate::swim::versions::understands;
+use crate::wire::message::Suspect;
+
+/// The probe that is under way.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    pub(crate) seq: u32,
+    node: Arc<Node>,
+    /// As known when the probe began: a refutation meanwhile makes the suspicion void.
+    incarnation: u32,
+    sent: Time,
+    ends: Time,
+    timer: TimerKey,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Direct,
+    Indirect {
+        /// How many of the asked say so when the node stays silent.
+        nacks_expected: usize,
+        /// Who has said so.
+        nacks: Vec<SocketAddr>,
+        /// A stream ping got through.
+        contact: bool,
+    },
+}
+
+impl Swim {
+    /// The probe loop ticks.
+    pub(crate) fn probe_tick(&mut self, now: Time) {
+        if self.probe.is_some() {
+            self.tick_waiting = true;
+            return;
+        }
+        if let Some((node, incarnation, state)) = self.next_to_probe(now) {
+            self.begin_probe(now, node, incarnation, state);
+        }
+    }
+
+    /// The next member in turn. At the end of each round the long dead are forgotten and
+    /// the order is drawn anew. Go may waste a tick at that point; ours goes on until it
+    /// has seen the list once (behaviour 19, number 12).
+    fn next_to_probe(&mut self, now: Time) -> Option<(Arc<Node>, u32, State)> {
+        for _ in 0..=self.roster.len() {
+            if self.probe_index >= self.roster.len() {
+                self.reap(now);
+                self.probe_index = 0;
+            }
+            let record = self.roster.at(self.probe_index)?;
+            self.probe_index += 1;
+            if record.node.name != self.name && record.state.is_live() {
+                return Some((record.node.clone(), record.incarnation, record.state));
+            }
+        }
+        None
+    }
+
+    /// Forgets who has been dead or gone for long enough.
+    pub(crate) fn reap(&mut self, now: Time) {
+        let remember = self.tuning.gossip_to_the_dead;
+        let own = self.name.clone();
+        let keep = |record: &super::roster::Record| {
+            record.state.is_live() || record.node.name == own || now.since(record.since) <= remember
+        };
+        if self.roster.reap_and_shuffle(keep, &mut self.rng) {
+            self.version += 1;
+        }
+    }
+
+    fn begin_probe(&mut self, now: Time, node: Arc<Node>, incarnation: u32, state: State) {
+        let interval = self.awareness.scale(self.tuning.probe_interval);
+        self.counters.probes += 1;
+        if self.awareness.score() > 0 {
+            self.counters.probes_degraded += 1;
+        }
+        let seq = self.fresh_seq();
+        let (to, crc) = (node.addr.socket_addr(), understands(&node, 5));
+        let name = node.name.clone();
+        let body = match state {
+            State::Suspect => Body::PingSuspect { seq, node: name, incarnation },
+            _ => Body::Ping { seq, node: name },
+        };
+        self.post(to, crc, body);
+        let ends = now + interval;
+        let due = now + self.tuning.probe_timeout.min(interval);
+        let timer = self.timers.set(due, Timer::AckDue(seq));
+        let stage = Stage::Direct;
+        self.probe = Some(Probe { seq, node, incarnation, sent: now, ends, timer, stage });
+    }
+
+    /// No direct ack in time: others are asked to probe, and a stream is tried.
+    pub(crate) fn ack_due(&mut self, now: Time, seq: u32) {
+        let Some(mut probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
+        let Self { roster, rng, name, tuning, .. } = self;
+        let helpers: Vec<_> = roster
+            .pick(tuning.indirect_checks, rng, |record| {
+                record.state == State::Alive
+                    && record.node.name != *name
+                    && record.node.name != probe.node.name
+            })
+            .iter()
+            .map(|record| record.node.clone())
+            .collect();
+        let mut nacks_expected = 0;
+        for helper in helpers {
+            let nack = understands(&helper, 4);
+            nacks_expected += usize::from(nack);
+            let body = Body::IndirectPing { seq, node: probe.node.clone(), nack };
+            self.post(helper.addr.socket_addr(), understands(&helper, 5), body);
+        }
+        if self.tuning.stream_pings && understands(&probe.node, 3) && probe.ends > now {
+            let (node, deadline) = (probe.node.clone(), probe.ends);
+            self.effects.push_back(Effect::StreamPing { seq, node, deadline });
+        }
+        probe.timer = self.timers.set(probe.ends.max(now), Timer::RoundEnd(seq));
+        probe.stage = Stage::Indirect { nacks_expected, nacks: Vec::new(), contact: false };
+        self.probe = Some(probe);
+    }
+
+    /// Nobody answered within the round.
+    pub(crate) fn round_end(&mut self, now: Time, seq: u32) {
+        let Some(probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
+        let Stage::Indirect { nacks_expected, nacks, contact } = &probe.stage else { return };
+        if *contact {
+            self.counters.probes_saved_by_stream += 1;
+            self.doubt_ourselves(-1);
+        } else {
+            // Helpers that cannot even say no are missing too: perhaps it is we who are cut off.
+            let missing = nacks_expected.saturating_sub(nacks.len());
+            let delta = if *nacks_expected > 0 { i32::try_from(missing).unwrap_or(i32::MAX) } else { 1 };
+            self.counters.probes_failed += 1;
+            let own = self.name.clone();
+            let suspect = Suspect {
+                incarnation: probe.incarnation,
+                node: Cow::Borrowed(probe.node.name.as_bytes()),
+                from: Cow::Borrowed(own.as_bytes()),
+            };
+            self.hear_suspect(now, &suspect);
+            self.doubt_ourselves(delta);
+        }
+        self.serve_waiting_tick(now);
+    }
+
+    /// An ack for the running probe, received at `received`: direct, late or relayed.
+    pub(crate) fn probe_answered(&mut self, now: Time, received: Time, payload: &[u8]) {
+        let Some(probe) = self.probe.take() else { return };
+        self.timers.cancel(probe.timer);
+        self.doubt_ourselves(-1);
+        if matches!(probe.stage, Stage::Direct) {
+            let rtt = received.since(probe.sent);
+            self.tell_pinged(&probe.node, rtt, payload);
+        }
+        self.serve_waiting_tick(now);
+    }
+
+    fn tell_pinged(&mut self, node: &Node, rtt: Duration, payload: &[u8]) {
+        if let Some(record) = self.roster.get(node.name.as_bytes()).filter(|_| self.wants_pings) {
+            let (member, payload) = (record.member(), Bytes::copy_from_slice(payload));
+            self.effects.push_back(Effect::Pinged { member, rtt, payload });
+        }
+    }
+
+    /// A helper says that the probed node stays silent.
+    pub(crate) fn probe_nacked(&mut self, from: SocketAddr) {
+        let Some(Probe { stage: Stage::Indirect { nacks_expected, nacks, .. }, .. }) = &mut self.probe else {
+            self.counters.acks_unmatched += 1;
+            return;
+        };
+        if nacks.len() < *nacks_expected && !nacks.contains(&from) {
+            nacks.push(from);
+        }
+    }
+
+    /// The stream ping of probe `seq` got through.
+    pub fn stream_ping_answered(&mut self, seq: u32) {
+        if let Some(Probe { seq: current, stage: Stage::Indirect { contact, .. }, .. }) = &mut self.probe {
+            *contact |= *current == seq;
+        }
+    }
+
+    fn serve_waiting_tick(&mut self, now: Time) {
+        if std::mem::take(&mut self.tick_waiting) {
+            self.probe_tick(now);
+        }
+    }
+}

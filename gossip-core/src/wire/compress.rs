@@ -1,0 +1,241 @@
+//! The compressed message: `09`, a record of algorithm and bytes. The algorithm is LZW
+//! as in GIF: least significant bit first, literals of 8 bits.
+//!
+//! Coders are large and reused. Compressed bytes may differ from Go's for the same
+//! message; either side reads both.
+
+use weezl::{BitOrder, LzwStatus, decode::Decoder, encode::Encoder};
+
+use super::error::Refused;
+use super::message::{Blob, MessageType, blob_bytes};
+use super::msgpack::read::Reader;
+use super::msgpack::write::Writer;
+
+/// The record of a compressed message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// 0 is LZW; there is no other.
+    pub algo: u8,
+    /// What the algorithm made.
+    pub buf: Blob<'a>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Appends the compressed message, its type byte first.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(MessageType::Compress as u8);
+        Writer::record(out, 2).unsigned("Algo", self.algo.into()).blob("Buf", &self.buf);
+    }
+
+    /// Reads the record, which follows the type byte.
+    pub fn decode(record: &'a [u8]) -> Result<Self, Refused> {
+        let mut envelope = Self::default();
+        Reader::new(record).record(&["Algo", "Buf"], |key, value| {
+            match key {
+                b"Algo" => envelope.algo = value.unsigned()?,
+                b"Buf" => envelope.buf = value.blob()?,
+                _ => value.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(envelope)
+    }
+}
+
+/// An LZW encoder and decoder, with the buffer between them and their envelope.
+pub struct Coder {
+    encoder: Encoder,
+    decoder: Decoder,
+    lzw: Vec<u8>,
+}
+
+impl Default for Coder {
+    fn default() -> Self {
+        Self {
+            encoder: Encoder::new(BitOrder::Lsb, LITERAL_BITS),
+            decoder: Decoder::new(BitOrder::Lsb, LITERAL_BITS),
+            lzw: Vec::new(),
+        }
+    }
+}
+
+impl Coder {
+    /// Replaces `out` by `message` compressed, if that is shorter than `message`; false if it is not.
+    pub fn shrink(&mut self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        message.len() >= SHRINKABLE_MIN
+            && self.wrap(message, message.len() - ENVELOPE_MIN, out)
+            && out.len() < message.len()
+    }
+
+    /// Replaces `out` by `message` compressed, however long it gets.
+    pub fn pack(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        // Twelve bits for a byte, a clear code every 3838 codes, and both ends.
+        let worst = message.len() + message.len() / 2 + message.len() / 1024 + 16;
+        let packed = self.wrap(message, worst, out);
+        debug_assert!(packed, "no lzw stream exceeds {worst} bytes for {}", message.len());
+    }
+
+    /// Replaces `out` by the message that `record`, which follows the type byte, unfolds to; at most `limit` bytes.
+    pub fn unpack(&mut self, record: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Refused> {
+        let envelope = Envelope::decode(record)?;
+        if envelope.algo != 0 {
+            return Err(Refused::CompressionAlgorithm(envelope.algo));
+        }
+        self.decompress(blob_bytes(&envelope.buf), limit, out)
+    }
+
+    /// Writes the LZW stream of `message` to the front of `out`, and returns its length; `None` if it does not fit.
+    pub fn compress(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.encoder.reset();
+        self.encoder.finish();
+        let (mut message, mut written) = (message, 0);
+        loop {
+            let result = self.encoder.encode_bytes(message, out.get_mut(written..)?);
+            message = message.get(result.consumed_in..)?;
+            written += result.consumed_out;
+            match result.status {
+                Ok(LzwStatus::Done) => return Some(written),
+                Ok(_) if written < out.len() => {}
+                Ok(_) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// Replaces `out` by what an LZW stream unfolds to, at most `limit` bytes. What follows the end code is ignored.
+    pub fn decompress(&mut self, lzw: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.decoder.reset();
+        out.clear();
+        let (mut lzw, mut written) = (lzw, 0);
+        loop {
+            if written == out.len() {
+                // One byte beyond the limit shows that it is exceeded.
+                if written > limit {
+                    return Err(Refused::DecompressedTooLarge(limit));
+                }
+                let more = out.len().max(lzw.len()).max(SMALLEST_STEP);
+                let more = more.min(limit.saturating_add(1) - out.len());
+                out.reserve_exact(more);
+                out.resize(out.len() + more, 0);
+            }
+            let result = self.decoder.decode_bytes(lzw, out.get_mut(written..).unwrap_or_default());
+            lzw = lzw.get(result.consumed_in..).unwrap_or_default();
+            written += result.consumed_out;
+            match result.status {
+                Ok(LzwStatus::Ok) => {}
+                Ok(LzwStatus::Done) => break,
+                Ok(LzwStatus::NoProgress) => return Err(Refused::CompressionTruncated),
+                Err(_) => return Err(Refused::CompressionCode),
+            }
+        }
+        if written > limit {
+            return Err(Refused::DecompressedTooLarge(limit));
+        }
+        out.truncate(written);
+        Ok(())
+    }
+
+    /// Replaces `out` by the envelope of `message`, if its LZW stream needs at most `room` bytes.
+    fn wrap(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) -> bool {
+        let mut lzw = std::mem::take(&mut self.lzw);
+        lzw.resize(room, 0);
+        let len = self.compress(message, &mut lzw);
+        if let Some(stream) = len.and_then(|len| lzw.get(..len)) {
+            out.clear();
+            Envelope { algo: 0, buf: Some(stream.into()) }.encode(out);
+        }
+        self.lzw = lzw;
+        len.is_some()
+    }
+}
+
+/// Go: `lzwLitWidth`.
+const LITERAL_BITS: u8 = 8;
+
+/// Bytes around a short LZW stream: type, map, both keys, algorithm, length.
+const ENVELOPE_MIN: usize = 13;
+
+/// A shorter message never shrinks: 24 equal bytes take 9 codes of 9 bits, which is 11
+/// bytes in an envelope of 13.
+const SHRINKABLE_MIN: usize = 25;
+
+/// The least by which the output of the decoder grows.
+const SMALLEST_STEP: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(message: &[u8]) -> Vec<u8> {
+        let (mut coder, mut packed, mut back) = (Coder::default(), Vec::new(), Vec::new());
+        coder.pack(message, &mut packed);
+        coder.unpack(&packed[1..], message.len(), &mut back).unwrap();
+        back
+    }
+
+    #[test]
+    fn packed_messages_unpack_to_themselves() {
+        let noise: Vec<u8> = (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 23) as u8).collect();
+
+        for message in [&b""[..], b"a", &[7; 100_000], &noise] {
+            assert_eq!(round_trip(message), message);
+        }
+    }
+
+    #[test]
+    fn the_shortest_message_that_shrinks_has_25_equal_bytes() {
+        let (mut coder, mut out) = (Coder::default(), Vec::new());
+
+        let wrapped = coder.wrap(&[7; SHRINKABLE_MIN - 1], 100, &mut out);
+
+        assert!(wrapped && out.len() == SHRINKABLE_MIN - 1);
+        assert!(coder.shrink(&[7; SHRINKABLE_MIN], &mut out));
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_left_alone() {
+        let ramp: Vec<u8> = (0..=255).collect();
+
+        assert!(!Coder::default().shrink(&ramp, &mut Vec::new()));
+    }
+
+    #[test]
+    fn output_beyond_the_limit_is_refused_at_the_limit() {
+        let (mut coder, mut packed, mut out) = (Coder::default(), Vec::new(), Vec::new());
+        coder.pack(&vec![0; 5_000_000], &mut packed);
+
+        assert_eq!(coder.unpack(&packed[1..], 10_000, &mut out), Err(Refused::DecompressedTooLarge(10_000)));
+
+        assert!(out.capacity() < 100_000, "{}", out.capacity());
+        assert_eq!(coder.unpack(&packed[1..], 5_000_000, &mut out), Ok(()));
+    }
+
+    #[test]
+    fn every_cut_of_a_stream_is_noticed() {
+        let (mut coder, mut lzw, mut out) = (Coder::default(), [0; 100], Vec::new());
+        let len = coder.compress(b"TOBEORNOTTOBEORTOBEORNOT", &mut lzw).unwrap();
+
+        for cut in 0..len - 1 {
+            assert_eq!(
+                coder.decompress(&lzw[..cut], 100, &mut out),
+                Err(Refused::CompressionTruncated),
+                "{cut}"
+            );
+        }
+        assert_eq!(coder.decompress(&lzw[..len], 100, &mut out), Ok(()));
+    }
+
+    #[test]
+    fn clear_codes_without_end_are_walked_over() {
+        // 256 in 9 bits, again and again.
+        let clears: Vec<u8> = (0..9_000)
+            .map(|bit| u8::from(bit % 9 == 8))
+            .collect::<Vec<_>>()
+            .chunks(8)
+            .map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit))
+            .collect();
+
+        let result = Coder::default().decompress(&clears, 100, &mut Vec::new());
+
+        assert_eq!(result, Err(Refused::CompressionTruncated));
+    }
+}

@@ -1,0 +1,209 @@
+//! The push/pull: a header, the node records, the state of the application.
+//!
+//! On a plain stream it has no length and no separators, so the reader counts: it waits
+//! for one record after the other and never looks at a byte twice to find its end.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::decode::{decode_node_record, decode_push_pull_header};
+use super::encode::encode_push_pull_header;
+use super::error::Refused;
+use super::limits::{NODE_RECORDS_MAX, NODES_MAX, STREAM_RECORD_MAX, USER_STATE_MAX};
+use super::message::{MessageType, NodeRecord, PushPullHeader};
+use super::msgpack::scan::RecordScan;
+
+/// What we tell a peer: everything we know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalState {
+    /// How many records there are.
+    pub nodes: u32,
+    /// The records, encoded one after the other.
+    pub records: Bytes,
+    /// Bytes of the application.
+    pub user_state: Bytes,
+}
+
+impl LocalState {
+    /// The whole message, its type byte first.
+    pub fn encode(&self, join: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER_LEN_MAX + self.records.len() + self.user_state.len());
+        let user_state_len = self.user_state.len() as i64;
+        out.push(MessageType::PushPull as u8);
+        encode_push_pull_header(&PushPullHeader { nodes: self.nodes.into(), user_state_len, join }, &mut out);
+        out.extend_from_slice(&self.records);
+        out.extend_from_slice(&self.user_state);
+        out
+    }
+}
+
+/// Type byte and header with the largest numbers.
+const HEADER_LEN_MAX: usize = 48;
+
+/// What a peer told us: everything it knows. Its records are known to be readable.
+#[derive(Clone)]
+pub struct RemoteState {
+    /// Whether the exchange is part of a join.
+    pub join: bool,
+    /// Bytes of the peer's application.
+    pub user_state: Bytes,
+    body: Bytes,
+    /// Where each record begins in the body.
+    starts: Vec<u32>,
+}
+
+impl RemoteState {
+    /// How many node records there are.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// True without any node record.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The records in the order of the peer, decoded as they are taken.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeRecord<'_>> {
+        self.starts.iter().filter_map(|&start| self.record_at(start))
+    }
+
+    /// The record number `i`, decoded; `None` from [`len`](Self::len) on.
+    pub fn node(&self, i: usize) -> Option<NodeRecord<'_>> {
+        self.record_at(*self.starts.get(i)?)
+    }
+
+    fn record_at(&self, start: u32) -> Option<NodeRecord<'_>> {
+        decode_node_record(self.body.get(start as usize..)?).ok()
+    }
+}
+
+impl fmt::Debug for RemoteState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteState")
+            .field("join", &self.join)
+            .field("nodes", &self.len())
+            .field("user_state_len", &self.user_state.len())
+            .finish()
+    }
+}
+
+/// Finds the parts of a push/pull in a buffer that grows.
+#[derive(Debug)]
+pub(super) struct StateReader {
+    scan: RecordScan,
+    header: Option<Header>,
+    /// Where the records begin.
+    records_start: usize,
+    starts: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    join: bool,
+    nodes: usize,
+    user_state_len: i64,
+}
+
+impl StateReader {
+    /// A reader of the push/pull whose header begins at `start`.
+    pub(super) fn new(start: usize) -> Self {
+        Self { scan: RecordScan::new(start), header: None, records_start: start, starts: Vec::new() }
+    }
+
+    /// Goes as far as the bytes allow; true once everything is there.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<bool, Refused> {
+        let header = match self.header {
+            Some(header) => header,
+            None => match self.scan.advance(bytes, STREAM_RECORD_MAX)? {
+                Some(record) => self.begin_records(record)?,
+                None => return Ok(false),
+            },
+        };
+        while self.starts.len() < header.nodes {
+            if !self.take_record(bytes)? {
+                return Ok(false);
+            }
+        }
+        // Go checks this length behind the records, and a peer may rely on what it said before.
+        let user_state_len = checked(header.user_state_len, USER_STATE_MAX)
+            .ok_or(Refused::UserStateLen(header.user_state_len))?;
+        Ok(bytes.len() >= self.scan.end() + user_state_len)
+    }
+
+    /// The state, once [`advance`](Self::advance) has said that `bytes` holds all of it.
+    pub(super) fn finish(self, bytes: Bytes) -> RemoteState {
+        let header = self.header.unwrap_or(Header { join: false, nodes: 0, user_state_len: 0 });
+        let start = self.scan.end().min(bytes.len());
+        let len = checked(header.user_state_len, bytes.len() - start).unwrap_or_default();
+        let user_state = bytes.slice(start..start + len);
+        RemoteState { join: header.join, user_state, body: bytes, starts: self.starts }
+    }
+
+    fn begin_records(&mut self, record: &[u8]) -> Result<Header, Refused> {
+        let PushPullHeader { nodes, user_state_len, join } = decode_push_pull_header(record)?;
+        let nodes = checked(nodes, NODES_MAX).ok_or(Refused::Nodes(nodes))?;
+        let header = Header { join, nodes, user_state_len };
+        self.records_start = self.scan.end();
+        self.scan = RecordScan::new(self.records_start);
+        self.header = Some(header);
+        Ok(header)
+    }
+
+    fn take_record(&mut self, bytes: &[u8]) -> Result<bool, Refused> {
+        let start = self.scan.start();
+        let room = (self.records_start + NODE_RECORDS_MAX).saturating_sub(start);
+        let Some(record) = self.scan.advance(bytes, room)? else {
+            return Ok(false);
+        };
+        decode_node_record(record)?;
+        self.starts.push(u32::try_from(start).map_err(|_| Refused::RecordTooLong(NODE_RECORDS_MAX))?);
+        self.scan = RecordScan::new(self.scan.end());
+        Ok(true)
+    }
+}
+
+/// A number from the wire, unless it is negative or above `max`.
+pub(super) fn checked(number: i64, max: usize) -> Option<usize> {
+    usize::try_from(number).ok().filter(|&number| number <= max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::encode::encode_node_record;
+
+    #[test]
+    fn records_are_found_by_number_and_in_order() {
+        let mut records = Vec::new();
+        for name in ["a", "b"] {
+            encode_node_record(
+                &NodeRecord { name: name.as_bytes().into(), ..NodeRecord::default() },
+                &mut records,
+            );
+        }
+        let bytes = LocalState { nodes: 2, records: records.into(), user_state: Bytes::new() }.encode(true);
+        let mut reader = StateReader::new(1);
+        assert_eq!(reader.advance(&bytes), Ok(true));
+
+        let state = reader.finish(bytes.into());
+
+        let names: Vec<_> = state.nodes().map(|node| node.name.into_owned()).collect();
+        assert_eq!(names, [b"a", b"b"]);
+        assert_eq!(state.node(1).map(|node| node.name.into_owned()), Some(b"b".to_vec()));
+        assert!(state.node(2).is_none() && state.join && state.len() == 2);
+    }
+
+    #[test]
+    fn all_records_together_may_not_claim_more_than_the_limit() {
+        // One record of ten bytes, then one of eight and what it claims.
+        let claiming = |len: usize| {
+            let head = b"\x81\xa5Nodes\x02\x81\xa4Node\xa3abc\x81\xa1x\xdb".as_slice();
+            StateReader::new(0).advance(&[head, &(len as u32).to_be_bytes()].concat())
+        };
+
+        assert_eq!(claiming(NODE_RECORDS_MAX - 18), Ok(false));
+        assert_eq!(claiming(NODE_RECORDS_MAX - 17), Err(Refused::RecordTooLong(NODE_RECORDS_MAX - 10)));
+    }
+}

@@ -1,0 +1,3 @@
+module github.com/hexablock/log
+
+go 1.25.0
