@@ -147,6 +147,11 @@ impl Observer {
         self.entries.get(*self.places.get(name)?).map(|entry| &entry.member)
     }
 
+    /// The members it held, in the order of its table.
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.entries.iter().map(|entry| &entry.member)
+    }
+
     /// How many members it held alive, suspect, dead, left.
     pub(super) fn count(&self) -> [u64; 4] {
         let mut count = [0; 4];

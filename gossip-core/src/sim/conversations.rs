@@ -185,7 +185,9 @@ impl Host {
     fn welcome(&mut self, fabric: &mut Fabric, stream: StreamId, first: &[u8]) {
         let Some(machine) = &mut self.machine else { return };
         let Some(from) = fabric.dialer(stream) else { return };
-        let id = machine.accept(fabric.now, from);
+        let Some(id) = machine.accept(fabric.now, from) else {
+            return fabric.abort(stream, Side::Acceptor);
+        };
         let (wire, timeout) = (machine.wire().clone(), self.pool.tuning().stream_timeout);
         let name = self.identity.name.clone();
         let mut exchange = Exchange::inbound(fabric.now, wire, self.next_nonces(), name, timeout);

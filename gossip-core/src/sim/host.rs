@@ -201,7 +201,7 @@ impl Host {
             return Err(what);
         }
         let Some(machine) = &self.machine else { return Ok(()) };
-        let local = machine.local();
+        let Some(local) = machine.local() else { return Err("does not know itself".to_owned()) };
         if self.observer.has_risen(local.incarnation) {
             ledger.claim(local.name(), local.incarnation);
         }

@@ -84,14 +84,14 @@ impl World {
 
     /// Whether every host's live members are exactly those that run and have not left.
     pub fn converged(&self) -> bool {
-        let names = self.staying().map(|(_, machine)| checks::prints(&machine.local()).0);
+        let names = self.staying().map(|(_, local)| checks::prints(&local).0);
         let truth = names.fold((0, 0), |(count, names), print| (count + 1, names ^ print));
         self.staying().all(|(host, _)| host.observer.live_names() == truth)
     }
 
     /// Whether, moreover, all know the same facts of each other, and suspect nobody.
     pub fn agreed(&self) -> bool {
-        let facts = self.staying().map(|(_, machine)| checks::prints(&machine.local()).1);
+        let facts = self.staying().map(|(_, local)| checks::prints(&local).1);
         let truth = facts.fold(0, |facts, print| facts ^ print);
         self.converged() && self.staying().all(|(host, _)| host.observer.live_facts() == truth)
     }
@@ -131,27 +131,19 @@ impl World {
     /// Where views differ from the truth, in words: the first few.
     pub(super) fn describe(&self) -> String {
         let mut lines = Vec::new();
-        for (host, machine) in self.staying() {
-            for (other, truth) in self.staying() {
-                let truth = truth.local();
+        let staying: Vec<_> = self.staying().collect();
+        for (host, _) in &staying {
+            for (other, truth) in &staying {
                 let held = self.belief(host.id, other.id);
-                if held != Some(&truth) {
+                if held != Some(truth) {
                     let held = held.map_or_else(|| "nothing".to_owned(), checks::show);
-                    lines.push(format!(
-                        "  {} holds {held}, true is {}",
-                        host.identity.name,
-                        checks::show(&truth)
-                    ));
+                    let truth = checks::show(truth);
+                    lines.push(format!("  {} holds {held}, true is {truth}", host.identity.name));
                 }
             }
-            for member in machine.members().filter(|member| member.state.is_live()) {
-                if !self.staying().any(|(other, _)| other.identity.name == *member.name()) {
-                    lines.push(format!(
-                        "  {} holds {}, which is gone",
-                        host.identity.name,
-                        checks::show(&member)
-                    ));
-                }
+            let live = host.observer.members().filter(|member| member.state.is_live());
+            for member in live.filter(|member| !staying.iter().any(|(_, local)| local.name() == member.name())) {
+                lines.push(format!("  {} holds {}, which is gone", host.identity.name, checks::show(member)));
             }
         }
         match lines.len() {
@@ -164,9 +156,10 @@ impl World {
         self.hosts.iter().filter(|host| host.machine.is_some())
     }
 
-    /// Hosts that run and have not left.
-    fn staying(&self) -> impl Iterator<Item = (&Host, &Machine)> {
+    /// Hosts that run and have not left, and what they say of themselves.
+    fn staying(&self) -> impl Iterator<Item = (&Host, Member)> {
         let running = self.hosts.iter().filter_map(|host| Some((host, host.machine.as_ref()?)));
-        running.filter(|(_, machine)| !machine.has_left())
+        let staying = running.filter(|(_, machine)| !machine.has_left());
+        staying.filter_map(|(host, machine)| Some((host, machine.local()?)))
     }
 }
