@@ -3,9 +3,9 @@
 //!
 //! One test only: the counters belong to the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gossip_core::wire::compress::Coder;
 use gossip_core::wire::keyring::Key;
@@ -14,6 +14,8 @@ use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
 use gossip_core::wire::packet::{self, Scratch};
 use gossip_core::wire::stream::FrameReader;
+
+use counting::allocated;
 
 #[test]
 fn memory_follows_bytes_and_not_claims() {
@@ -103,33 +105,3 @@ fn a_warm_pipeline_does_not_allocate() {
 
     assert_eq!(count, 0, "allocations");
 }
-
-/// How many bytes `work` asked for, and in how many allocations.
-fn allocated(work: impl FnOnce()) -> (usize, usize) {
-    let before = (BYTES.load(Ordering::Relaxed), COUNT.load(Ordering::Relaxed));
-    work();
-    (BYTES.load(Ordering::Relaxed) - before.0, COUNT.load(Ordering::Relaxed) - before.1)
-}
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;

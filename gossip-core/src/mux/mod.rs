@@ -1,3 +1,21 @@
-//! Which bytes belong to whom.
+//! Whose bytes are these? The first bytes of a connection or datagram decide.
+//!
+//! ```text
+//!             first bytes            owner                     bytes it is given
+//!             FE pp                  pool pp                   those after FE pp
+//!  from the   a registered id        its listener (TCP only)   those after the id
+//!  network    F4 len label           the pool of that label    all
+//!             like a memberlist      the bare pool             all
+//!             message
+//!             anything else          native listener (TCP),    all
+//!                                    packet receiver (UDP)
+//! ```
+//!
+//! `docs/wire.md` holds the complete table, numbered row by row. Nothing here touches a
+//! socket: [`routes::Routes`] is a value that knows ids and answers, `net/` keeps the
+//! sockets and queues that belong to them, and the simulator uses the same value.
 
-pub mod framing;
+pub mod foreign;
+pub mod opening;
+pub mod prefix;
+pub mod routes;

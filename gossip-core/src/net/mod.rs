@@ -1,82 +1,36 @@
-//! Sockets (signatures).
-#![allow(unused_variables, clippy::unimplemented, missing_docs)]
-pub mod listener {
-    use std::{
-        net::{SocketAddr, TcpStream},
-        time::Duration,
-    };
-    #[derive(Debug, Clone)]
-    pub struct Listener {}
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-    pub enum AcceptError {
-        #[error("timed out")]
-        Timeout,
-        #[error("listener is closed")]
-        Closed,
-    }
-    #[derive(Debug, Clone, Copy, Default)]
-    pub struct ListenerStats {
-        pub accepted: u64,
-        pub dropped: u64,
-        pub pending: usize,
-    }
-    impl Listener {
-        pub fn accept(&self, timeout: Option<Duration>) -> Result<(TcpStream, SocketAddr), AcceptError> {
-            unimplemented!()
-        }
-        pub fn close(&self) {
-            unimplemented!()
-        }
-        pub fn stats(&self) -> ListenerStats {
-            unimplemented!()
-        }
-    }
-}
-pub mod packets {
-    use crate::{base::time::Time, net::error::NetError, net::listener::AcceptError};
-    use std::{net::SocketAddr, time::Duration};
-    #[derive(Debug, Clone)]
-    pub struct Packets {}
-    #[derive(Debug)]
-    pub struct Packet {
-        pub data: Vec<u8>,
-        pub from: SocketAddr,
-        pub received: Time,
-    }
-    impl Packets {
-        pub fn recv(&self, timeout: Option<Duration>) -> Result<Packet, AcceptError> {
-            unimplemented!()
-        }
-        pub fn send_to(&self, data: &[u8], to: SocketAddr) -> Result<(), NetError> {
-            unimplemented!()
-        }
-        pub fn close(&self) {
-            unimplemented!()
-        }
-        pub fn dropped(&self) -> u64 {
-            unimplemented!()
-        }
-    }
-}
-pub mod dial {
-    use crate::{base::ids::ListenerId, net::error::NetError};
-    use std::{net::TcpStream, time::Duration};
-    pub fn dial(addr: &str, id: Option<ListenerId>, timeout: Duration) -> Result<TcpStream, NetError> {
-        unimplemented!()
-    }
-}
-pub mod error {
-    use std::net::SocketAddr;
-    #[derive(Debug, thiserror::Error)]
-    #[non_exhaustive]
-    pub enum NetError {
-        #[error("cannot bind {addr}: {source}")]
-        Bind { addr: SocketAddr, source: std::io::Error },
-    }
-}
-pub mod port {
-    #[derive(Debug, Clone, Default)]
-    pub struct PortStats {
-        pub packets_received: u64,
-    }
-}
+//! Sockets: one TCP and UDP port, shared by everyone, stalled by no one.
+//!
+//! ```text
+//!   UDP socket ---- PacketLoop --+--> inbox of a pool (bounded)        --> its driver
+//!                    classifies  +--> inbox of the packet receiver     --> application
+//!
+//!   TCP socket ---- AcceptLoop --+--> Sniffer, one task a connection --+--> inbox of a pool
+//!                    only accepts     peeks until the owner is known   +--> backlog of a listener
+//!                                     or sniff_timeout has passed
+//! ```
+//!
+//! Nobody in this picture waits for a queue: what finds it full is dropped or closed,
+//! and counted ([`stats::PortStats`]). So a stalled owner loses its own traffic only. Who
+//! takes part is one immutable table that the loops read without a lock.
+//!
+//! [`port::Port`] ties it together. This folder knows which bytes are whose (`mux/`), but
+//! not that pools have members.
+
+mod accept;
+pub mod advertise;
+mod backoff;
+pub mod bind;
+pub mod buffers;
+pub mod clock;
+pub mod dial;
+pub mod error;
+mod gate;
+pub mod listener;
+pub mod owners;
+pub mod packets;
+pub mod port;
+pub mod queue;
+pub mod resolve;
+mod sniff;
+pub mod stats;
+pub mod udp;

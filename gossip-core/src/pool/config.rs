@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::base::config_error::ConfigError;
 use crate::base::ids::PoolId;
-use crate::mux::framing::Framing;
+use crate::mux::prefix::Framing;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;

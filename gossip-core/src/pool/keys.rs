@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::base::keys::{
     Key, Kind, parse_count, parse_duration, parse_flag, parse_list, write_duration, write_list,
 };
-use crate::mux::framing::Framing;
+use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
 
 /// A row for a plain field.

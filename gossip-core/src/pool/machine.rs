@@ -15,7 +15,7 @@ use crate::base::ids::{AskId, ExchangeId, TaskId};
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
-use crate::mux::framing::Framing;
+use crate::mux::prefix::Framing;
 use crate::pool::action::{Action, Asks, Notice, Outcome};
 use crate::pool::asks::Ask;
 use crate::pool::commands::Task;

@@ -12,7 +12,8 @@ use crate::swim::node::{Member, Node};
 /// things happened, the questions (those that return something) on a lane of their own
 /// with a deadline (`query_timeout`). Every function of the API may be called from every
 /// method; only a shutdown, which would wait for its own callback, is refused. A panic is
-/// caught and counted, and the default taken.
+/// caught and counted, and the default taken. The delegate is let go with the pool, by the
+/// thread of its last call.
 ///
 /// Metadata, the state for push/pulls and the ack payload need no callback: they are
 /// published with `Pool::update_node`, `Pool::set_local_state`, `Pool::set_ack_payload`.
@@ -64,4 +65,8 @@ pub trait Delegate: Send + Sync {
     fn allow_tcp_ping(&self, name: &[u8]) -> bool {
         true
     }
+
+    /// The pool has ended: this is the last call of all. Changes and messages that still
+    /// waited have been dropped.
+    fn notify_shutdown(&self) {}
 }

@@ -56,7 +56,10 @@ pub enum Error {
     /// Another command overtook this one, such as a leave during a join.
     #[error("cancelled by a leave or shutdown")]
     Cancelled,
-    /// A defect of the library: a task panicked. The node is closed; please report it.
+    /// The operating system gave no threads or no randomness; nothing stays open.
+    #[error("threads or randomness: {0}")]
+    System(#[source] std::io::Error),
+    /// A defect of the library: a task panicked. The pool is closed; please report it.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -72,4 +75,12 @@ pub struct SeedError {
 
 fn list(seeds: &[SeedError]) -> String {
     seeds.iter().map(|seed| format!("{}: {}", seed.seed, seed.reason)).collect::<Vec<_>>().join("; ")
+}
+
+/// The error of a socket operation; a closed port is a closed node.
+pub(crate) fn from_net(error: NetError) -> Error {
+    match error {
+        NetError::Closed => Error::Closed,
+        error => Error::Net(error),
+    }
 }

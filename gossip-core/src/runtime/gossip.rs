@@ -1,80 +1,190 @@
-//! The node (signatures).
-#![allow(unused_variables, clippy::unimplemented, missing_docs)]
-use crate::base::ids::PoolId;
-use crate::base::name::NodeName;
-use crate::net::listener::Listener;
-use crate::net::packets::Packets;
-use crate::pool::config::PoolConfig;
-use crate::runtime::config::Config;
-use crate::runtime::delegate::Delegate;
-use crate::runtime::error::Error;
-use crate::runtime::pool::Pool;
+//! The node as the application holds it.
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::ids::PoolId;
+use crate::base::name::NodeName;
+use crate::mux::routes::listener_id;
+use crate::net::error::NetError;
+use crate::net::listener::Listener;
+use crate::net::packets::Packets;
+use crate::net::stats::PortStats;
+use crate::pool::config::PoolConfig;
+use crate::pool::error::CommandError;
+use crate::runtime::config::Config;
+use crate::runtime::delegate::Delegate;
+use crate::runtime::error::{Error, from_net};
+use crate::runtime::input::Task;
+use crate::runtime::node::Node;
+use crate::runtime::pool::Pool;
+
 /// The node that owns the port. Clones are the same node.
-#[derive(Debug, Clone)]
-pub struct Gossip {}
+///
+/// Every function may be called from any thread, callbacks included, except that a
+/// callback cannot shut down the node that runs it. Pools, listeners and the packet
+/// receiver may outlive the node: they answer that it is closed.
+///
+/// Dropping the last clone ends the node without a goodbye, so that the others will take
+/// it for dead; call [`leave`](Self::leave) and [`shutdown`](Self::shutdown) to part well.
+///
+/// ```
+/// use std::time::Duration;
+/// use gossip_core::pool::config::PoolConfig;
+/// use gossip_core::runtime::{config::Config, error::Error, gossip::Gossip};
+///
+/// # fn main() -> Result<(), Error> {
+/// let gossip = Gossip::new(Config {
+///     name: "first".into(),
+///     bind_addr: vec![[127, 0, 0, 1].into()],
+///     bind_port: 0,
+///     ..Config::default()
+/// })?;
+/// let pool = gossip.register_pool(PoolConfig::local(1), None)?;
+/// gossip.start()?;
+/// assert_eq!(pool.num_members(), 1);
+/// gossip.leave(Duration::from_secs(5))?;
+/// gossip.shutdown(Duration::from_secs(5))
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Gossip(Arc<Owner>);
+
+/// What all clones share; its drop is that of the last one.
+struct Owner(Arc<Node>);
 
 impl Gossip {
-    /// Checks the configuration and binds the port, TCP and UDP; nothing is served before `start`.
+    /// Checks the configuration and binds the port, TCP and UDP; nothing is served before
+    /// [`start`](Self::start). On an error nothing is open.
     pub fn new(config: Config) -> Result<Self, Error> {
-        unimplemented!()
+        Node::bind(config).map(|node| Self(Arc::new(Owner(node))))
     }
-    /// Serves the port and starts every registered pool. All or nothing; a second call does nothing.
+
+    /// Serves the port and starts every registered pool. All or nothing; a second call
+    /// does nothing.
     pub fn start(&self) -> Result<(), Error> {
-        unimplemented!()
+        self.node().start()
     }
+
+    /// The name of this node in all its pools.
     pub fn node_name(&self) -> &NodeName {
-        unimplemented!()
+        &self.node().identity.name
     }
-    /// First bound address, with the real port.
+
+    /// The first bound address, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
-        unimplemented!()
+        // A port is bound to one address at least.
+        self.local_addrs().first().copied().unwrap_or_else(|| self.advertise_addr())
     }
+
+    /// Every bound address, with the real port.
     pub fn local_addrs(&self) -> &[SocketAddr] {
-        unimplemented!()
+        self.node().port.local_addrs()
     }
+
+    /// The address told to others.
     pub fn advertise_addr(&self) -> SocketAddr {
-        unimplemented!()
+        self.node().identity.addr.socket_addr()
     }
-    /// At any time; on a running node the pool starts at once.
+
+    /// The configuration of the node.
+    pub fn config(&self) -> &Config {
+        &self.node().config
+    }
+
+    /// Adds a pool, at any time; on a running node it starts at once. On an error, such as
+    /// an id, a label or the place of the bare pool being taken, nothing has changed.
     pub fn register_pool(
         &self,
         config: PoolConfig,
         delegate: Option<Arc<dyn Delegate>>,
     ) -> Result<Pool, Error> {
-        unimplemented!()
+        self.node().register(config, delegate).map(Pool)
     }
+
+    /// The pool with this id.
     pub fn pool(&self, id: PoolId) -> Option<Pool> {
-        unimplemented!()
+        self.node().pool(id).map(Pool)
     }
-    /// Sorted by id.
+
+    /// Every pool, sorted by id.
     pub fn pools(&self) -> Vec<Pool> {
-        unimplemented!()
+        self.node().pools().into_iter().map(Pool).collect()
     }
+
+    /// Takes the connections that begin with the two bytes of `id`, before the start or
+    /// after. Ids from `0xFE00` to `0xFEFF` belong to pools.
     pub fn listen(&self, id: u16) -> Result<Listener, Error> {
-        unimplemented!()
+        let id = listener_id(id).map_err(NetError::from)?;
+        self.node().port.listen(id).map_err(from_net)
     }
+
+    /// Takes the connections that are for nobody else.
     pub fn listen_tcp(&self) -> Result<Listener, Error> {
-        unimplemented!()
+        self.node().port.listen_native().map_err(from_net)
     }
+
+    /// Takes the datagrams that are for nobody else, and sends from the shared port.
     pub fn packets(&self) -> Result<Packets, Error> {
-        unimplemented!()
+        self.node().port.packets().map_err(from_net)
     }
-    /// Leaves every pool; one deadline for all.
+
+    /// Says goodbye in every pool; one deadline for all. The first error is returned, the
+    /// other pools leave all the same.
     pub fn leave(&self, timeout: Duration) -> Result<(), Error> {
-        unimplemented!()
+        let begun: Vec<_> =
+            self.pools().into_iter().map(|pool| (pool.begin(Task::Leave, timeout), pool)).collect();
+        let mut result = Ok(());
+        for (leaving, pool) in begun {
+            let left = match leaving.and_then(|leaving| pool.end(leaving, timeout)) {
+                // Others who have left already are no reason to complain.
+                Err(Error::Command(CommandError::HasLeft)) => Ok(()),
+                other => other.map(|_| ()),
+            };
+            result = result.and(left);
+        }
+        result
     }
-    /// Frees port, threads and descriptors; idempotent; `Timeout` if a callback still runs (call again).
+
+    /// Ends the node: stops accepting, wakes whoever is blocked in a call, waits for
+    /// callbacks that run, and frees port, threads and descriptors. After `Ok` no callback
+    /// runs or ever will, and every delegate has been let go.
+    ///
+    /// `Timeout` means that a callback still runs; everything else has ended, and a further
+    /// call goes on waiting. Several threads may call. From a callback of this node it is
+    /// refused with [`Error::Deadlock`]. Nobody is told: see [`leave`](Self::leave).
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        unimplemented!()
+        self.node().shutdown(timeout)
     }
+
+    /// Whether the node has been started and not shut down.
     pub fn is_running(&self) -> bool {
-        unimplemented!()
+        self.node().is_running()
     }
-    pub fn stats(&self) -> crate::net::port::PortStats {
-        unimplemented!()
+
+    /// What has passed through the port, and what was dropped.
+    pub fn stats(&self) -> PortStats {
+        self.node().port.stats()
+    }
+
+    fn node(&self) -> &Arc<Node> {
+        &self.0.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+impl fmt::Debug for Gossip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gossip")
+            .field("name", self.node_name())
+            .field("addrs", &self.local_addrs())
+            .finish_non_exhaustive()
     }
 }

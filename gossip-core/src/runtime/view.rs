@@ -1,5 +1,6 @@
 //! The member list as readers share it: immutable, safe to keep.
 
+use crate::pool::machine::Machine;
 use crate::swim::node::Member;
 
 /// The members of a pool at one moment.
@@ -8,9 +9,22 @@ pub struct View {
     pub(crate) members: Vec<Member>,
     pub(crate) health: u32,
     pub(crate) version: u64,
+    pub(crate) local: Option<Member>,
 }
 
 impl View {
+    /// What `machine` knows now.
+    pub(crate) fn of(machine: &Machine) -> Self {
+        let mut members: Vec<_> = machine.members().filter(|member| member.state.is_live()).collect();
+        members.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        Self { members, health: machine.health(), version: machine.version(), local: machine.local() }
+    }
+
+    /// This node itself, also after it has left; `None` before the pool has started.
+    pub fn local(&self) -> Option<&Member> {
+        self.local.as_ref()
+    }
+
     /// Alive and suspect members, this node included, sorted by name.
     pub fn members(&self) -> &[Member] {
         &self.members

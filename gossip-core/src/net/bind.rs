@@ -1,0 +1,200 @@
+//! Pairs of a TCP and a UDP socket, all on one port number.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tracing::debug;
+
+use super::error::NetError;
+
+/// How often a free port is looked for whose TCP and UDP halves are both free
+/// (behaviour document 17).
+const PORT_TRIES: usize = 10;
+
+/// Pending connections that the operating system keeps for us; it lowers the number to
+/// its own limit.
+const KERNEL_BACKLOG: i32 = 1024;
+
+/// Receive buffers are not asked smaller than this; then the system's default stays.
+const SMALLEST_BUFFER: usize = 16 * 1024;
+
+/// The bound sockets of one port, non-blocking and close-on-exec.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) pairs: Vec<Pair>,
+}
+
+/// One bind address.
+#[derive(Debug)]
+pub(super) struct Pair {
+    /// With the real port.
+    pub(super) addr: SocketAddr,
+    pub(super) tcp: TcpListener,
+    pub(super) udp: UdpSocket,
+}
+
+/// The socket address of a bind address given as text. Host names are refused, in
+/// contrast to Go, where a name that does not parse binds every interface.
+pub fn parse_bind_addr(text: &str, port: u16) -> Result<SocketAddr, NetError> {
+    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => Ok(SocketAddr::new(ip, port)),
+        // An address with a numeric scope, fe80::1%2, is known to the longer form only.
+        Err(_) => format!("[{bare}]:{port}").parse().map_err(|_| NetError::BindText(text.into())),
+    }
+}
+
+impl Bound {
+    /// Binds TCP and UDP on every one of `addrs`, which name one port; 0 takes a port
+    /// that is free on all of them. An IPv6 address is bound for IPv6 alone, so that
+    /// `0.0.0.0` and `::` go together.
+    pub(super) fn bind(addrs: &[SocketAddr], recv_buffer: usize) -> Result<Self, NetError> {
+        let port = addrs.first().ok_or(NetError::BindNothing)?.port();
+        if let Some(other) = addrs.iter().find(|addr| addr.port() != port) {
+            return Err(NetError::BindPorts(port, other.port()));
+        }
+        let mut tries = if port == 0 { PORT_TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match Self::try_bind(addrs, recv_buffer) {
+                Err(NetError::Bind { reason, .. })
+                    if tries > 0 && reason.kind() == io::ErrorKind::AddrInUse => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_bind(addrs: &[SocketAddr], recv_buffer: usize) -> Result<Self, NetError> {
+        let mut pairs: Vec<Pair> = Vec::with_capacity(addrs.len());
+        for &addr in addrs {
+            let mut addr = addr;
+            if let Some(first) = pairs.first() {
+                addr.set_port(first.addr.port());
+            }
+            let tcp = bind_tcp(addr).map_err(|reason| NetError::Bind { protocol: "tcp", addr, reason })?;
+            addr = tcp.local_addr().map_err(|reason| NetError::Bind { protocol: "tcp", addr, reason })?;
+            let udp = bind_udp(addr, recv_buffer).map_err(|reason| NetError::Bind {
+                protocol: "udp",
+                addr,
+                reason,
+            })?;
+            pairs.push(Pair { addr, tcp, udp });
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The bound addresses, with the real port.
+    pub(super) fn addrs(&self) -> Vec<SocketAddr> {
+        self.pairs.iter().map(|pair| pair.addr).collect()
+    }
+}
+
+/// The options of every TCP connection of ours, as Go sets them: no delay for small
+/// writes, and a probe after 15 s of silence.
+pub(super) fn set_stream_options<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
+    const PROBE: std::time::Duration = std::time::Duration::from_secs(15);
+
+    let socket = stream.into();
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_vendor = "apple")]
+    socket.set_nosigpipe(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE).with_interval(PROBE))
+}
+
+fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted program gets its port back while old connections linger.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    bind(&socket, addr)?;
+    socket.listen(KERNEL_BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_udp(addr: SocketAddr, recv_buffer: usize) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    bind(&socket, addr)?;
+    enlarge_recv_buffer(&socket, recv_buffer);
+    Ok(socket.into())
+}
+
+fn bind(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())
+}
+
+/// Asks for `wanted` bytes, and for half as much as long as that is refused.
+fn enlarge_recv_buffer(socket: &Socket, wanted: usize) {
+    let granted = std::iter::successors(Some(wanted), |size| Some(size / 2))
+        .take_while(|size| *size >= SMALLEST_BUFFER)
+        .any(|size| socket.set_recv_buffer_size(size).is_ok());
+    debug!(wanted, granted, actual = ?socket.recv_buffer_size().ok(), "udp receive buffer");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback(port: u16) -> SocketAddr {
+        SocketAddr::new([127, 0, 0, 1].into(), port)
+    }
+
+    #[test]
+    fn port_zero_takes_one_number_for_every_socket() {
+        let both = [loopback(0), "[::1]:0".parse().unwrap()];
+
+        let bound = Bound::bind(&both, 1 << 21).unwrap();
+
+        let port = bound.addrs()[0].port();
+        assert_ne!(port, 0);
+        for pair in &bound.pairs {
+            assert_eq!(pair.tcp.local_addr().unwrap(), pair.addr);
+            assert_eq!(pair.udp.local_addr().unwrap(), pair.addr);
+            assert_eq!(pair.addr.port(), port);
+        }
+    }
+
+    #[test]
+    fn both_wildcards_can_be_bound_together() {
+        let both = ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()];
+
+        assert_eq!(Bound::bind(&both, 1 << 21).unwrap().pairs.len(), 2);
+    }
+
+    #[test]
+    fn a_taken_port_is_an_error_that_says_so_and_leaves_nothing_bound() {
+        let holder = UdpSocket::bind(loopback(0)).unwrap();
+        let taken = holder.local_addr().unwrap();
+
+        let error = Bound::bind(&[taken], 1 << 21).unwrap_err();
+
+        assert_eq!(error.io_kind(), Some(io::ErrorKind::AddrInUse));
+        assert!(error.to_string().starts_with(&format!("bind udp {taken}: ")), "{error}");
+        TcpListener::bind(taken).expect("the tcp half was released");
+    }
+
+    #[test]
+    fn addresses_with_two_ports_or_none_at_all_are_refused() {
+        assert!(matches!(Bound::bind(&[loopback(1), loopback(2)], 0), Err(NetError::BindPorts(1, 2))));
+        assert!(matches!(Bound::bind(&[], 0), Err(NetError::BindNothing)));
+    }
+
+    #[test]
+    fn only_ip_addresses_are_bound() {
+        for (text, addr) in [
+            ("127.0.0.1", "127.0.0.1:7"),
+            ("::1", "[::1]:7"),
+            ("[::1]", "[::1]:7"),
+            ("fe80::1%2", "[fe80::1%2]:7"),
+        ] {
+            assert_eq!(parse_bind_addr(text, 7).unwrap(), addr.parse().unwrap());
+        }
+        for text in ["", "localhost", "example.com", "1.2.3", "1.2.3.4:5", "[::1", "*"] {
+            assert!(matches!(parse_bind_addr(text, 7), Err(NetError::BindText(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What can go wrong between the operating system and us.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::mux::routes::RouteError;
+
+/// A call on the port that could not be done. Each variant says what state it leaves.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetError {
+    /// A socket could not be bound. Every socket opened by the same call is closed again.
+    #[error("bind {protocol} {addr}: {reason}")]
+    Bind {
+        /// `tcp` or `udp`.
+        protocol: &'static str,
+        /// The address and port asked for.
+        addr: SocketAddr,
+        /// What the operating system says.
+        reason: io::Error,
+    },
+    /// The text is no IP address. Names are not bound, because a name that fails to
+    /// resolve must never widen into "every interface". Nothing was opened.
+    #[error("bind address \"{0}\" is not an IP address; 0.0.0.0 and :: stand for every interface")]
+    BindText(String),
+    /// No bind address was given. Nothing was opened.
+    #[error("no bind address given; 0.0.0.0 and :: stand for every interface")]
+    BindNothing,
+    /// Bind addresses with different ports; all share the one port. Nothing was opened.
+    #[error("bind addresses name ports {0} and {1}, all share one port")]
+    BindPorts(u16, u16),
+    /// The sockets can't be driven by the runtime. Nothing runs, the sockets are closed.
+    #[error("register sockets with the runtime: {0}")]
+    Register(io::Error),
+    /// The port runs already; it goes on.
+    #[error("the port is started already")]
+    Started,
+    /// The port is closed. Nothing has changed.
+    #[error("the port is closed")]
+    Closed,
+    /// A pool, listener or receiver can't be registered. Nothing has changed.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The text names no address. Nothing was looked up.
+    #[error("address \"{text}\" {flaw}")]
+    Address {
+        /// The text as given.
+        text: String,
+        /// What is wrong with it.
+        flaw: &'static str,
+    },
+    /// The name can't be resolved. Nothing was connected.
+    #[error("resolve \"{text}\": {reason}")]
+    Resolve {
+        /// The text as given.
+        text: String,
+        /// What the resolver says; `TimedOut` if it says nothing in time.
+        reason: io::Error,
+    },
+    /// No address to tell others. Nothing was opened or sent.
+    #[error("no private address on any interface for a port bound to {bound}; set advertise_addr")]
+    NoAdvertiseAddr {
+        /// The wildcard address that is bound.
+        bound: SocketAddr,
+    },
+    /// The wildcard address can't be told to others: they could not reach it.
+    #[error("advertise address {0} stands for every interface, others need one they can reach")]
+    AdvertiseWildcard(std::net::IpAddr),
+    /// None of the addresses accepted the connection, or none in time. No connection is left.
+    #[error("connect to {to}: {reason}")]
+    Dial {
+        /// Where to, as given, with the address tried last.
+        to: String,
+        /// What the operating system said last; `TimedOut` when time was up.
+        reason: io::Error,
+    },
+    /// The datagram was not sent.
+    #[error("send to {to}: {reason}")]
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// What the operating system says; `WouldBlock` if its send buffer is full.
+        reason: io::Error,
+    },
+    /// No bind address is of the destination's family. The datagram was not sent.
+    #[error("send to {0}: no bind address of its family")]
+    NoSocket(SocketAddr),
+    /// The datagram is larger than UDP carries. It was not sent.
+    #[error("datagram is {len} bytes, at most {limit} fit")]
+    TooLarge {
+        /// Its length.
+        len: usize,
+        /// The largest there is.
+        limit: usize,
+    },
+    /// The datagram begins with `0xFE`: the receiver would take it for gossip. It was not sent.
+    #[error("datagram begins with 0xfe, the mark of gossip pools")]
+    ReservedByte,
+}
+
+impl NetError {
+    /// The operating system's reason, where there is one.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Bind { reason, .. }
+            | Self::Register(reason)
+            | Self::Resolve { reason, .. }
+            | Self::Dial { reason, .. }
+            | Self::Send { reason, .. } => Some(reason.kind()),
+            _ => None,
+        }
+    }
+}
+
+/// Why waiting on a queue brought nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum WaitError {
+    /// Nothing came in time. The queue is as before.
+    #[error("nothing came in time")]
+    Timeout,
+    /// The queue is closed, and will bring nothing any more.
+    #[error("closed")]
+    Closed,
+}
+
+/// `TimedOut`, with the time that was allowed.
+pub(super) fn timed_out(allowed: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {allowed:?}"))
+}

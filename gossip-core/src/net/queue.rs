@@ -1,0 +1,143 @@
+//! The hand-over to threads that are not ours: bounded, closable, never waiting to put.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+use super::error::WaitError;
+
+/// A queue between the runtime, which offers, and the application, which takes.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    /// `None` once closed: dropping the only sender wakes everyone who waits.
+    sender: Mutex<Option<Sender<T>>>,
+    receiver: Receiver<T>,
+    offered: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Why an item was not taken in; it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full,
+    Closed,
+}
+
+impl<T> Queue<T> {
+    /// A queue of at most `limit` items, at least one.
+    pub(super) fn new(limit: usize) -> Self {
+        let (sender, receiver) = bounded(limit.max(1));
+        Self {
+            sender: Mutex::new(Some(sender)),
+            receiver,
+            offered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts an item in, if there is room.
+    pub(super) fn offer(&self, item: T) -> Result<(), Refused> {
+        // The item of a refused offer is dropped after the lock is released.
+        let refused = match &*self.sender.lock() {
+            None => return Err(Refused::Closed),
+            Some(sender) => sender.try_send(item),
+        };
+        match refused {
+            Ok(()) => {
+                self.offered.fetch_add(1, Relaxed);
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => {
+                self.dropped.fetch_add(1, Relaxed);
+                Err(Refused::Full)
+            }
+            Err(TrySendError::Disconnected(_)) => Err(Refused::Closed),
+        }
+    }
+
+    /// Takes the oldest item, waiting for one as long as `timeout` says; `None` is for ever.
+    pub(super) fn take(&self, timeout: Option<Duration>) -> Result<T, WaitError> {
+        if self.is_closed() {
+            return Err(WaitError::Closed);
+        }
+        match timeout {
+            None => self.receiver.recv().map_err(|_| WaitError::Closed),
+            Some(timeout) => self.receiver.recv_timeout(timeout).map_err(|error| match error {
+                RecvTimeoutError::Timeout => WaitError::Timeout,
+                RecvTimeoutError::Disconnected => WaitError::Closed,
+            }),
+        }
+    }
+
+    /// Wakes everyone who waits, and drops what is queued.
+    pub(super) fn close(&self) {
+        drop(self.sender.lock().take());
+        self.receiver.try_iter().for_each(drop);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.lock().is_none()
+    }
+
+    pub(super) fn stats(&self) -> QueueStats {
+        QueueStats {
+            accepted: self.offered.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            pending: self.receiver.len(),
+        }
+    }
+}
+
+/// What has passed through the queue of a listener or packet receiver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// How many were queued for the application.
+    pub accepted: u64,
+    /// How many were dropped because the queue was full.
+    pub dropped: u64,
+    /// How many wait to be taken now.
+    pub pending: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_the_newest_and_counts_it() {
+        let queue = Queue::new(2);
+
+        assert_eq!([1, 2, 3].map(|n| queue.offer(n)), [Ok(()), Ok(()), Err(Refused::Full)]);
+
+        assert_eq!(queue.stats(), QueueStats { accepted: 2, dropped: 1, pending: 2 });
+        assert_eq!(queue.take(None), Ok(1));
+    }
+
+    #[test]
+    fn closing_wakes_who_waits_and_drops_what_waits() {
+        let queue = Arc::new(Queue::<Arc<()>>::new(2));
+        let item = Arc::new(());
+        let waiting = Arc::clone(&queue);
+        let waiter = thread::spawn(move || waiting.take(None).map(drop).and_then(|()| waiting.take(None)));
+        queue.offer(Arc::clone(&item)).unwrap();
+        while Arc::strong_count(&item) > 1 {
+            thread::yield_now();
+        }
+
+        queue.close();
+
+        assert_eq!(waiter.join().unwrap(), Err(WaitError::Closed));
+        assert_eq!(queue.offer(Arc::clone(&item)), Err(Refused::Closed));
+        assert_eq!(queue.take(Some(Duration::ZERO)), Err(WaitError::Closed));
+    }
+
+    #[test]
+    fn an_empty_queue_times_out() {
+        assert_eq!(Queue::<()>::new(1).take(Some(Duration::from_millis(1))), Err(WaitError::Timeout));
+    }
+}

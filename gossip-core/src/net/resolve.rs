@@ -1,0 +1,210 @@
+//! From text to addresses: "host", "host:port", "[v6]:port", "v6", "name/host:port".
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use super::error::{NetError, timed_out};
+use crate::base::addr::Target;
+use crate::base::name::NodeName;
+
+/// What an address text says, before anything is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The node's name, if the text gives it.
+    pub name: Option<NodeName>,
+    /// An IP address, or a name to look up; never empty.
+    pub host: String,
+    /// The port, given or default.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Reads `[name/]host[:port]` (behaviour document 13, "Resolving").
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, NetError> {
+        let flaw = |flaw| NetError::Address { text: text.into(), flaw };
+        let (name, addr) = match text.split_once('/') {
+            Some(("", _)) => return Err(flaw("has an empty node name before the slash")),
+            Some((name, addr)) => (Some(name.into()), addr),
+            None => (None, text),
+        };
+        let full = ensure_port(addr, default_port);
+        let (host, port) = split_host_port(&full).ok_or_else(|| flaw("is not host:port"))?;
+        let port = port.parse().map_err(|_| flaw("has a port that is not a number from 0 to 65535"))?;
+        if host.is_empty() {
+            return Err(flaw("has no host"));
+        }
+        Ok(Self { name, host: host.into(), port })
+    }
+
+    /// The address, if the host is an IP address and needs no lookup.
+    pub fn literal(&self) -> Option<SocketAddr> {
+        match self.host.parse::<IpAddr>() {
+            Ok(ip) => Some(SocketAddr::new(ip.to_canonical(), self.port)),
+            // With a numeric scope: fe80::1%2.
+            Err(_) if self.host.contains(':') => format!("[{}]:{}", self.host, self.port).parse().ok(),
+            Err(_) => None,
+        }
+    }
+
+    /// Every address of the host, in the resolver's order, each once.
+    pub async fn lookup(&self, limit: Duration) -> Result<Vec<SocketAddr>, NetError> {
+        if let Some(addr) = self.literal() {
+            return Ok(vec![addr]);
+        }
+        let found =
+            tokio::time::timeout(limit, tokio::net::lookup_host((self.host.as_str(), self.port))).await;
+        self.found(found.unwrap_or_else(|_| Err(timed_out(limit))).map(Iterator::collect))
+    }
+
+    /// The same from a thread. A resolver that does not answer in time is left to itself.
+    pub fn lookup_blocking(&self, limit: Duration) -> Result<Vec<SocketAddr>, NetError> {
+        if let Some(addr) = self.literal() {
+            return Ok(vec![addr]);
+        }
+        let (sender, receiver) = bounded(1);
+        let host = (self.host.clone(), self.port);
+        let spawned = thread::Builder::new().name("gossip-resolve".into()).spawn(move || {
+            // Nobody listens any more when time was up.
+            let _ = sender.send((host.0.as_str(), host.1).to_socket_addrs().map(Iterator::collect));
+        });
+        self.found(
+            spawned.and_then(|_| receiver.recv_timeout(limit).unwrap_or_else(|_| Err(timed_out(limit)))),
+        )
+    }
+
+    /// What the resolver found, cleaned up.
+    fn found(&self, found: io::Result<Vec<SocketAddr>>) -> Result<Vec<SocketAddr>, NetError> {
+        let failed = |reason| NetError::Resolve { text: self.host.clone(), reason };
+        let mut addrs: Vec<SocketAddr> = Vec::new();
+        for mut addr in found.map_err(failed)? {
+            addr.set_ip(addr.ip().to_canonical());
+            if !addrs.contains(&addr) {
+                addrs.push(addr);
+            }
+        }
+        if addrs.is_empty() {
+            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "no such host")));
+        }
+        Ok(addrs)
+    }
+}
+
+/// Every target that `text` names.
+pub async fn resolve(text: &str, default_port: u16, limit: Duration) -> Result<Vec<Target>, NetError> {
+    let endpoint = Endpoint::parse(text, default_port)?;
+    let addrs = endpoint.lookup(limit).await?;
+    Ok(addrs.into_iter().map(|addr| Target { name: endpoint.name.clone(), addr }).collect())
+}
+
+/// Whether `addr` names a port (Go: `hasPort`): behind the bracket of an IPv6 address, or
+/// after the only colon.
+fn has_port(addr: &str) -> bool {
+    match addr.rfind('[') {
+        Some(0) => addr.rfind(']').is_some_and(|end| addr.rfind(':') > Some(end)),
+        _ => addr.matches(':').count() == 1,
+    }
+}
+
+/// `addr` with a port, in the form `host:port` or `[v6]:port` (Go: `ensurePort`).
+fn ensure_port(addr: &str, default_port: u16) -> String {
+    if has_port(addr) {
+        return addr.into();
+    }
+    let host = addr.trim_matches(['[', ']']);
+    if host.contains(':') { format!("[{host}]:{default_port}") } else { format!("{host}:{default_port}") }
+}
+
+/// The halves of `host:port` or `[v6]:port` (Go: `net.SplitHostPort`).
+fn split_host_port(addr: &str) -> Option<(&str, &str)> {
+    let (host, port) = addr.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    let is_plain = !host.contains(['[', ']']) && !port.contains(['[', ']']);
+    is_plain.then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The golden vectors of one kind.
+    fn vectors(kind: &str) -> Vec<Value> {
+        let file: Value = serde_json::from_str(include_str!("../../tests/vectors/math.json")).unwrap();
+        let vectors = file["vectors"].as_array().unwrap();
+        let chosen: Vec<_> = vectors.iter().filter(|vector| vector["type"] == kind).cloned().collect();
+        assert!(!chosen.is_empty());
+        chosen
+    }
+
+    #[test]
+    fn a_missing_port_is_seen_and_added_as_go_does() {
+        for vector in vectors("hasPort+ensurePort") {
+            let addr = vector["params"]["addr"].as_str().unwrap();
+            let expected = &vector["expect"]["result"];
+
+            assert_eq!(has_port(addr), expected["hasPort"], "{addr}");
+            assert_eq!(ensure_port(addr, 7946), expected["ensurePort"].as_str().unwrap(), "{addr}");
+        }
+    }
+
+    #[test]
+    fn ip_addresses_need_no_lookup_and_read_as_in_go() {
+        for vector in vectors("resolveAddr") {
+            let text = vector["params"]["addr"].as_str().unwrap();
+            let expected = &vector["expect"]["result"];
+            let endpoint = Endpoint::parse(text, 7946);
+
+            let Some(expected) = expected.as_array() else {
+                // Refused by us without asking, or left to the resolver, which will not know it.
+                assert!(endpoint.is_err() || endpoint.unwrap().literal().is_none(), "{text}");
+                continue;
+            };
+            let endpoint = endpoint.unwrap();
+            assert_eq!(endpoint.literal().unwrap().to_string(), expected[0]["hostport"], "{text}");
+            assert_eq!(
+                endpoint.name.map_or_else(String::new, |n| n.to_string()),
+                expected[0]["node"],
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "address \"\" has no host"),
+            (":80", "address \":80\" has no host"),
+            ("/1.2.3.4", "address \"/1.2.3.4\" has an empty node name before the slash"),
+            ("h:x", "address \"h:x\" has a port that is not a number from 0 to 65535"),
+            ("h:65536", "address \"h:65536\" has a port that is not a number from 0 to 65535"),
+            ("h:", "address \"h:\" has a port that is not a number from 0 to 65535"),
+            ("[::1]x:9", "address \"[::1]x:9\" is not host:port"),
+        ] {
+            assert_eq!(Endpoint::parse(text, 1).unwrap_err().to_string(), reason);
+        }
+    }
+
+    #[test]
+    fn localhost_is_looked_up() {
+        let found =
+            Endpoint::parse("localhost:9", 1).unwrap().lookup_blocking(Duration::from_secs(10)).unwrap();
+
+        assert!(found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 9), "{found:?}");
+    }
+
+    #[test]
+    fn a_numeric_scope_stays_with_its_address() {
+        let addr = Endpoint::parse("[fe80::1%3]:5", 1).unwrap().literal().unwrap();
+
+        assert_eq!(addr, "[fe80::1%3]:5".parse().unwrap());
+    }
+}

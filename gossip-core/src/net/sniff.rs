@@ -1,0 +1,162 @@
+//! Looking at the first bytes of a connection without eating them, then handing it over.
+
+use std::future::Future;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::unconstrained;
+use tokio::time::timeout;
+use tracing::{debug, trace};
+
+use super::bind::set_stream_options;
+use super::owners::{Accepted, InboundStream, Owners, PoolInbox};
+use super::queue::{Queue, Refused};
+use super::stats::Counters;
+use crate::mux::prefix::MAX_LABEL;
+use crate::mux::routes::{Owner, Rest, Stray, Verdict};
+
+/// The most that is ever needed to decide: a label header.
+const LOOK: usize = 2 + MAX_LABEL;
+
+/// Finds the owner of each new connection.
+#[derive(Debug)]
+pub(super) struct Sniffer {
+    pub(super) owners: Arc<Owners>,
+    pub(super) counters: Arc<Counters>,
+    /// How long a peer may keep silent before it is taken to wait for us to speak.
+    pub(super) patience: Duration,
+}
+
+impl Sniffer {
+    /// Watches `stream` until its owner is known, and hands it over.
+    pub(super) async fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = self.try_admit(stream, peer).await {
+            trace!(%peer, %error, "connection broke before it had an owner");
+            self.counters.connections_ended_early.raise();
+        }
+    }
+
+    async fn try_admit(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        let judge = |seen: &[u8], rest| match self.owners.table().routes.judge_stream(seen, rest) {
+            Verdict::Undecided(_) => None,
+            verdict => Some((verdict, seen.len())),
+        };
+        let watched = timeout(self.patience, watch(&stream, judge)).await;
+        let timed_out = watched.is_err();
+        let (verdict, seen) = match watched {
+            Ok(decided) => decided?,
+            Err(_) => {
+                let mut first = [0; LOOK];
+                let seen = peek(&stream, &mut first).or_else(no_bytes)?;
+                let bytes = first.get(..seen).unwrap_or_default();
+                (self.owners.table().routes.judge_stream(bytes, Rest::Ended), seen)
+            }
+        };
+        match verdict {
+            // A port scan, or a health check.
+            _ if seen == 0 && !timed_out => self.counters.connections_ended_early.raise(),
+            Verdict::Owned { owner, skip } => {
+                return self.hand_over(Accepted { stream: stream.into_std()?, peer }, owner, skip);
+            }
+            Verdict::Stray(Stray::UnknownPool(id)) => {
+                debug!(%peer, pool = %id, "connection for an unknown pool");
+                self.counters.connections_unknown_pool.raise();
+            }
+            _ if seen == 0 => self.counters.connections_silent.raise(),
+            _ => self.counters.connections_no_listener.raise(),
+        }
+        Ok(())
+    }
+
+    fn hand_over(&self, mut connection: Accepted, owner: Owner, skip: usize) -> io::Result<()> {
+        // They have been seen, and nobody else reads: they come at once and complete.
+        connection.stream.read_exact([0; 2].get_mut(..skip).unwrap_or_default())?;
+        set_stream_options(&connection.stream)?;
+        let table = self.owners.table();
+        match owner {
+            Owner::Pool(id) => self.hand_to_pool(connection, table.pools.get(&id)),
+            Owner::Listener(id) => self.hand_to_application(connection, table.listeners.get(&id)),
+            Owner::Native => self.hand_to_application(connection, table.native.as_ref()),
+        }
+    }
+
+    fn hand_to_pool(
+        &self,
+        Accepted { stream, peer }: Accepted,
+        inbox: Option<&Arc<PoolInbox>>,
+    ) -> io::Result<()> {
+        let Some(inbox) = inbox else {
+            self.counters.connections_unknown_pool.raise();
+            return Ok(());
+        };
+        // Registered anew, so that bytes which were looked at count as not yet seen.
+        let stream = TcpStream::from_std(stream)?;
+        match inbox.streams.try_send(InboundStream { stream, peer }) {
+            Ok(()) => inbox.counters.streams_received.raise(),
+            Err(TrySendError::Full(_)) => {
+                inbox.counters.streams_dropped.raise();
+                self.counters.connections_pool_full.raise();
+            }
+            Err(TrySendError::Closed(_)) => self.counters.connections_unknown_pool.raise(),
+        }
+        Ok(())
+    }
+
+    fn hand_to_application(
+        &self,
+        connection: Accepted,
+        queue: Option<&Arc<Queue<Accepted>>>,
+    ) -> io::Result<()> {
+        connection.stream.set_nonblocking(false)?;
+        match queue.map_or(Err(Refused::Closed), |queue| queue.offer(connection)) {
+            Ok(()) => {}
+            Err(Refused::Full) => self.counters.connections_listener_full.raise(),
+            Err(Refused::Closed) => self.counters.connections_no_listener.raise(),
+        }
+        Ok(())
+    }
+}
+
+/// Shows `judge` the first bytes of `stream` whenever there are more of them, until it decides.
+///
+/// Bytes that stay in the socket keep it readable, so readiness is cleared by hand: the
+/// next wake-up is the next segment, or the end.
+async fn watch<T>(stream: &TcpStream, mut judge: impl FnMut(&[u8], Rest) -> Option<T>) -> io::Result<T> {
+    loop {
+        // Known before the bytes are looked at: all that came before the end is here by then.
+        let ended = stream.ready(Interest::READABLE).await?.is_read_closed();
+        let look = || {
+            let mut first = [0; LOOK];
+            let seen = peek(stream, &mut first)?;
+            let rest = if ended || seen == 0 { Rest::Ended } else { Rest::Coming };
+            judge(first.get(..seen).unwrap_or_default(), rest).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        };
+        match stream.try_io(Interest::READABLE, look) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            decided => return decided,
+        }
+    }
+}
+
+/// Copies the first bytes of `stream` and leaves them there: how many, `WouldBlock` before
+/// the first, 0 if it ended without any.
+fn peek(stream: &TcpStream, first: &mut [u8; LOOK]) -> io::Result<usize> {
+    // Outside the task's budget, whose end would look like a lack of bytes.
+    let peeking = pin!(unconstrained(stream.peek(first)));
+    match peeking.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(seen) => seen,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// Nothing there yet is no error.
+fn no_bytes(error: io::Error) -> io::Result<usize> {
+    if error.kind() == io::ErrorKind::WouldBlock { Ok(0) } else { Err(error) }
+}

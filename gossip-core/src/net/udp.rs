@@ -1,0 +1,233 @@
+//! Datagrams in and out: the receive loop waits for nobody, and so does sending.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::{debug, trace};
+
+use super::backoff::Backoff;
+use super::clock::Clock;
+use super::error::NetError;
+use super::owners::{Datagram, Owners, PacketInbox, PoolInbox, Table};
+use super::queue::Refused;
+use super::stats::Counters;
+use crate::base::ids::PoolId;
+use crate::base::time::Time;
+use crate::mux::routes::{Owner, Stray, Verdict};
+
+/// Datagrams read before other tasks get their turn.
+const PER_TURN: usize = 64;
+
+/// Reads the datagrams of one socket and puts each into the queue of its owner.
+#[derive(Debug)]
+pub(super) struct PacketLoop {
+    pub(super) owners: Arc<Owners>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) clock: Clock,
+}
+
+impl PacketLoop {
+    /// Runs until it is dropped.
+    pub(super) async fn run(self, socket: tokio::net::UdpSocket) {
+        let mut scratch = vec![0; 1 << 16].into_boxed_slice();
+        let mut backoff = Backoff::default();
+        loop {
+            match self.turn(&socket, &mut scratch).await {
+                Ok(()) => backoff.reset(),
+                Err(error) => {
+                    debug!(%error, "receive");
+                    self.counters.receive_errors.raise();
+                    tokio::time::sleep(backoff.pause()).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for datagrams and handles as many as there are, within bounds.
+    async fn turn(&self, socket: &tokio::net::UdpSocket, scratch: &mut [u8]) -> std::io::Result<()> {
+        socket.readable().await?;
+        for _ in 0..PER_TURN {
+            match socket.try_recv_from(scratch) {
+                Ok((len, from)) => {
+                    self.deliver(scratch.get(..len).unwrap_or_default(), from, self.clock.now())
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    fn deliver(&self, datagram: &[u8], from: SocketAddr, received: Time) {
+        self.counters.packets_received.raise();
+        self.counters.bytes_received.add(datagram.len() as u64);
+        let table = self.owners.table();
+        match table.routes.judge_datagram(datagram) {
+            Verdict::Owned { owner: Owner::Pool(id), skip } => {
+                let bytes = datagram.get(skip..).unwrap_or_default();
+                self.deliver_to_pool(&table, id, bytes, from, received);
+            }
+            Verdict::Stray(Stray::UnknownPool(id)) => {
+                trace!(%from, pool = %id, "datagram for an unknown pool");
+                self.counters.packets_unknown_pool.raise();
+            }
+            // Listeners take no datagrams, and a datagram is never undecided.
+            _ => match &table.packets {
+                Some(inbox) => self.deliver_to_application(inbox, datagram, from, received),
+                None => self.counters.packets_no_receiver.raise(),
+            },
+        }
+    }
+
+    fn deliver_to_pool(&self, table: &Table, id: PoolId, bytes: &[u8], from: SocketAddr, received: Time) {
+        let Some(inbox) = table.pools.get(&id) else {
+            return self.counters.packets_unknown_pool.raise();
+        };
+        let PoolInbox { packets, account, counters, .. } = &**inbox;
+        let Some(copy) = account.copy(bytes) else {
+            counters.packets_dropped.raise();
+            return self.counters.packets_no_buffer.raise();
+        };
+        match packets.try_send(Datagram { from, received, bytes: copy }) {
+            Ok(()) => {
+                counters.packets_received.raise();
+                counters.bytes_received.add(bytes.len() as u64);
+            }
+            Err(TrySendError::Full(_)) => {
+                counters.packets_dropped.raise();
+                self.counters.packets_pool_full.raise();
+            }
+            // The pool has ended and is about to be removed.
+            Err(TrySendError::Closed(_)) => self.counters.packets_unknown_pool.raise(),
+        }
+    }
+
+    fn deliver_to_application(&self, inbox: &PacketInbox, bytes: &[u8], from: SocketAddr, received: Time) {
+        let Some(bytes) = inbox.account.copy(bytes) else {
+            return self.counters.packets_no_buffer.raise();
+        };
+        match inbox.queue.offer(Datagram { from, received, bytes }) {
+            Ok(()) => {}
+            Err(Refused::Full) => self.counters.packets_receiver_full.raise(),
+            Err(Refused::Closed) => self.counters.packets_no_receiver.raise(),
+        }
+    }
+}
+
+/// Sends datagrams from the shared port. Cheap to clone; works from any thread, before
+/// and after the port is started, until it is closed.
+#[derive(Debug, Clone)]
+pub struct UdpSender {
+    /// Empty once the port is closed.
+    sockets: Arc<ArcSwap<Vec<(SocketAddr, UdpSocket)>>>,
+    counters: Arc<Counters>,
+}
+
+impl UdpSender {
+    pub(super) fn new(sockets: Vec<(SocketAddr, UdpSocket)>, counters: Arc<Counters>) -> Self {
+        Self { sockets: Arc::new(ArcSwap::from_pointee(sockets)), counters }
+    }
+
+    /// Sends `datagram` from the socket that suits `to` best, now or not at all: what the
+    /// operating system has no room for is dropped and counted, as UDP may be anywhere
+    /// on its way.
+    pub fn try_send_to(&self, datagram: &[u8], to: SocketAddr) -> Result<(), NetError> {
+        let to = unmapped(to);
+        let sockets = self.sockets.load();
+        if sockets.is_empty() {
+            return Err(NetError::Closed);
+        }
+        let Some(socket) = best_for(&sockets, to.ip()) else {
+            self.counters.send_no_socket.raise();
+            return Err(NetError::NoSocket(to));
+        };
+        match socket.send_to(datagram, to) {
+            Ok(_) => {
+                self.counters.packets_sent.raise();
+                self.counters.bytes_sent.add(datagram.len() as u64);
+                Ok(())
+            }
+            Err(reason) => {
+                match reason.kind() {
+                    std::io::ErrorKind::WouldBlock => self.counters.send_would_block.raise(),
+                    _ => self.counters.send_errors.raise(),
+                }
+                Err(NetError::Send { to, reason })
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.sockets.store(Arc::default());
+    }
+}
+
+/// The IPv4 address behind a mapped one: our IPv6 sockets speak IPv6 alone.
+fn unmapped(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// The socket from which to send to `to`, the first of the best.
+fn best_for(sockets: &[(SocketAddr, UdpSocket)], to: IpAddr) -> Option<&UdpSocket> {
+    let (_, socket) = sockets
+        .iter()
+        .filter_map(|(local, socket)| Some((fitness(local.ip(), to)?, socket)))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+    Some(socket)
+}
+
+/// How well a socket bound to `local` suits `to`; `None` if it can't send there.
+fn fitness(local: IpAddr, to: IpAddr) -> Option<u32> {
+    let common_bits = match (local, to) {
+        (IpAddr::V4(local), IpAddr::V4(to)) => (local.to_bits() ^ to.to_bits()).leading_zeros(),
+        (IpAddr::V6(local), IpAddr::V6(to)) => (local.to_bits() ^ to.to_bits()).leading_zeros(),
+        _ => return None,
+    };
+    Some(if local == to {
+        4000
+    } else if local.is_unspecified() {
+        // The operating system chooses the source by its routes.
+        3000
+    } else if local.is_loopback() != to.is_loopback() {
+        // Loopback reaches only itself.
+        0
+    } else {
+        // As a source address is chosen among several (RFC 6724, rule 8).
+        1000 + common_bits
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_chosen_by_family_then_route_then_nearness() {
+        let cases = [
+            ("any v4 and v6", &["0.0.0.0", "::"][..], "10.1.1.1", Some("0.0.0.0")),
+            ("any v4 and v6", &["0.0.0.0", "::"], "2001:db8::1", Some("::")),
+            ("other family only", &["10.0.0.1"], "2001:db8::1", None),
+            ("loopback stays on loopback", &["10.0.0.1", "127.0.0.1"], "127.0.0.2", Some("127.0.0.1")),
+            ("loopback never leaves", &["127.0.0.1", "10.0.0.1"], "192.168.0.1", Some("10.0.0.1")),
+            ("the nearer network", &["10.0.0.1", "192.168.0.1"], "192.168.0.9", Some("192.168.0.1")),
+            ("the first of equals", &["10.0.0.1", "10.0.0.2"], "192.168.0.9", Some("10.0.0.1")),
+        ];
+
+        for (name, local, to, chosen) in cases {
+            let to: IpAddr = to.parse().unwrap();
+            let local: Vec<IpAddr> = local.iter().map(|ip| ip.parse().unwrap()).collect();
+            let best = local
+                .iter()
+                .filter_map(|ip| Some((fitness(*ip, to)?, ip)))
+                .reduce(|best, next| if next.0 > best.0 { next } else { best })
+                .map(|(_, ip)| ip.to_string());
+            assert_eq!(best.as_deref(), chosen, "{name}");
+        }
+    }
+}

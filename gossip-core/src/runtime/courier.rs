@@ -1,0 +1,267 @@
+//! Carries notices and questions to the application, in order and off the network path.
+//!
+//! ```text
+//!   driver --tell--> lane "tell": backlog --> delegate.notify_*       one at a time
+//!          --ask---> lane "ask": questions --> delegate's answer --> driver, as an input
+//! ```
+//!
+//! A lane runs on a blocking thread of the node's runtime while it has something to do;
+//! a callback that never returns holds up its own lane and nothing else. No lock is held
+//! during a callback.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, error};
+
+use crate::base::ids::{AskId, PoolId};
+use crate::base::time::Time;
+use crate::pool::action::{Notice, Question, Reply};
+use crate::runtime::backlog::Backlog;
+use crate::runtime::clock::Clock;
+use crate::runtime::counters::Counters;
+use crate::runtime::delegate::Delegate;
+use crate::runtime::input::Input;
+use crate::runtime::lane::{Lane, Queue, Then};
+use crate::runtime::tally::{Running, Tally};
+
+/// Where a callback belongs: the number of its node, and its pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Unique among the nodes of the process.
+    pub(crate) node: u64,
+    pub(crate) pool: PoolId,
+}
+
+thread_local! {
+    /// The callback that this thread is in.
+    static CALLBACK: Cell<Option<Place>> = const { Cell::new(None) };
+}
+
+/// The callback that the calling thread is in.
+pub(crate) fn current_callback() -> Option<Place> {
+    CALLBACK.get()
+}
+
+/// The courier of one pool.
+pub(crate) struct Courier {
+    /// Let go when the pool ends.
+    delegate: Mutex<Option<Arc<dyn Delegate>>>,
+    tell: Lane<Telling>,
+    ask: Lane<VecDeque<Asked>>,
+    place: Place,
+    clock: Clock,
+    inputs: UnboundedSender<Input>,
+    counters: Arc<Counters>,
+    tally: Arc<Tally>,
+}
+
+/// What the lane "tell" has before it.
+struct Telling {
+    backlog: Backlog,
+    /// The pool has ended; told last.
+    farewell: bool,
+}
+
+/// One thing to tell.
+enum Told {
+    Notice(Notice),
+    Farewell,
+}
+
+/// A question and how long its answer is of use.
+struct Asked {
+    id: AskId,
+    question: Question,
+    deadline: Time,
+}
+
+impl Courier {
+    pub(crate) fn new(
+        delegate: Option<Arc<dyn Delegate>>,
+        depth: usize,
+        place: Place,
+        clock: Clock,
+        inputs: UnboundedSender<Input>,
+        counters: Arc<Counters>,
+        tally: Arc<Tally>,
+    ) -> Arc<Self> {
+        let tell = Lane::new(Telling { backlog: Backlog::new(depth), farewell: false });
+        let ask = Lane::new(VecDeque::new());
+        Arc::new(Self { delegate: Mutex::new(delegate), tell, ask, place, clock, inputs, counters, tally })
+    }
+
+    /// Tells the application, when its turn comes. Called inside the runtime.
+    pub(crate) fn tell(self: &Arc<Self>, notice: Notice) {
+        if self.delegate.lock().is_none() {
+            return;
+        }
+        let mut kept = true;
+        let then = self.tell.put(|telling| kept = telling.backlog.push(notice));
+        if !kept {
+            self.counters.messages_dropped.raise();
+        }
+        self.follow(then, Self::run_tell);
+    }
+
+    /// Asks the application; the answer comes as an input. Called inside the runtime.
+    pub(crate) fn ask(self: &Arc<Self>, id: AskId, question: Question, deadline: Time) {
+        let then = self.ask.put(|asked| asked.push_back(Asked { id, question, deadline }));
+        self.follow(then, Self::run_ask);
+    }
+
+    /// Ends both lanes: what waits is dropped, a callback that runs is the last but one,
+    /// the farewell is the last. Called inside the runtime.
+    pub(crate) fn close(self: &Arc<Self>) {
+        let then = self.close_lanes();
+        if self.delegate.lock().is_some() {
+            self.follow(then, Self::run_tell);
+        }
+    }
+
+    /// The same for a pool that never ran: the farewell is said by the calling thread.
+    pub(crate) fn close_here(&self) {
+        if self.close_lanes() == Then::Run {
+            self.run_tell();
+        }
+    }
+
+    fn close_lanes(&self) -> Then {
+        if self.ask.close(VecDeque::clear) == Then::Run {
+            // Nothing is left to run: this makes the lane idle again.
+            self.ask.next();
+        }
+        self.tell.close(|telling| {
+            let dropped = telling.backlog.clear();
+            self.counters.messages_dropped.add(dropped as u64);
+            telling.farewell = true;
+        })
+    }
+
+    fn follow(self: &Arc<Self>, then: Then, run: fn(&Self)) {
+        if then == Then::Run {
+            let (courier, running) = (Arc::clone(self), self.tally.enter());
+            tokio::task::spawn_blocking(move || courier.occupy(running, run));
+        }
+    }
+
+    /// A run of a lane; counted as running until it lets go of the courier.
+    fn occupy(self: Arc<Self>, running: Running, run: fn(&Self)) {
+        run(&self);
+        drop(self);
+        drop(running);
+    }
+
+    fn run_tell(&self) {
+        while let Some(told) = self.tell.next() {
+            match told {
+                Told::Notice(notice) => {
+                    self.call(|delegate| tell(delegate, notice));
+                }
+                Told::Farewell => {
+                    self.call(|delegate| delegate.notify_shutdown());
+                    self.let_go();
+                }
+            }
+        }
+    }
+
+    fn run_ask(&self) {
+        while let Some(asked) = self.ask.next() {
+            let reply = if self.clock.now() < asked.deadline {
+                self.call(|delegate| answer(delegate, asked.question))
+            } else {
+                None
+            };
+            // Without a reply the machine takes the default at the deadline.
+            if let Some(reply) = reply
+                && self.clock.now() < asked.deadline
+            {
+                let _ = self.inputs.send(Input::Reply(asked.id, reply));
+            } else {
+                self.counters.questions_defaulted.raise();
+            }
+        }
+    }
+
+    /// Calls the application; nothing comes of a panic but a count.
+    fn call<T>(&self, callback: impl FnOnce(&dyn Delegate) -> T) -> Option<T> {
+        let delegate = self.delegate.lock().clone()?;
+        self.marked(move || callback(&*delegate))
+    }
+
+    /// Drops our hold on the delegate. What it does then is a callback, too.
+    fn let_go(&self) {
+        let delegate = self.delegate.lock().take();
+        self.marked(move || drop(delegate));
+    }
+
+    fn marked<T>(&self, callback: impl FnOnce() -> T) -> Option<T> {
+        let outer = CALLBACK.replace(Some(self.place));
+        let result = catch_unwind(AssertUnwindSafe(callback));
+        CALLBACK.set(outer);
+        if result.is_err() {
+            self.counters.callback_panics.raise();
+            error!(pool = %self.place.pool, "callback panicked");
+        }
+        result.ok()
+    }
+}
+
+impl Queue for Telling {
+    type Item = Told;
+
+    fn take(&mut self) -> Option<Told> {
+        match self.backlog.pop() {
+            Some(notice) => Some(Told::Notice(notice)),
+            None => std::mem::take(&mut self.farewell).then_some(Told::Farewell),
+        }
+    }
+}
+
+impl Queue for VecDeque<Asked> {
+    type Item = Asked;
+
+    fn take(&mut self) -> Option<Asked> {
+        self.pop_front()
+    }
+}
+
+fn tell(delegate: &dyn Delegate, notice: Notice) {
+    match notice {
+        Notice::Joined(member) => delegate.notify_join(&member),
+        Notice::Left(member) => delegate.notify_leave(&member),
+        Notice::Updated(member) => delegate.notify_update(&member),
+        Notice::Conflict { existing, other } => delegate.notify_conflict(&existing, &other),
+        Notice::Message(message) => delegate.notify_msg(&message),
+        Notice::RemoteState { join, state } => delegate.merge_remote_state(&state, join),
+        Notice::Pinged { member, rtt, payload } => delegate.notify_ping_complete(&member, rtt, &payload),
+    }
+}
+
+fn answer(delegate: &dyn Delegate, question: Question) -> Reply {
+    let verdict = match question {
+        // A refusal leaves the published state.
+        Question::LocalState { join } => match delegate.local_state(join) {
+            Some(state) => return Reply::State(Bytes::from(state)),
+            None => return Reply::Refuse,
+        },
+        Question::AdmitAlive(member) => delegate.notify_alive(&member),
+        Question::AdmitMerge(members) => delegate.notify_merge(&members),
+        Question::AllowStreamPing(name) => {
+            delegate.allow_tcp_ping(name.as_bytes()).then_some(()).ok_or_else(|| "no tcp ping".to_owned())
+        }
+    };
+    match verdict {
+        Ok(()) => Reply::Admit,
+        Err(reason) => {
+            debug!(reason, "the application refused");
+            Reply::Refuse
+        }
+    }
+}

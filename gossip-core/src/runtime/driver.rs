@@ -1,0 +1,396 @@
+//! The task that owns a pool's machine.
+//!
+//! A turn takes what has come in (commands, news and replies first, then packets, each
+//! up to a bound), lets due timers fire, carries out what the machine wants, publishes
+//! the view if it changed, and only then tells the application and completes commands:
+//! whoever hears of a change finds it in the member list.
+//!
+//! Packets go before timers. When the machine's deadline is due and packets wait, some of
+//! them are handled first; after a stall of the process the socket is emptied first, so
+//! that a node that was paused does not accuse its peers merely because its timers are
+//! faster than its socket.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::time::sleep_until;
+use tracing::trace;
+
+use crate::base::ids::TaskId;
+use crate::base::time::Time;
+use crate::net::owners::{Datagram, InboundStream};
+use crate::net::port::PoolPort;
+use crate::net::udp::UdpSender;
+use crate::pool::action::{Action, Notice, Outcome};
+use crate::pool::error::CommandError;
+use crate::pool::exchange::{Exchange, ExchangeNews};
+use crate::pool::machine::{Machine, Received};
+use crate::runtime::entropy;
+use crate::runtime::input::{Command, Input, Task};
+use crate::runtime::shared::Shared;
+use crate::runtime::stream::Streams;
+use crate::wire::nonce::Nonces;
+
+/// Inputs of each kind handled in a turn.
+const PER_TURN: usize = 64;
+
+/// Packets that go before a due timer.
+const BEFORE_TIMER: usize = 256;
+
+/// Packets that go before a due timer after a stall.
+const AFTER_STALL: usize = 4096;
+
+/// A timer this late means that the process stood still.
+const STALL: Duration = Duration::from_millis(50);
+
+/// What the socket gets to be emptied after a stall.
+const CATCH_UP: Duration = Duration::from_millis(5);
+
+/// While nothing needs the view, changes are gathered for this long.
+const VIEW_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A pool's machine and everything it drives.
+pub(crate) struct Driver {
+    machine: Machine,
+    shared: Arc<Shared>,
+    control: UnboundedReceiver<Input>,
+    packets: Receiver<Datagram>,
+    inbound: Receiver<InboundStream>,
+    sender: UdpSender,
+    streams: Streams,
+    /// Commands under way; each gets exactly one `Done` from the machine.
+    tasks: BTreeMap<TaskId, Sender<Result<Outcome, CommandError>>>,
+    /// Broadcasts that wait for room, in order. Bounded by the threads that wait.
+    waiting: VecDeque<Waiting>,
+    /// Held back until the view shows what they speak of.
+    outbox: Vec<Outgoing>,
+    /// The datagram being sent.
+    datagram: Vec<u8>,
+    /// Version of the published view, and when it was published.
+    published: (u64, Time),
+    stopping: bool,
+}
+
+/// A broadcast that waits for room.
+struct Waiting {
+    message: Bytes,
+    deadline: Time,
+    reply: Sender<Result<(), CommandError>>,
+}
+
+/// Something for the application.
+enum Outgoing {
+    Tell(Notice),
+    Complete(Sender<Result<Outcome, CommandError>>, Outcome),
+}
+
+impl Driver {
+    pub(crate) fn new(
+        machine: Machine,
+        shared: Arc<Shared>,
+        inputs: UnboundedSender<Input>,
+        control: UnboundedReceiver<Input>,
+        port: PoolPort,
+        sender: UdpSender,
+    ) -> Self {
+        let streams = Streams::new(shared.clock, inputs);
+        Self {
+            machine,
+            shared,
+            control,
+            packets: port.packets,
+            inbound: port.streams,
+            sender,
+            streams,
+            tasks: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            outbox: Vec::new(),
+            datagram: Vec::new(),
+            published: (0, Time::ZERO),
+            stopping: false,
+        }
+    }
+
+    /// Drives the machine until it is told to stop.
+    pub(crate) async fn run(mut self) {
+        self.drain(self.now());
+        self.publish(self.now());
+        self.deliver();
+        while !self.stopping {
+            self.wait().await;
+            let full = self.take_control() | self.take_packets(PER_TURN) | self.take_streams();
+            self.fire_timers().await;
+            self.end_turn();
+            if full {
+                tokio::task::yield_now().await;
+            }
+        }
+        // A command sent at this very moment must not be left in the channel: its sender waits.
+        self.control.close();
+        while self.control.recv().await.is_some() {}
+    }
+
+    /// Waits for the first input of a turn, or for the time at which something is due.
+    async fn wait(&mut self) {
+        let due = self.shared.clock.moment(self.due().unwrap_or(Time::FAR));
+        let input = tokio::select! {
+            biased;
+            Some(input) = self.control.recv() => input,
+            Some(packet) = self.packets.recv() => Input::Packet(packet),
+            Some(stream) = self.inbound.recv() => Input::Stream(stream),
+            () = sleep_until(due) => return,
+        };
+        self.handle(input);
+    }
+
+    /// When something is to be done even if nothing comes in.
+    fn due(&self) -> Option<Time> {
+        let view = (self.published.0 != self.machine.version()).then(|| self.published.1 + VIEW_INTERVAL);
+        let broadcast = self.waiting.iter().map(|waiting| waiting.deadline).min();
+        [self.machine.poll_timeout(), view, broadcast].into_iter().flatten().min()
+    }
+
+    /// The three that follow handle what has come in, up to a bound, and say whether they
+    /// came up to it.
+    fn take_control(&mut self) -> bool {
+        for _ in 0..PER_TURN {
+            let Ok(input) = self.control.try_recv() else { return false };
+            self.handle(input);
+        }
+        true
+    }
+
+    fn take_packets(&mut self, bound: usize) -> bool {
+        for _ in 0..bound {
+            let Ok(packet) = self.packets.try_recv() else { return false };
+            self.handle(Input::Packet(packet));
+        }
+        true
+    }
+
+    fn take_streams(&mut self) -> bool {
+        for _ in 0..PER_TURN {
+            let Ok(stream) = self.inbound.try_recv() else { return false };
+            self.handle(Input::Stream(stream));
+        }
+        true
+    }
+
+    /// Lets the machine's timers fire if they are due, behind the packets that wait.
+    async fn fire_timers(&mut self) {
+        let Some(deadline) = self.machine.poll_timeout().filter(|deadline| *deadline <= self.now()) else {
+            return;
+        };
+        if self.now().since(deadline) > STALL {
+            self.shared.counters.stalls.raise();
+            tokio::time::sleep(CATCH_UP).await;
+            self.take_packets(AFTER_STALL);
+        } else {
+            self.take_packets(BEFORE_TIMER);
+        }
+        let now = self.now();
+        self.machine.handle_timeout(now);
+        self.drain(now);
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.now();
+        match input {
+            Input::Packet(mut packet) => {
+                let (from, at) = (packet.from, packet.received);
+                self.machine.handle_packet(now, Received { from, at, bytes: packet.bytes_mut() });
+            }
+            Input::Stream(stream) => self.serve(now, stream),
+            Input::News(id, news) => {
+                if !self.streams.contains(id) {
+                    return;
+                }
+                if matches!(news, ExchangeNews::Finished | ExchangeNews::Failed(_)) {
+                    self.streams.close(id);
+                }
+                self.machine.handle_exchange(now, id, news);
+            }
+            Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
+            Input::Command(command) => self.command(now, command),
+            Input::Stop => self.stopping = true,
+        }
+        self.drain(now);
+    }
+
+    fn serve(&mut self, now: Time, inbound: InboundStream) {
+        if !self.streams.has_room() {
+            self.shared.counters.streams_refused.raise();
+            return;
+        }
+        let Some(id) = self.machine.accept(now, inbound.peer) else { return };
+        let name = self.shared.identity.name.clone();
+        let timeout = self.shared.config.tuning().stream_timeout;
+        let exchange = Exchange::inbound(now, Arc::clone(self.machine.wire()), nonces(), name, timeout);
+        self.streams.serve(id, exchange, inbound.stream);
+    }
+
+    fn command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Task { task, timeout, reply } => self.begin(now, task, timeout, reply),
+            Command::Broadcast { message, timeout, reply } => {
+                let waiting = Waiting { message, deadline: now + timeout, reply };
+                // Others wait already: whoever may wait, too, lines up behind them.
+                if self.waiting.is_empty() || timeout.is_zero() {
+                    self.broadcast(now, waiting);
+                } else {
+                    self.waiting.push_back(waiting);
+                }
+            }
+            Command::Change { change, reply } => {
+                let _ = reply.send(change.apply(&mut self.machine));
+            }
+            Command::Keys(reply) => {
+                let _ = reply.send(self.machine.keyring().keys().to_vec());
+            }
+            Command::Stats(reply) => {
+                let _ = reply.send(self.machine.stats());
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        now: Time,
+        task: Task,
+        timeout: Duration,
+        reply: Sender<Result<Outcome, CommandError>>,
+    ) {
+        let begun = match task {
+            Task::Join(seeds) => self.machine.join(now, seeds, Some(timeout)),
+            Task::Leave => self.machine.leave(now, Some(timeout)),
+            Task::Update(meta) => self.machine.update(now, meta, Some(timeout)),
+            Task::Send(to, message) => self.machine.send_reliable(now, to, message, Some(timeout)),
+            Task::Ping(to) => self.machine.ping(now, to, Some(timeout)),
+        };
+        match begun {
+            Ok(id) => {
+                self.tasks.insert(id, reply);
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+
+    /// Queues a broadcast, or lets it wait for room in front of those that wait.
+    fn broadcast(&mut self, now: Time, waiting: Waiting) {
+        let result = self.machine.broadcast(&waiting.message);
+        if matches!(result, Err(CommandError::QueueFull { .. })) && now < waiting.deadline {
+            self.waiting.push_front(waiting);
+        } else {
+            let _ = waiting.reply.send(result);
+        }
+    }
+
+    /// Tries again what waits for room, until there is none, and gives up what has waited
+    /// long enough.
+    fn retry_broadcasts(&mut self, now: Time) {
+        let mut left = self.waiting.len();
+        while left > 0
+            && let Some(first) = self.waiting.pop_front()
+        {
+            left -= 1;
+            let before = self.waiting.len();
+            self.broadcast(now, first);
+            if self.waiting.len() > before {
+                break;
+            }
+        }
+        let expired = |waiting: &Waiting| waiting.deadline <= now;
+        if self.waiting.iter().any(expired) {
+            let (late, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(expired);
+            self.waiting = waiting;
+            let late: VecDeque<Waiting> = late;
+            // The deadline has passed, so each gets the machine's answer.
+            late.into_iter().for_each(|waiting| self.broadcast(now, waiting));
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let now = self.now();
+        if !self.waiting.is_empty() {
+            self.retry_broadcasts(now);
+            self.drain(now);
+        }
+        if !self.outbox.is_empty() || now.since(self.published.1) >= VIEW_INTERVAL {
+            self.publish(now);
+        }
+        self.deliver();
+    }
+
+    /// Shows readers what has changed.
+    fn publish(&mut self, now: Time) {
+        if self.published.0 != self.machine.version() || self.published.1 == Time::ZERO {
+            self.published = (self.machine.version(), now);
+            self.shared.publish(&self.machine);
+        }
+    }
+
+    fn deliver(&mut self) {
+        for outgoing in self.outbox.drain(..) {
+            match outgoing {
+                Outgoing::Tell(notice) => self.shared.courier.tell(notice),
+                Outgoing::Complete(reply, outcome) => {
+                    let _ = reply.send(Ok(outcome));
+                }
+            }
+        }
+    }
+
+    /// Carries out everything the machine wants done, as its law demands after each input.
+    fn drain(&mut self, now: Time) {
+        loop {
+            while let Some(to) = self.machine.poll_transmit(now, &mut self.datagram) {
+                self.transmit(to);
+                self.datagram.clear();
+            }
+            let Some(action) = self.machine.poll_action() else { return };
+            self.act(now, action);
+        }
+    }
+
+    fn transmit(&self, to: SocketAddr) {
+        if let Err(error) = self.sender.try_send_to(&self.datagram, to) {
+            trace!(%to, %error, "datagram not sent");
+            self.shared.counters.send_dropped.raise();
+        }
+    }
+
+    fn act(&mut self, now: Time, action: Action) {
+        match action {
+            Action::Open { id, to, opening, deadline } => {
+                let timeout = self.shared.config.tuning().stream_timeout;
+                let wire = Arc::clone(self.machine.wire());
+                let exchange = Exchange::outbound(now, wire, nonces(), opening, deadline, timeout);
+                self.streams.connect(id, exchange, to.addr);
+            }
+            Action::Answer { id, state } => self.streams.answer(id, state),
+            Action::Drop { id } => self.streams.close(id),
+            Action::Tell(notice) => self.outbox.push(Outgoing::Tell(notice)),
+            Action::Ask { id, question, deadline } => self.shared.courier.ask(id, question, deadline),
+            Action::Done { id, outcome } => {
+                if let Some(reply) = self.tasks.remove(&id) {
+                    self.outbox.push(Outgoing::Complete(reply, outcome));
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+}
+
+fn nonces() -> Nonces {
+    Nonces::from_os(entropy::fill)
+}

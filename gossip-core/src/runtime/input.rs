@@ -1,0 +1,88 @@
+//! Everything that a driver is told, as one enum: a pool's machine is a function of the
+//! sequence of these and of the times at which they were handled.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+
+use crate::base::addr::Target;
+use crate::base::ids::{AskId, ExchangeId};
+use crate::net::owners::{Datagram, InboundStream};
+use crate::pool::action::{Outcome, Reply};
+use crate::pool::error::CommandError;
+use crate::pool::exchange::ExchangeNews;
+use crate::pool::machine::Machine;
+use crate::pool::stats::Stats;
+use crate::wire::keyring::Key;
+
+/// Something for the driver of a pool.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A datagram was read.
+    Packet(Datagram),
+    /// Someone connected.
+    Stream(InboundStream),
+    /// An exchange has news.
+    News(ExchangeId, ExchangeNews),
+    /// The application answered a question.
+    Reply(AskId, Reply),
+    /// The application wants something.
+    Command(Command),
+    /// The pool is to end.
+    Stop,
+}
+
+/// What the application wants. Whoever sends it waits at the other end of the channel in
+/// it; if the driver ends first, that end is disconnected.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Something that takes time.
+    Task { task: Task, timeout: Duration, reply: Sender<Result<Outcome, CommandError>> },
+    /// A message to everyone; waits for room as long as `timeout` says.
+    Broadcast { message: Bytes, timeout: Duration, reply: Sender<Result<(), CommandError>> },
+    /// Something done at once.
+    Change { change: Change, reply: Sender<Result<(), CommandError>> },
+    /// The keys, primary first.
+    Keys(Sender<Vec<Key>>),
+    /// The machine's counters.
+    Stats(Sender<Stats>),
+}
+
+/// A command that completes later.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Join(Vec<Target>),
+    Leave,
+    Update(Bytes),
+    Send(Target, Bytes),
+    Ping(Target),
+}
+
+/// A command that completes at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Send(Target, Bytes),
+    LocalState(Bytes),
+    AckPayload(Bytes),
+    AddKey(Key),
+    UseKey(Key),
+    RemoveKey(Key),
+}
+
+impl Change {
+    /// Changes `machine`; on an error it is as before.
+    pub(crate) fn apply(self, machine: &mut Machine) -> Result<(), CommandError> {
+        match self {
+            Self::Send(to, message) => machine.send(&to, &message),
+            Self::LocalState(state) => machine.set_local_state(state),
+            Self::AckPayload(payload) => machine.set_ack_payload(payload),
+            Self::AddKey(key) => {
+                machine.add_key(key);
+                Ok(())
+            }
+            Self::UseKey(key) => machine.use_key(&key),
+            Self::RemoveKey(key) => machine.remove_key(&key),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Seeds as people write them, turned into addresses: all names at once, within the time
+//! of the join.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crossbeam_channel::unbounded;
+use tokio::runtime::Handle;
+
+use crate::base::addr::Target;
+use crate::net::error::NetError;
+use crate::net::resolve::resolve;
+use crate::pool::action::JoinReport;
+use crate::pool::exchange::ExchangeError;
+use crate::runtime::error::{Error, SeedError};
+
+/// What a join reached.
+#[derive(Debug, Clone, Default)]
+pub struct Joined {
+    /// Addresses with which state was exchanged.
+    pub reached: Vec<SocketAddr>,
+    /// Seeds or addresses that could not be reached.
+    pub failed: Vec<SeedError>,
+}
+
+/// What became of the names of the seeds.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    /// Every address, each once, in the order of the seeds.
+    pub(crate) targets: Vec<Target>,
+    /// Seeds without an address.
+    failed: Vec<SeedError>,
+}
+
+impl Resolved {
+    /// Looks up all seeds at once; one that takes longer than `patience` has failed.
+    pub(crate) fn look_up(runtime: &Handle, seeds: &[&str], default_port: u16, patience: Duration) -> Self {
+        let (found, finds) = unbounded();
+        for (index, seed) in seeds.iter().enumerate() {
+            let (found, seed) = (found.clone(), (*seed).to_owned());
+            runtime.spawn(async move {
+                let result = resolve(&seed, default_port, patience).await;
+                let failed = |error: NetError| SeedError { seed, reason: error.to_string() };
+                let _ = found.send((index, result.map_err(failed)));
+            });
+        }
+        // The channel ends with the last of those tasks.
+        drop(found);
+        let mut finds: Vec<_> = finds.iter().collect();
+        finds.sort_unstable_by_key(|(index, _)| *index);
+        let mut resolved = Self::default();
+        finds.into_iter().for_each(|(_, find)| resolved.add(find));
+        resolved
+    }
+
+    fn add(&mut self, find: Result<Vec<Target>, SeedError>) {
+        match find {
+            Ok(targets) => {
+                for target in targets {
+                    if !self.targets.contains(&target) {
+                        self.targets.push(target);
+                    }
+                }
+            }
+            Err(error) => self.failed.push(error),
+        }
+    }
+
+    /// The outcome of a join of these addresses: an error if none was reached.
+    pub(crate) fn outcome(self, report: JoinReport) -> Result<Joined, Error> {
+        let Self { mut failed, .. } = self;
+        let unreached = |(addr, error): (SocketAddr, ExchangeError)| SeedError {
+            seed: addr.to_string(),
+            reason: error.to_string(),
+        };
+        failed.extend(report.failed.into_iter().map(unreached));
+        if report.reached.is_empty() && !failed.is_empty() {
+            return Err(Error::Join(failed));
+        }
+        Ok(Joined { reached: report.reached, failed })
+    }
+}

@@ -1,0 +1,229 @@
+//! What the handles of a pool, its driver and its courier share.
+//!
+//! ```text
+//!   Registered --start--> Running --stop, or a defect--> Ended
+//!        \-----------------stop---------------------------^
+//! ```
+
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinError;
+use tracing::error;
+
+use crate::base::ids::PoolId;
+use crate::net::port::{PoolPort, Port};
+use crate::pool::action::Asks;
+use crate::pool::config::CheckedPool;
+use crate::pool::machine::{Identity, Machine};
+use crate::runtime::clock::Clock;
+use crate::runtime::counters::Counters;
+use crate::runtime::courier::{Courier, Place};
+use crate::runtime::delegate::Delegate;
+use crate::runtime::driver::Driver;
+use crate::runtime::error::{Error, from_net};
+use crate::runtime::input::{Change, Input};
+use crate::runtime::node::Node;
+use crate::runtime::tally::{Running, Tally};
+use crate::runtime::view::View;
+
+/// One pool, as everyone who has to do with it sees it.
+pub(crate) struct Shared {
+    pub(crate) config: CheckedPool,
+    pub(crate) identity: Identity,
+    pub(crate) clock: Clock,
+    pub(crate) place: Place,
+    /// What goes to the driver.
+    inputs: UnboundedSender<Input>,
+    pub(crate) view: ArcSwap<View>,
+    pub(crate) broadcast_limit: AtomicUsize,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) port: Arc<Port>,
+    pub(crate) node: Weak<Node>,
+    /// The driver and callbacks that run.
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) asks: Asks,
+    life: Mutex<Life>,
+    /// What went wrong, if the driver panicked.
+    defect: OnceLock<String>,
+    runtime: OnceLock<Handle>,
+}
+
+enum Life {
+    /// Not yet started: what the driver will own.
+    Registered(Box<Parked>),
+    Running,
+    Ended,
+}
+
+struct Parked {
+    port: PoolPort,
+    control: UnboundedReceiver<Input>,
+    /// What was published before the start.
+    changes: Vec<Change>,
+}
+
+impl Shared {
+    /// Registers the pool at the port; on an error nothing has changed.
+    pub(crate) fn register(
+        node: &Arc<Node>,
+        config: CheckedPool,
+        asks: Asks,
+        delegate: Option<Arc<dyn Delegate>>,
+    ) -> Result<Arc<Self>, Error> {
+        let id = config.config().id;
+        let (inputs, control) = unbounded_channel();
+        let (counters, tally) = <(Arc<Counters>, Arc<Tally>)>::default();
+        let place = Place { node: node.number, pool: id };
+        let courier = Courier::new(
+            delegate,
+            config.config().message_queue_depth,
+            place,
+            node.clock,
+            inputs.clone(),
+            Arc::clone(&counters),
+            Arc::clone(&tally),
+        );
+        let port = node.port.add_pool(id, config.config().framing.clone()).map_err(from_net)?;
+        let parked = Parked { port, control, changes: Vec::new() };
+        Ok(Arc::new(Self {
+            config,
+            identity: node.identity.clone(),
+            clock: node.clock,
+            place,
+            inputs,
+            view: ArcSwap::default(),
+            broadcast_limit: AtomicUsize::new(0),
+            counters,
+            courier,
+            port: Arc::clone(&node.port),
+            node: Arc::downgrade(node),
+            tally,
+            asks,
+            life: Mutex::new(Life::Registered(Box::new(parked))),
+            defect: OnceLock::new(),
+            runtime: OnceLock::new(),
+        }))
+    }
+
+    pub(crate) fn id(&self) -> PoolId {
+        self.place.pool
+    }
+
+    /// Starts the driver with `machine`, unless it was started before.
+    pub(crate) fn launch(self: &Arc<Self>, machine: Machine, runtime: &Handle) {
+        let mut life = self.life.lock();
+        if !matches!(*life, Life::Registered(_)) {
+            return;
+        }
+        let Life::Registered(parked) = mem::replace(&mut *life, Life::Running) else { return };
+        let running = self.tally.enter();
+        drop(life);
+        let _ = self.runtime.set(runtime.clone());
+        self.publish(&machine);
+        let driver = Driver::new(
+            machine,
+            Arc::clone(self),
+            self.inputs.clone(),
+            parked.control,
+            parked.port,
+            self.port.sender(),
+        );
+        runtime.spawn(Arc::clone(self).supervise(driver, running));
+    }
+
+    /// Waits for the end of the driver, and ends what is around it.
+    async fn supervise(self: Arc<Self>, driver: Driver, running: Running) {
+        if let Err(panic) = tokio::spawn(driver.run()).await
+            && panic.is_panic()
+        {
+            let text = describe(panic);
+            error!(pool = %self.id(), text, "pool ended by a defect");
+            let _ = self.defect.set(text);
+        }
+        *self.life.lock() = Life::Ended;
+        self.port.remove_pool(self.id());
+        self.courier.close();
+        drop(self);
+        drop(running);
+    }
+
+    /// Begins the end of the pool, and does not wait for it: commands under way are
+    /// answered, and no callback begins any more, soon after.
+    pub(crate) fn stop(&self) {
+        let mut life = self.life.lock();
+        match mem::replace(&mut *life, Life::Ended) {
+            Life::Registered(_) => {
+                drop(life);
+                self.port.remove_pool(self.id());
+                self.courier.close_here();
+            }
+            Life::Running => {
+                let _ = self.inputs.send(Input::Stop);
+            }
+            Life::Ended => {}
+        }
+    }
+
+    /// Sends something to the driver.
+    pub(crate) fn send(&self, input: Input) -> Result<(), Error> {
+        match &*self.life.lock() {
+            Life::Registered(_) => return Err(Error::NotStarted),
+            Life::Running => {}
+            Life::Ended => return Err(self.closed()),
+        }
+        self.inputs.send(input).map_err(|_| self.closed())
+    }
+
+    /// Keeps what is published before the start; false if this is something else.
+    pub(crate) fn park(&self, change: &Change) -> bool {
+        let Life::Registered(parked) = &mut *self.life.lock() else { return false };
+        if !matches!(change, Change::LocalState(_) | Change::AckPayload(_)) {
+            return false;
+        }
+        let same = |parked: &Change| mem::discriminant(parked) == mem::discriminant(change);
+        parked.changes.retain(|parked| !same(parked));
+        parked.changes.push(change.clone());
+        true
+    }
+
+    /// The changes that are kept.
+    pub(crate) fn parked(&self) -> Vec<Change> {
+        match &*self.life.lock() {
+            Life::Registered(parked) => parked.changes.clone(),
+            Life::Running | Life::Ended => Vec::new(),
+        }
+    }
+
+    /// Why the pool takes no commands any more.
+    pub(crate) fn closed(&self) -> Error {
+        self.defect.get().map_or(Error::Closed, |text| Error::Internal(text.clone()))
+    }
+
+    /// The runtime, once the pool has been started.
+    pub(crate) fn runtime(&self) -> Result<&Handle, Error> {
+        self.runtime.get().ok_or(Error::NotStarted)
+    }
+
+    /// Shows readers the state of `machine`.
+    pub(crate) fn publish(&self, machine: &Machine) {
+        self.publish_limit(machine);
+        self.view.store(Arc::new(View::of(machine)));
+    }
+
+    pub(crate) fn publish_limit(&self, machine: &Machine) {
+        self.broadcast_limit.store(machine.broadcast_limit(), Relaxed);
+    }
+}
+
+fn describe(panic: JoinError) -> String {
+    let payload = panic.into_panic();
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a task panicked".to_owned())
+}

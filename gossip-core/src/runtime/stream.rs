@@ -1,0 +1,237 @@
+//! The tasks that own exchanges: one for each TCP conversation of a pool.
+//!
+//! A task connects or is given an accepted connection, moves bytes between it and its
+//! `Exchange`, and sends the exchange's news to the driver. The driver holds the sending
+//! end of a channel for answers: dropping it ends the task, and so the connection.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::base::ids::ExchangeId;
+use crate::base::time::Time;
+use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews};
+use crate::runtime::clock::Clock;
+use crate::runtime::input::Input;
+use crate::wire::push_pull::LocalState;
+
+/// Connections opened by others that a pool serves at one time.
+const INBOUND_MAX: usize = 256;
+
+/// Bytes read at once.
+const CHUNK: usize = 16 * 1024;
+
+/// The conversations of a pool, as its driver holds them.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    open: BTreeMap<ExchangeId, Held>,
+    inbound: usize,
+    clock: Clock,
+    inputs: UnboundedSender<Input>,
+}
+
+#[derive(Debug)]
+struct Held {
+    answers: UnboundedSender<LocalState>,
+    inbound: bool,
+}
+
+impl Streams {
+    pub(crate) fn new(clock: Clock, inputs: UnboundedSender<Input>) -> Self {
+        Self { open: BTreeMap::new(), inbound: 0, clock, inputs }
+    }
+
+    /// Whether one more inbound connection may be served.
+    pub(crate) fn has_room(&self) -> bool {
+        self.inbound < INBOUND_MAX
+    }
+
+    /// Connects to `to` and runs `exchange` there.
+    pub(crate) fn connect(&mut self, id: ExchangeId, exchange: Exchange, to: SocketAddr) {
+        let conversation = self.hold(id, exchange, false);
+        tokio::spawn(conversation.connect(to));
+    }
+
+    /// Runs `exchange` on an accepted connection.
+    pub(crate) fn serve(&mut self, id: ExchangeId, exchange: Exchange, stream: TcpStream) {
+        let conversation = self.hold(id, exchange, true);
+        tokio::spawn(conversation.converse(stream));
+    }
+
+    /// Gives an exchange the answer that it waits for.
+    pub(crate) fn answer(&self, id: ExchangeId, state: LocalState) {
+        if let Some(held) = self.open.get(&id) {
+            let _ = held.answers.send(state);
+        }
+    }
+
+    /// Whether the exchange is under way.
+    pub(crate) fn contains(&self, id: ExchangeId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// Lets an exchange go; its connection is closed.
+    pub(crate) fn close(&mut self, id: ExchangeId) {
+        if self.open.remove(&id).is_some_and(|held| held.inbound) {
+            self.inbound -= 1;
+        }
+    }
+
+    fn hold(&mut self, id: ExchangeId, exchange: Exchange, inbound: bool) -> Conversation {
+        let (answers, answered) = unbounded_channel();
+        self.inbound += usize::from(inbound);
+        self.open.insert(id, Held { answers, inbound });
+        let reporter = Reporter { id, inputs: self.inputs.clone(), ended: false };
+        Conversation { exchange, clock: self.clock, answers: answered, reporter }
+    }
+}
+
+/// One exchange and its surroundings.
+struct Conversation {
+    exchange: Exchange,
+    clock: Clock,
+    /// Ends when the driver lets the exchange go.
+    answers: UnboundedReceiver<LocalState>,
+    reporter: Reporter,
+}
+
+/// What happened to a conversation.
+enum Event {
+    Answered(LocalState),
+    LetGo,
+    Read(io::Result<usize>),
+    Written(io::Result<usize>),
+    Late,
+}
+
+impl Conversation {
+    async fn connect(mut self, to: SocketAddr) {
+        let event = {
+            let connecting = TcpStream::connect(to);
+            tokio::pin!(connecting);
+            loop {
+                tokio::select! {
+                    connected = &mut connecting => break Some(connected),
+                    () = wait(self.clock, self.exchange.poll_timeout()) => {
+                        self.exchange.handle_timeout(self.clock.now());
+                        if self.exchange.is_over() { break None }
+                    }
+                    // Nothing is answered before the connection stands.
+                    _ = self.answers.recv() => return,
+                }
+            }
+        };
+        match event {
+            Some(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                self.exchange.handle_connected(self.clock.now());
+                self.converse(stream).await;
+            }
+            Some(Err(error)) => {
+                let error = ExchangeError::Connect(error.to_string());
+                self.exchange.handle_failure(self.clock.now(), error);
+                self.reporter.report(&mut self.exchange);
+            }
+            None => self.reporter.report(&mut self.exchange),
+        }
+    }
+
+    async fn converse(mut self, mut stream: TcpStream) {
+        let (mut reader, mut writer) = stream.split();
+        let mut chunk = vec![0; CHUNK];
+        let mut unwritten = Bytes::new();
+        let mut remote_speaks = true;
+        loop {
+            self.reporter.report(&mut self.exchange);
+            if self.exchange.is_over() {
+                return;
+            }
+            if unwritten.is_empty() {
+                unwritten = self.exchange.poll_write().unwrap_or_default();
+            }
+            let event = tokio::select! {
+                answer = self.answers.recv() => answer.map_or(Event::LetGo, Event::Answered),
+                written = writer.write(&unwritten), if !unwritten.is_empty() => Event::Written(written),
+                read = reader.read(&mut chunk), if remote_speaks => Event::Read(read),
+                () = wait(self.clock, self.exchange.poll_timeout()) => Event::Late,
+            };
+            let now = self.clock.now();
+            match event {
+                Event::Answered(state) => self.exchange.handle_answer(now, state),
+                Event::LetGo => return self.reporter.close(),
+                Event::Written(Ok(count)) => {
+                    unwritten.advance(count);
+                    if unwritten.is_empty() {
+                        unwritten = self.written(now);
+                    }
+                }
+                Event::Read(Ok(0)) => {
+                    remote_speaks = false;
+                    self.exchange.handle_eof(now);
+                }
+                Event::Read(Ok(count)) => {
+                    self.exchange.handle_bytes(now, chunk.get(..count).unwrap_or_default());
+                }
+                Event::Written(Err(error)) | Event::Read(Err(error)) => {
+                    self.exchange.handle_failure(now, ExchangeError::Reset(error.to_string()));
+                }
+                Event::Late => self.exchange.handle_timeout(now),
+            }
+        }
+    }
+
+    /// What is to be written next; if that is nothing, the exchange hears that everything is.
+    fn written(&mut self, now: Time) -> Bytes {
+        let next = self.exchange.poll_write();
+        if next.is_none() {
+            self.exchange.handle_written(now);
+        }
+        next.unwrap_or_default()
+    }
+}
+
+/// Sends the news of an exchange, and sees to it that they have an end.
+struct Reporter {
+    id: ExchangeId,
+    inputs: UnboundedSender<Input>,
+    ended: bool,
+}
+
+impl Reporter {
+    fn report(&mut self, exchange: &mut Exchange) {
+        while let Some(news) = exchange.poll_news() {
+            self.ended |= matches!(news, ExchangeNews::Finished | ExchangeNews::Failed(_));
+            self.send(news);
+        }
+    }
+
+    /// Nobody waits for news any more.
+    fn close(&mut self) {
+        self.ended = true;
+    }
+
+    fn send(&self, news: ExchangeNews) {
+        let _ = self.inputs.send(Input::News(self.id, news));
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.send(ExchangeNews::Failed(ExchangeError::Dropped));
+        }
+    }
+}
+
+/// Waits for `time`, for ever if there is none.
+async fn wait(clock: Clock, time: Option<Time>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(clock.moment(time)).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,9 @@
+//! The runtime over real sockets on the loopback interface: whole nodes, as programs use them.
+
+mod config;
+mod delegate;
+mod membership;
+mod messages;
+mod security;
+mod shutdown;
+mod support;

@@ -1,0 +1,169 @@
+//! What applications say to each other, and the events that tell of it.
+
+use std::time::Duration;
+
+use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::error::CommandError;
+use gossip_core::runtime::error::Error;
+use gossip_core::runtime::events::{Event, Events, TakeError};
+
+use super::support::*;
+
+#[test]
+fn a_broadcast_reaches_every_member() {
+    let (a, _, told_a) = started("a");
+    let (_b, pool_b, told_b) = started("b");
+    let (_c, pool_c, _) = started("c");
+    join(&pool_b, &a);
+    join(&pool_c, &a);
+    eventually("everyone knows everyone", || pool_b.num_members() == 3 && pool_c.num_members() == 3);
+
+    pool_c.broadcast(b"to all", PATIENCE).unwrap();
+
+    told_a.expect("datagram to all");
+    told_b.expect("datagram to all");
+}
+
+#[test]
+fn messages_to_one_member_go_by_datagram_or_stream() {
+    let (a, _, told_a) = started("a");
+    let (_b, pool_b, _) = started("b");
+    join(&pool_b, &a);
+    let to = member(&pool_b, "a");
+
+    pool_b.send_best_effort(&to, b"quick").unwrap();
+    pool_b.send_to_address(to.addr(), b"nameless").unwrap();
+    pool_b.send_reliable(&to, b"sure", PATIENCE).unwrap();
+    pool_b.send_reliable(&to, &vec![b'x'; 1 << 20], PATIENCE).unwrap();
+
+    told_a.expect("datagram quick");
+    told_a.expect("datagram nameless");
+    told_a.expect("stream sure");
+    told_a.expect(&format!("stream {}", "x".repeat(1 << 20)));
+}
+
+#[test]
+fn a_reliable_message_to_nobody_is_an_error() {
+    let (a, _, _) = started("a");
+    let (_b, pool_b, _) = started("b");
+    join(&pool_b, &a);
+    let to = member(&pool_b, "a");
+    a.shutdown(PATIENCE).unwrap();
+
+    let error = pool_b.send_reliable(&to, b"anybody there?", PATIENCE).unwrap_err();
+
+    assert!(matches!(&error, Error::Send { to: addr, .. } if *addr == to.addr()), "{error:?}");
+}
+
+#[test]
+fn what_does_not_fit_a_packet_is_refused_with_the_limit() {
+    let gossip = node("a");
+    let pool = gossip.register_pool(quick(1), None).unwrap();
+    let limit = pool.max_broadcast_size();
+    assert!((1000..1400).contains(&limit), "known before the start: {limit}");
+    gossip.start().unwrap();
+
+    pool.broadcast(&vec![0; limit], Duration::ZERO).unwrap();
+    let error = pool.broadcast(&vec![0; limit + 1], PATIENCE).unwrap_err();
+
+    let Error::Command(CommandError::TooLarge { size, limit: told, .. }) = error else { panic!("{error:?}") };
+    assert_eq!((size, told), (limit + 1, limit));
+}
+
+/// Two members of a pool from which no broadcast ever leaves.
+fn silent_pool() -> PoolConfig {
+    PoolConfig {
+        broadcast_queue_depth: 2,
+        gossip_interval: Duration::ZERO,
+        probe_interval: Duration::ZERO,
+        push_pull_interval: Duration::ZERO,
+        ..quick(1)
+    }
+}
+
+#[test]
+fn a_full_queue_is_an_error_at_once_or_after_the_wait() {
+    let (a, ..) = started_with("a", silent_pool());
+    let (_b, pool_b, _) = started_with("b", silent_pool());
+    pool_b.join(&[a.local_addr().to_string()], PATIENCE).unwrap();
+    for _ in 0..2 {
+        pool_b.broadcast(b"stays", Duration::ZERO).unwrap();
+    }
+
+    for wait in [Duration::ZERO, Duration::from_millis(30)] {
+        let error = pool_b.broadcast(b"too much", wait).unwrap_err();
+        assert!(matches!(error, Error::Command(CommandError::QueueFull { limit: 2 })), "{error:?}");
+    }
+}
+
+#[test]
+fn whoever_waits_for_room_gets_it_when_broadcasts_have_left() {
+    let config = PoolConfig { broadcast_queue_depth: 1, ..quick(1) };
+    let (a, _, told_a) = started_with("a", config.clone());
+    let (_b, pool_b, _) = started_with("b", config);
+    join(&pool_b, &a);
+
+    std::thread::scope(|scope| {
+        for sender in 0..3 {
+            let pool = &pool_b;
+            scope.spawn(move || {
+                for number in 0..3 {
+                    pool.broadcast(format!("{sender}.{number}").as_bytes(), PATIENCE).unwrap();
+                }
+            });
+        }
+    });
+
+    for sender in 0..3 {
+        for number in 0..3 {
+            told_a.expect(&format!("datagram {sender}.{number}"));
+        }
+    }
+}
+
+#[test]
+fn states_are_exchanged_in_a_join_even_those_published_before_the_start() {
+    let (a, told_a) = (node("a"), Recorder::new());
+    let pool_a = a.register_pool(quick(1), Some(told_a.clone())).unwrap();
+    pool_a.set_local_state(b"old").unwrap();
+    pool_a.set_local_state(b"of a").unwrap();
+    a.start().unwrap();
+    let (_b, pool_b, told_b) = started("b");
+    pool_b.set_local_state(b"of b").unwrap();
+
+    join(&pool_b, &a);
+
+    told_b.expect("state of a true");
+    told_a.expect("state of b true");
+}
+
+#[test]
+fn answers_to_probes_carry_the_published_payload() {
+    let (a, _, told_a) = started("a");
+    let (_b, pool_b, _) = started("b");
+    pool_b.set_ack_payload(b"load=3").unwrap();
+
+    join(&pool_b, &a);
+
+    told_a.expect("pinged b load=3");
+}
+
+#[test]
+fn events_can_be_pulled_instead_and_end_with_the_pool() {
+    let (a, events) = (node("a"), Events::new(64));
+    a.register_pool(quick(1), Some(events.clone())).unwrap();
+    a.start().unwrap();
+    let (_b, pool_b, _) = started("b");
+    join(&pool_b, &a);
+    pool_b.send_reliable(&member(&pool_b, "a"), b"hello", PATIENCE).unwrap();
+
+    let mut seen = Vec::new();
+    while !seen.iter().any(|event| matches!(event, Event::Message(message) if message.bytes == "hello")) {
+        seen.extend(events.take(16, Some(PATIENCE)).unwrap());
+    }
+    assert!(seen.iter().any(|event| matches!(event, Event::Joined(member) if member.name().as_bytes() == b"b")));
+    a.shutdown(PATIENCE).unwrap();
+
+    while let Ok(_rest) = events.take(16, None) {}
+    assert_eq!(events.take(1, None).unwrap_err(), TakeError::Closed);
+}
