@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use crate::base::ids::{AskId, TaskId};
 use crate::base::time::Time;
-use crate::mux::framing::Framing;
+use crate::mux::prefix::Framing;
 use crate::pool::action::{Action, Question};
 use crate::pool::config::CheckedPool;
 use crate::pool::machine::{Identity, Machine, Received};
