@@ -1,4 +1,48 @@
 //! Gossip pools and application protocols on one port.
+//!
+//! A [`Gossip`] node owns one port number, TCP and UDP. On it run up to 256 independent
+//! gossip [`Pool`]s, each a full HashiCorp-memberlist node (SWIM and Lifeguard, byte for
+//! byte), and beside them the program's own protocols, as ordinary sockets: a
+//! [`Listener`] for each two-byte id, one for everything that is neither gossip nor an
+//! id, and [`Packets`] for datagrams.
+//!
+//! ```
+//! use gossip_core::{Config, Gossip, PoolConfig};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), gossip_core::Error> {
+//! let loopback = "127.0.0.1".parse().unwrap();
+//! let config = Config { name: "a".into(), bind_addr: vec![loopback], bind_port: 0, ..Config::default() };
+//! let node = Gossip::new(config)?;
+//! let pool = node.register_pool(PoolConfig::local(1), None)?;
+//! node.start()?;
+//! for member in pool.members().members() {
+//!     println!("{} at {}", member.name(), member.addr());
+//! }
+//! node.shutdown(Duration::from_secs(5))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A map of the code
+//!
+//! Folders are floors: each imports only the ones below it (`tests/layers.rs` holds it to
+//! that). Below `net` there is no socket, clock, thread or global, and the build without
+//! default features proves it.
+//!
+//! | floor | folder | holds |
+//! | --- | --- | --- |
+//! | 6 | `runtime` | the handles that users hold; tasks and threads over the machines |
+//! | 6 | `sim` (feature `sim`) | a virtual world over the same machines, from one seed |
+//! | 5 | `net` | sockets: bind, accept, sniff, listeners, datagrams, dial |
+//! | 4 | [`pool`] | the sans-I/O machines of one pool, and the law of driving them |
+//! | 3 | [`swim`] | membership rules on typed messages |
+//! | 2 | [`mux`] | which first bytes belong to whom |
+//! | 1 | [`wire`] | bytes to typed messages and back, encryption, compression |
+//! | 0 | [`base`] | time, randomness, ids, names, addresses |
+//!
+//! Five pages show the way: this map, the law in [`pool`], the algorithm in [`swim`], the
+//! onion in [`wire`], the tasks in `runtime`.
 
 #![forbid(unsafe_code)]
 
@@ -15,3 +59,26 @@ pub mod runtime;
 
 #[cfg(feature = "sim")]
 pub mod sim;
+
+pub use base::config_error::ConfigError;
+pub use base::ids::{ListenerId, PoolId};
+pub use base::name::NodeName;
+pub use mux::prefix::Framing;
+pub use pool::action::{Asks, UserMessage};
+pub use pool::config::PoolConfig;
+pub use swim::node::{Member, Node, State, Versions};
+pub use wire::keyring::{Key, Keyring};
+
+#[cfg(feature = "net")]
+pub use net::{error::WaitError, listener::Listener, packets::Packets};
+#[cfg(feature = "net")]
+pub use runtime::{
+    config::Config,
+    delegate::Delegate,
+    dial::dial,
+    error::{Error, SeedError},
+    events::{Event, Events},
+    gossip::Gossip,
+    pool::{Joined, Pool, PoolStats},
+    view::View,
+};

@@ -36,6 +36,7 @@ mod courier;
 pub mod delegate;
 mod driver;
 mod entropy;
+pub mod dial;
 pub mod error;
 pub mod events;
 pub mod gossip;

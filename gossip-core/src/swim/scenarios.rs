@@ -161,7 +161,7 @@ impl Replay {
     fn queue(&mut self) -> Vec<String> {
         let mut queue = Vec::new();
         let room = Room { overhead: 0, limit: usize::MAX, parts: usize::MAX };
-        self.swim.broadcasts.take(room, 1000, 1000, |message| queue.push(hex(message)));
+        self.swim.broadcasts.take(room, 1000, |message| queue.push(hex(message)));
         queue.sort();
         queue
     }

@@ -1,0 +1,19 @@
+//! Connections to the services of other nodes, for programs with or without a node.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::base::ids::ListenerId;
+use crate::net;
+use crate::runtime::clock::Clock;
+use crate::runtime::error::Error;
+
+/// Connects to `to` (`host:port`, `[v6]:port`), trying each of its addresses in turn, and
+/// announces the muxed listener `id`; without an id the connection reaches the native
+/// listener. All within `timeout`. The connection is an ordinary blocking socket with
+/// `TCP_NODELAY` set.
+pub fn dial(to: &str, id: Option<ListenerId>, timeout: Duration) -> Result<TcpStream, Error> {
+    let clock = Clock::start();
+    let clock = net::clock::Clock::new(move || clock.now());
+    Ok(net::dial::dial(to, id, timeout, &clock)?)
+}
