@@ -176,6 +176,8 @@ fn command_status(error: &CommandError) -> Status {
         CommandError::HasLeft => GOSSIP_ERR_INVALID_STATE,
         CommandError::UnknownMember(_) => GOSSIP_ERR_NOT_FOUND,
         CommandError::OwnAddressNotAllowed(_) => GOSSIP_ERR_REJECTED,
+        CommandError::Keyring(KeyringError::NotInstalled(_)) => GOSSIP_ERR_NOT_FOUND,
+        CommandError::Keyring(KeyringError::RemovesPrimary) => GOSSIP_ERR_IN_USE,
         _ => GOSSIP_ERR_INVALID_ARG,
     }
 }
