@@ -4,7 +4,7 @@
 use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 
-use gossip_core::net::port::PortStats;
+use gossip_core::net::stats::PortStats;
 use gossip_core::runtime::pool::PoolStats;
 
 use crate::border::{give, offer, quick, some, text, value, write};
@@ -116,7 +116,7 @@ pub extern "C" fn gossip_stats_free(stats: Option<Box<gossip_stats_t>>) {
 }
 
 fn port_rows(port: &PortStats) -> Vec<(String, u64)> {
-    vec![("packets_received".to_owned(), port.packets_received)]
+    port.rows().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn pool_rows(pool: &PoolStats) -> Vec<(String, u64)> {
