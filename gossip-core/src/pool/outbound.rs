@@ -10,7 +10,9 @@ use crate::pool::machine::Machine;
 use crate::swim::broadcast::Room;
 use crate::swim::effect::{Body, Parcel};
 use crate::wire::encode::{encode_ack, encode_indirect_ping, encode_nack, encode_ping, encode_suspect};
-use crate::wire::limits::{CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE};
+use crate::wire::limits::{
+    CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE,
+};
 use crate::wire::message::{Ack, IndirectPing, MessageType, Nack, Ping, Suspect};
 use crate::wire::packet;
 use std::borrow::Cow;
@@ -78,7 +80,7 @@ impl Machine {
         packer.clear();
         let rides = self.write_body(&parcel.body, &mut packer);
         if rides {
-            self.add_broadcasts(&mut packer);
+            self.add_broadcasts(&mut packer, matches!(parcel.body, Body::Gossip));
         }
         let says_something = !packer.ends.is_empty();
         if says_something {
@@ -140,7 +142,10 @@ impl Machine {
 
     /// Fills the room that is left with broadcasts: the rules' own first, and every fourth
     /// time the application's, so that neither can starve the other.
-    fn add_broadcasts(&mut self, packer: &mut Packer) {
+    ///
+    /// The application's go by gossip alone, as long as there is gossip: each round brings
+    /// them to different members, while acks would bring them to the same one again.
+    fn add_broadcasts(&mut self, packer: &mut Packer, by_gossip: bool) {
         let own = packer.messages.len() + packer.ends.len() * COMPOUND_PART_OVERHEAD;
         let mut room = Room {
             overhead: COMPOUND_PART_OVERHEAD,
@@ -151,15 +156,25 @@ impl Machine {
         for user in [user_first, !user_first] {
             let before = packer.ends.len();
             let add = |message: &Bytes| packer.add(|out| out.extend_from_slice(message));
-            let used = if user {
-                let members = self.swim.roster.len();
-                self.broadcasts.take(room, self.config.retransmit_mult, members, add)
-            } else {
+            let used = if !user {
                 self.swim.take_broadcasts(room, add)
+            } else if by_gossip || self.config.gossip_interval.is_zero() {
+                let transmissions = self.user_transmissions();
+                self.broadcasts.take(room, transmissions, add)
+            } else {
+                0
             };
             room.limit = room.limit.saturating_sub(used);
             room.parts -= packer.ends.len() - before;
         }
+    }
+
+    /// How often a broadcast of the application is sent: as often as the rules' own, and
+    /// in a pool that one round of gossip reaches at least once to everybody.
+    fn user_transmissions(&self) -> u32 {
+        let peers = self.swim.roster.len().saturating_sub(1);
+        let round = peers.min(self.config.gossip_nodes);
+        self.swim.transmissions().max(u32::try_from(round).unwrap_or(u32::MAX))
     }
 
     /// Bytes that messages may take in a datagram, all layers counted at their largest.

@@ -12,7 +12,6 @@ use bytes::Bytes;
 
 use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
-use crate::swim::scale::retransmit_limit;
 
 /// What an entry replaces when it is queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,16 +70,16 @@ impl BroadcastQueue {
     }
 
     /// Gives messages to `each` until `limit` bytes or `parts` messages are used, every one
-    /// costing `overhead` bytes more than its length. `mult` and `members` give the number
-    /// of transmissions allowed. Returns the bytes used, overheads included.
-    pub fn take(&mut self, room: Room, mult: u32, members: usize, mut each: impl FnMut(&Bytes)) -> usize {
+    /// costing `overhead` bytes more than its length. A message that has been taken
+    /// `transmissions` times is finished. Returns the bytes used, overheads included.
+    pub fn take(&mut self, room: Room, transmissions: u32, mut each: impl FnMut(&Bytes)) -> usize {
         let Room { overhead, limit, mut parts } = room;
-        let (Some((front, _)), Some((back, _))) = (self.entries.first_key_value(), self.entries.last_key_value())
+        let (Some((front, _)), Some((back, _))) =
+            (self.entries.first_key_value(), self.entries.last_key_value())
         else {
             return 0;
         };
         let (mut tier, last) = (front.0, back.0);
-        let transmissions = retransmit_limit(mult, members);
         let mut used = 0;
         while tier <= last && parts > 0 {
             let free = limit.saturating_sub(used + overhead);
@@ -170,6 +169,7 @@ pub struct Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::swim::scale::retransmit_limit;
     use crate::swim::vectors::{bytes, load};
     use serde_json::{Value, json};
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     impl Recording {
-        fn step(&mut self, step: &Value, mult: u32, members: usize) {
+        fn step(&mut self, step: &Value, transmissions: u32) {
             match step["op"].as_str().unwrap() {
                 "queue" => {
                     let (name, message) = (step["name"].as_str().unwrap(), bytes(&step["msg"]).unwrap());
@@ -197,7 +197,7 @@ mod tests {
                     let count = |key: &str| step[key].as_i64().unwrap().max(0) as usize;
                     let room = Room { overhead: count("overhead"), limit: count("limit"), parts: usize::MAX };
                     let mut taken = Vec::new();
-                    self.queue.take(room, mult, members, |message| taken.push(message.to_vec()));
+                    self.queue.take(room, transmissions, |message| taken.push(message.to_vec()));
                     let want: Vec<_> =
                         step["returned"].as_array().unwrap().iter().map(|hex| bytes(hex).unwrap()).collect();
                     assert_eq!(taken, want);
@@ -227,10 +227,12 @@ mod tests {
         let vectors = load("queue");
         assert_eq!(vectors.len(), 7);
         for vector in vectors {
-            let (mult, members) = (&vector["params"]["retransmit_mult"], &vector["params"]["num_nodes"]);
+            let param = |key: &str| vector["params"][key].as_u64().unwrap();
+            let transmissions =
+                retransmit_limit(param("retransmit_mult") as u32, param("num_nodes") as usize);
             let mut recording = Recording { queue: BroadcastQueue::default(), labels: Vec::new() };
             for step in vector["fields"]["steps"].as_array().unwrap() {
-                recording.step(step, mult.as_u64().unwrap() as u32, members.as_u64().unwrap() as usize);
+                recording.step(step, transmissions);
 
                 // Go restarts its ids when the queue is empty; ours never restart, so ids are left out.
                 let mut order = step["after"]["order"].clone();
@@ -250,7 +252,7 @@ mod tests {
         queue.queue(Subject::Unique, Bytes::from_static(&[1; 10]), None);
 
         let mut taken = Vec::new();
-        let used = queue.take(Room { overhead: 2, limit: 50, parts: 127 }, 4, 10, |m| taken.push(m.len()));
+        let used = queue.take(Room { overhead: 2, limit: 50, parts: 127 }, 8, |m| taken.push(m.len()));
 
         assert_eq!((taken, used, queue.len()), (vec![10], 12, 2));
     }
@@ -263,7 +265,7 @@ mod tests {
         }
 
         let mut taken = 0;
-        queue.take(Room { overhead: 2, limit: 1000, parts: 3 }, 4, 10, |_| taken += 1);
+        queue.take(Room { overhead: 2, limit: 1000, parts: 3 }, 8, |_| taken += 1);
 
         assert_eq!(taken, 3);
     }

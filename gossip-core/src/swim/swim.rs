@@ -24,7 +24,7 @@ use crate::swim::node::{Member, State};
 use crate::swim::probe::Probe;
 use crate::swim::relay::{AppPing, Relay};
 use crate::swim::roster::{Record, Roster};
-use crate::swim::scale::push_pull_period;
+use crate::swim::scale::{push_pull_period, retransmit_limit};
 use crate::swim::timers::Timers;
 use crate::swim::tuning::Tuning;
 use crate::swim::versions::understands;
@@ -167,7 +167,13 @@ impl Swim {
 
     /// Gives broadcasts that fit `room` to `each`; returns the bytes used.
     pub fn take_broadcasts(&mut self, room: Room, each: impl FnMut(&Bytes)) -> usize {
-        self.broadcasts.take(room, self.tuning.retransmit_mult, self.roster.len(), each)
+        let transmissions = self.transmissions();
+        self.broadcasts.take(room, transmissions, each)
+    }
+
+    /// How often a broadcast is sent in a pool of this size.
+    pub fn transmissions(&self) -> u32 {
+        retransmit_limit(self.tuning.retransmit_mult, self.roster.len())
     }
 
     /// Our own record; absent only before the first announcement.

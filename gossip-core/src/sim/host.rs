@@ -1,0 +1,408 @@
+//! A simulated computer: one machine, its exchanges, its application.
+//!
+//! It does for the machines what the runtime's tasks do, by the same law: after each
+//! input everything is drained, then the timers are set. A computer can crash (machine
+//! and streams are gone) and pause: what reaches it then is held back and handled on
+//! resuming, replies and streams first, packets next, timers last, as in the runtime.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::base::ids::{AskId, TaskId};
+use crate::base::time::Time;
+use crate::mux::prefix::Framing;
+use crate::pool::action::{Action, Question};
+use crate::pool::config::CheckedPool;
+use crate::pool::machine::{Identity, Machine, Received};
+use crate::sim::app::{App, Script};
+use crate::sim::checks::{Ledger, Observer};
+use crate::sim::conversations::Conversations;
+use crate::sim::fabric::Fabric;
+use crate::sim::queue::Input;
+use crate::sim::seed::{self, Purpose};
+use crate::sim::stream::Piece;
+use crate::swim::node::State;
+use crate::wire::nonce::Nonces;
+
+/// Names a simulated computer in its world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(usize);
+
+impl HostId {
+    pub(super) const fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// Its number: 0 for the first that was spawned.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A simulated computer.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) id: HostId,
+    pub(super) identity: Identity,
+    pub(super) pool: CheckedPool,
+    pub(super) script: Script,
+    /// `None` while it is down.
+    pub(super) machine: Option<Machine>,
+    pub(super) life: u32,
+    pub(super) app: App,
+    pub(super) observer: Observer,
+    /// The first promise that a machine broke, in words.
+    pub(super) broken: Option<String>,
+    /// The longest datagram that the application itself sent.
+    pub(super) longest_sent: usize,
+    seed: u64,
+    pub(super) conversations: Conversations,
+    exchanges: u64,
+    tasks: BTreeMap<TaskId, Time>,
+    latest_ask: Option<AskId>,
+    timer: Option<Time>,
+    generation: u64,
+    held: Option<Held>,
+}
+
+/// What reached a paused host.
+#[derive(Debug, Default)]
+struct Held {
+    control: Vec<Input>,
+    packets: VecDeque<Input>,
+}
+
+impl Host {
+    /// A host that is down.
+    pub(super) fn new(id: HostId, identity: Identity, pool: CheckedPool, script: Script, seed: u64) -> Self {
+        Self {
+            id,
+            identity,
+            pool,
+            app: App::new(script.clone(), 0),
+            script,
+            machine: None,
+            life: 0,
+            observer: Observer::default(),
+            broken: None,
+            longest_sent: 0,
+            seed,
+            conversations: Conversations::default(),
+            exchanges: 0,
+            tasks: BTreeMap::new(),
+            latest_ask: None,
+            timer: None,
+            generation: 0,
+            held: None,
+        }
+    }
+
+    /// Begins a new life: a fresh machine and a fresh application.
+    pub(super) fn start(&mut self, fabric: &mut Fabric) {
+        self.life += 1;
+        fabric.route(self.addr(), self.id);
+        self.app = App::new(self.script.clone(), self.child(Purpose::App, 0));
+        self.observer = Observer::new(self.pool.tuning().dead_node_reclaim);
+        let machine = Machine::new(
+            self.pool.clone(),
+            self.identity.clone(),
+            self.script.asks(),
+            self.child(Purpose::Machine, 0),
+            Nonces::seeded(self.child(Purpose::Nonces, 0)),
+            fabric.now,
+        );
+        match machine {
+            Ok(machine) => self.machine = Some(machine),
+            Err(error) => self.break_promise(format!("the machine was not made: {error}")),
+        }
+        self.drain(fabric);
+    }
+
+    /// Ends this life without a word; peers of its streams see a reset.
+    pub(super) fn crash(&mut self, fabric: &mut Fabric) {
+        self.machine = None;
+        self.held = None;
+        self.conversations.clear();
+        self.tasks.clear();
+        self.latest_ask = None;
+        self.timer = None;
+        fabric.abort_all(self.id);
+    }
+
+    /// Freezes inbox and timers.
+    pub(super) fn pause(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Handles what was held back, then lets timers that are due fire.
+    pub(super) fn resume(&mut self, fabric: &mut Fabric) {
+        let Some(held) = self.held.take() else { return };
+        self.timer = None;
+        self.conversations.forget_timers();
+        for input in held.control.into_iter().chain(held.packets) {
+            self.take(fabric, input);
+        }
+        for id in self.conversations.ids() {
+            self.converse(fabric, id);
+        }
+        self.drain(fabric);
+    }
+
+    /// Hands the machine to a command, then does what it wants done.
+    pub(super) fn command<T>(&mut self, fabric: &mut Fabric, run: impl FnOnce(&mut Machine, Time) -> T) -> T {
+        let Some(machine) = &mut self.machine else { panic!("{} is down", self.identity.name) };
+        let result = run(machine, fabric.now);
+        self.drain(fabric);
+        result
+    }
+
+    /// Begins a command that completes later.
+    pub(super) fn begin<E>(
+        &mut self,
+        fabric: &mut Fabric,
+        run: impl FnOnce(&mut Machine, Time) -> Result<TaskId, E>,
+    ) -> Result<TaskId, E> {
+        let Some(machine) = &mut self.machine else { panic!("{} is down", self.identity.name) };
+        let task = run(machine, fabric.now)?;
+        if self.tasks.insert(task, fabric.now).is_some() {
+            self.break_promise(format!("{task:?} was given twice"));
+        }
+        self.drain(fabric);
+        Ok(task)
+    }
+
+    /// Takes something that has arrived.
+    pub(super) fn handle(&mut self, fabric: &mut Fabric, input: Input) {
+        if let Input::Piece { stream, piece: Piece::Open, .. } = input {
+            // The kernel answers, whether the process is awake or not.
+            return if self.machine.is_some() {
+                fabric.accept(stream, self.life)
+            } else {
+                fabric.refuse(stream)
+            };
+        }
+        match &mut self.held {
+            Some(held) => held.hold(input, self.pool.config().handoff_queue_depth, fabric),
+            None => self.take(fabric, input),
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.held.is_some()
+    }
+
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.identity.addr.socket_addr()
+    }
+
+    /// Checks what must hold after every event, and that no promise was broken.
+    pub(super) fn look(&mut self, now: Time, ledger: &mut Ledger) -> Result<(), String> {
+        if let Some(what) = self.broken.take() {
+            return Err(what);
+        }
+        let Some(machine) = &self.machine else { return Ok(()) };
+        let Some(local) = machine.local() else { return Err("does not know itself".to_owned()) };
+        if self.observer.has_risen(local.incarnation) {
+            ledger.claim(local.name(), local.incarnation);
+        }
+        let believed = if machine.has_left() { State::Left } else { State::Alive };
+        if local.state != believed {
+            return Err(format!("holds itself {}, not {believed}", local.state));
+        }
+        if !self.observer.is_outdated(machine.version()) {
+            return Ok(());
+        }
+        self.observer.look(now, machine.version(), machine.members(), ledger)?;
+        self.check_stats(machine)
+    }
+
+    /// Queues and tables within their limits, gauges as counted.
+    fn check_stats(&self, machine: &Machine) -> Result<(), String> {
+        let stats = machine.stats();
+        let counted = self.observer.count();
+        if stats.members != counted {
+            return Err(format!("counts {:?} members, lists {counted:?}", stats.members));
+        }
+        let nodes: u64 = counted.iter().sum();
+        let limit = self.pool.config().broadcast_queue_depth as u64 + nodes;
+        if stats.broadcasts_queued > limit {
+            return Err(format!("{} broadcasts wait, at most {limit} may", stats.broadcasts_queued));
+        }
+        let open = self.conversations.len();
+        if open > EXCHANGES_MAX {
+            return Err(format!("{open} exchanges are open, at most {EXCHANGES_MAX} may be"));
+        }
+        Ok(())
+    }
+
+    /// What should have ended by now and has not, in words.
+    pub(super) fn overdue(&self, now: Time) -> Option<String> {
+        if self.is_paused() {
+            return None;
+        }
+        let timeout = self.pool.tuning().stream_timeout;
+        let patience = timeout * 3 + self.pool.config().query_timeout * 2;
+        let task = self.tasks.iter().find(|&(_, &begun)| now.since(begun) > timeout * 30);
+        let late = |(id, begun)| format!("{id:?}, begun at {begun:?}, has not been done");
+        self.conversations.overdue(now, patience).or_else(|| task.map(late))
+    }
+
+    fn take(&mut self, fabric: &mut Fabric, input: Input) {
+        match input {
+            Input::Packet { from, to, bytes } => self.take_packet(fabric, from, to, bytes),
+            Input::Piece { stream, at, piece } => self.take_piece(fabric, stream, at, piece),
+            Input::Timer { generation } => self.take_timer(fabric, generation),
+            Input::ExchangeTimer { id, generation } => self.take_exchange_timer(fabric, id, generation),
+            Input::Reply { life, ask, reply } if life == self.life => {
+                if let Some(machine) = &mut self.machine {
+                    machine.handle_reply(fabric.now, ask, reply);
+                }
+            }
+            Input::Reply { .. } => {}
+        }
+        self.drain(fabric);
+    }
+
+    fn take_packet(&mut self, fabric: &mut Fabric, from: SocketAddr, to: SocketAddr, mut bytes: Vec<u8>) {
+        let prefix = prefix(&self.pool);
+        if let Some(machine) = &mut self.machine
+            && to == self.identity.addr.socket_addr()
+            && bytes.starts_with(&prefix)
+        {
+            let datagram = &mut bytes[prefix.len()..];
+            machine.handle_packet(fabric.now, Received { from, at: fabric.now, bytes: datagram });
+        }
+        fabric.recycle(bytes);
+    }
+
+    fn take_timer(&mut self, fabric: &mut Fabric, generation: u64) {
+        let Some(machine) = &mut self.machine else { return };
+        if generation != self.generation {
+            return;
+        }
+        self.timer = None;
+        machine.handle_timeout(fabric.now);
+        self.drain(fabric);
+        if let Some(due) =
+            self.machine.as_ref().and_then(Machine::poll_timeout).filter(|&due| due <= fabric.now)
+        {
+            self.break_promise(format!(
+                "after handle_timeout and a drain, poll_timeout is {due:?}, not later"
+            ));
+        }
+    }
+
+    /// Drains the machine by its law, then sets the timer.
+    fn drain(&mut self, fabric: &mut Fabric) {
+        loop {
+            self.transmit(fabric);
+            match self.machine.as_mut().and_then(Machine::poll_action) {
+                Some(action) => self.act(fabric, action),
+                None => break,
+            }
+        }
+        let due = self.machine.as_ref().and_then(Machine::poll_timeout);
+        if due != self.timer && !self.is_paused() {
+            self.timer = due;
+            self.generation += 1;
+            if let Some(at) = due {
+                fabric.schedule_at(at, self.id, Input::Timer { generation: self.generation });
+            }
+        }
+    }
+
+    fn transmit(&mut self, fabric: &mut Fabric) {
+        let Some(machine) = &mut self.machine else { return };
+        let limit = self.pool.config().udp_buffer_size + GO_SLACK + prefix(&self.pool).len();
+        let from = self.identity.addr.socket_addr();
+        let mut bytes = fabric.buffer();
+        while let Some(to) = machine.poll_transmit(fabric.now, &mut bytes) {
+            if bytes.len() > limit.max(self.longest_sent + LAYERS_MAX) {
+                let length = bytes.len();
+                self.broken.get_or_insert_with(|| format!("datagram of {length} bytes, at most {limit} fit"));
+            }
+            fabric.send(self.id, from, to, bytes);
+            bytes = fabric.buffer();
+        }
+        fabric.recycle(bytes);
+    }
+
+    fn act(&mut self, fabric: &mut Fabric, action: Action) {
+        match action {
+            Action::Open { id, to, opening, deadline } => self.dial(fabric, id, &to, opening, deadline),
+            Action::Answer { id, state } => self.answer(fabric, id, state),
+            Action::Drop { id } => self.conversations.drop_out(fabric, id),
+            Action::Tell(notice) => {
+                if let Err(what) = self.observer.hear(&notice) {
+                    self.break_promise(what);
+                }
+                self.app.hear(fabric.now, notice);
+            }
+            Action::Ask { id, question, deadline } => self.ask(fabric, id, &question, deadline),
+            Action::Done { id, outcome } => {
+                if self.tasks.remove(&id).is_none() {
+                    self.break_promise(format!("{id:?} is done ({outcome:?}), but was not under way"));
+                }
+                self.app.complete(id, outcome);
+            }
+        }
+    }
+
+    fn ask(&mut self, fabric: &mut Fabric, id: AskId, question: &Question, deadline: Time) {
+        if self.latest_ask >= Some(id) {
+            self.break_promise(format!("{id:?} was asked after {:?}", self.latest_ask));
+        }
+        if deadline < fabric.now {
+            self.break_promise(format!("{id:?} could be answered until {deadline:?} only"));
+        }
+        self.latest_ask = Some(id);
+        if let Some((wait, reply)) = self.app.consider(question) {
+            let input = Input::Reply { life: self.life, ask: id, reply };
+            fabric.schedule_at(fabric.now + wait, self.id, input);
+        }
+    }
+
+    pub(super) fn break_promise(&mut self, what: String) {
+        self.broken.get_or_insert(what);
+    }
+
+    /// Nonces for one more exchange.
+    pub(super) fn next_nonces(&mut self) -> Nonces {
+        self.exchanges += 1;
+        Nonces::seeded(self.child(Purpose::Nonces, self.exchanges))
+    }
+
+    fn child(&self, purpose: Purpose, number: u64) -> u64 {
+        let first = (self.id.0 as u64) << 32 | u64::from(self.life);
+        seed::child(self.seed, purpose, first, number)
+    }
+}
+
+impl Held {
+    /// Keeps an input; packets that no longer fit are lost, as in a kernel's buffer.
+    /// Timers are not kept: they are set anew on resuming.
+    fn hold(&mut self, input: Input, depth: usize, fabric: &mut Fabric) {
+        match input {
+            Input::Packet { bytes, .. } if self.packets.len() >= depth => fabric.recycle(bytes),
+            Input::Packet { .. } => self.packets.push_back(input),
+            Input::Piece { .. } | Input::Reply { .. } => self.control.push(input),
+            Input::Timer { .. } | Input::ExchangeTimer { .. } => {}
+        }
+    }
+}
+
+/// The bytes that come before everything else of a pool.
+pub(super) fn prefix(pool: &CheckedPool) -> Vec<u8> {
+    match pool.config().framing {
+        Framing::Prefix => pool.config().id.prefix().to_vec(),
+        Framing::Label(_) | Framing::Bare => Vec::new(),
+    }
+}
+
+/// Go's budget leaves out the length field of the first message and the checksum
+/// (behaviour 9); staying below that is better, and allowed.
+const GO_SLACK: usize = 7;
+/// Go's limit of inbound push/pulls, and as many of our own.
+const EXCHANGES_MAX: usize = 256;
+/// What label, encryption and message types can add to a datagram of the application.
+const LAYERS_MAX: usize = 320;

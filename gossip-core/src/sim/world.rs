@@ -1,0 +1,310 @@
+//! The world: hosts, what lies between them, and the time in which it happens.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::addr::NodeAddr;
+use crate::base::ids::TaskId;
+use crate::base::name::NodeName;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::pool::config::PoolConfig;
+use crate::pool::error::CommandError;
+use crate::pool::machine::{Identity, Machine};
+use crate::sim::app::Script;
+use crate::sim::bounds;
+use crate::sim::checks::Ledger;
+use crate::sim::fabric::{Fabric, Rule, RuleGuard};
+use crate::sim::host::{Host, HostId};
+use crate::sim::link::Quality;
+use crate::sim::queue::Event;
+use crate::sim::report::Watch;
+use crate::sim::seed::{self, Purpose, Repeat};
+use crate::swim::node::State;
+
+/// A virtual world. Everything in it is a function of its seed and of the scenario.
+pub struct World {
+    pub(super) hosts: Vec<Host>,
+    pub(super) fabric: Fabric,
+    pub(super) watch: Watch,
+    seed: u64,
+    rng: Rng,
+    names: BTreeMap<NodeName, HostId>,
+    ledger: Ledger,
+    cues: BTreeMap<u64, Cue>,
+    cues_given: u64,
+    repeat: Repeat,
+    /// Whether a failure has already said how to repeat it.
+    failed: Cell<bool>,
+}
+
+type Cue = Box<dyn FnOnce(&mut World)>;
+
+impl World {
+    /// An empty world at time zero.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            hosts: Vec::new(),
+            fabric: Fabric::new(seed),
+            watch: Watch::default(),
+            seed,
+            rng: Rng::from_seed(seed::child(seed, Purpose::Scenario, 0, 0)),
+            names: BTreeMap::new(),
+            ledger: Ledger::default(),
+            cues: BTreeMap::new(),
+            cues_given: 0,
+            repeat: Repeat::default(),
+            failed: Cell::new(false),
+        }
+    }
+
+    pub(super) fn repeated_by(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    // Setting the scene
+
+    /// Starts `count` hosts, named `n000` and so on, at 10.0.x.y:7946.
+    pub fn spawn(&mut self, count: usize, config: &PoolConfig) -> Vec<HostId> {
+        self.spawn_with(count, config, &Script::default())
+    }
+
+    /// Starts `count` hosts whose applications follow `script`.
+    pub fn spawn_with(&mut self, count: usize, config: &PoolConfig, script: &Script) -> Vec<HostId> {
+        (0..count).map(|_| self.spawn_one(config, script)).collect()
+    }
+
+    /// Makes every link this good.
+    pub fn set_quality(&mut self, quality: Quality) {
+        self.fabric.set_quality(quality);
+    }
+
+    /// Makes one direction between two hosts this good, whatever the others are.
+    pub fn set_quality_between(&mut self, from: HostId, to: HostId, quality: Quality) {
+        self.fabric.set_quality_between(from, to, quality);
+    }
+
+    /// Puts a rule in force, after those that are, until its guard is dropped.
+    pub fn rule(&mut self, rule: impl Rule + 'static) -> RuleGuard {
+        self.fabric.install(rule)
+    }
+
+    /// Plans something for later.
+    pub fn after(&mut self, delay: Duration, cue: impl FnOnce(&mut Self) + 'static) {
+        self.cues_given += 1;
+        self.cues.insert(self.cues_given, Box::new(cue));
+        self.fabric.schedule(delay, Event::Cue(self.cues_given));
+    }
+
+    /// Choices of the scenario, from the seed.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    // Commands
+
+    /// Lets `host` join through another.
+    pub fn join(&mut self, host: HostId, through: HostId) -> TaskId {
+        let seeds = vec![self.target(through)];
+        self.task(host, |machine, now| machine.join(now, seeds, None))
+    }
+
+    /// Lets all but the first join through the first.
+    pub fn join_all(&mut self, hosts: &[HostId]) {
+        let Some((&first, others)) = hosts.split_first() else { return };
+        for &host in others {
+            self.join(host, first);
+        }
+    }
+
+    /// Announces new metadata.
+    pub fn update(&mut self, host: HostId, meta: impl Into<Bytes>) -> TaskId {
+        let meta = meta.into();
+        self.task(host, |machine, now| machine.update(now, meta, None))
+    }
+
+    /// Sends a message on a stream.
+    pub fn send_reliable(&mut self, from: HostId, to: HostId, message: impl Into<Bytes>) -> TaskId {
+        let (to, message) = (self.target(to), message.into());
+        self.task(from, |machine, now| machine.send_reliable(now, to, message, None))
+    }
+
+    /// Sends a message in a datagram.
+    pub fn send(&mut self, from: HostId, to: HostId, message: &[u8]) -> Result<(), CommandError> {
+        let to = self.target(to);
+        let longest = &mut self.hosts[from.index()].longest_sent;
+        *longest = message.len().max(*longest);
+        self.command(from, |machine, _| machine.send(&to, message))
+    }
+
+    /// Hands a message to all members.
+    pub fn broadcast(&mut self, from: HostId, message: &[u8]) -> Result<(), CommandError> {
+        self.command(from, |machine, _| machine.broadcast(message))
+    }
+
+    /// Pings a host as the application would.
+    pub fn ping(&mut self, from: HostId, to: HostId) -> TaskId {
+        let to = self.target(to);
+        self.task(from, |machine, now| machine.ping(now, to, None))
+    }
+
+    /// Runs any command that is complete when it returns.
+    pub fn command<T>(&mut self, host: HostId, run: impl FnOnce(&mut Machine, Time) -> T) -> T {
+        let result = self.hosts[host.index()].command(&mut self.fabric, run);
+        self.inspect(host);
+        result
+    }
+
+    /// Runs any command that completes later. A refused one fails the scenario.
+    pub fn task(
+        &mut self,
+        host: HostId,
+        run: impl FnOnce(&mut Machine, Time) -> Result<TaskId, CommandError>,
+    ) -> TaskId {
+        let result = self.hosts[host.index()].begin(&mut self.fabric, run);
+        self.inspect(host);
+        match result {
+            Ok(task) => task,
+            Err(error) => self.fail(&format!("{} refused a command: {error}", self.name(host))),
+        }
+    }
+
+    // Time
+
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.fabric.now + span;
+        while self.step(end) {}
+        self.fabric.now = end;
+        self.check_endings();
+    }
+
+    /// Lets time pass until `condition` holds, looked at every 20 ms; the scenario fails
+    /// if it does not within `limit`. Returns how long it took.
+    pub fn run_until(&mut self, limit: Duration, condition: impl Fn(&Self) -> bool) -> Duration {
+        let start = self.fabric.now;
+        while !condition(self) {
+            if self.fabric.now.since(start) >= limit {
+                self.fail(&format!("not so after {limit:?}; {}", self.describe()));
+            }
+            let end = self.fabric.now + LOOK_INTERVAL;
+            while self.step(end) {}
+            self.fabric.now = end;
+        }
+        self.check_endings();
+        self.fabric.now.since(start)
+    }
+
+    /// Lets time pass until all views agree, at most as long as the tuning allows.
+    pub fn run_until_agreed(&mut self) -> Duration {
+        let limit = self.hosts.first().map(|host| bounds::agreement(host.pool.tuning(), self.hosts.len()));
+        self.run_until(limit.unwrap_or_default(), Self::agreed)
+    }
+
+    /// Ends the scenario: nothing may be under way for longer than it may take.
+    pub fn finish(&mut self) {
+        self.check_endings();
+    }
+
+    /// Fails the scenario, saying how to repeat it.
+    pub fn fail(&self, what: &str) -> ! {
+        self.failed.set(true);
+        let (seed, now) = (self.seed, self.fabric.now);
+        panic!("seed {seed}, at {now:?}: {what}\nrepeat with: {}", self.repeat.command(seed));
+    }
+
+    // Inside
+
+    /// Checks what must hold on a host that something has happened to.
+    pub(super) fn inspect(&mut self, id: HostId) {
+        let now = self.fabric.now;
+        let host = &mut self.hosts[id.index()];
+        if let Err(what) = host.look(now, &mut self.ledger) {
+            let what = format!("{}: {what}", host.identity.name);
+            self.fail(&what);
+        }
+        for change in self.hosts[id.index()].observer.take_changes() {
+            let Some(&subject) = self.names.get(&change.name) else { continue };
+            match change.to {
+                State::Suspect if !self.hosts[subject.index()].is_paused() => self.watch.suspected(subject),
+                State::Dead => self.watch.declared(subject, now),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn spawn_one(&mut self, config: &PoolConfig, script: &Script) -> HostId {
+        let index = self.hosts.len();
+        let id = HostId::new(index);
+        let name = NodeName::from(format!("n{index:03}").as_str());
+        let [high, low] = u16::try_from(index + 1).unwrap_or_default().to_be_bytes();
+        let addr = SocketAddr::from(([10, 0, high, low], 7946));
+        let identity = Identity { name: name.clone(), addr: NodeAddr::from(addr) };
+        let pool = match config.clone().check() {
+            Ok(pool) => pool,
+            Err(error) => self.fail(&error.to_string()),
+        };
+        self.names.insert(name, id);
+        self.hosts.push(Host::new(id, identity, pool, script.clone(), self.seed));
+        self.restart(id);
+        id
+    }
+
+    /// Lets the next event happen, if there is one until `end`.
+    fn step(&mut self, end: Time) -> bool {
+        let Some(event) = self.fabric.next(end) else { return false };
+        match event {
+            Event::Input(id, input) => {
+                self.hosts[id.index()].handle(&mut self.fabric, input);
+                self.inspect(id);
+            }
+            Event::Resend { stream, from } => self.fabric.resend(stream, from),
+            Event::Cue(number) => {
+                if let Some(cue) = self.cues.remove(&number) {
+                    cue(self);
+                }
+            }
+        }
+        true
+    }
+
+    fn check_endings(&self) {
+        for host in &self.hosts {
+            if let Some(what) = host.overdue(self.fabric.now) {
+                self.fail(&format!("{}: {what}", host.identity.name));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("seed", &self.seed)
+            .field("now", &self.fabric.now)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for World {
+    /// A scenario that fails by an assertion of its own also says how to repeat it.
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.failed.get() {
+            let (seed, now) = (self.seed, self.fabric.now);
+            eprintln!("seed {seed}, at {now:?}; repeat with: {}", self.repeat.command(seed));
+        }
+    }
+}
+
+/// How often a condition is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
