@@ -13,7 +13,7 @@ PYPATH  = PYTHONPATH=$(CURDIR)/bindings/python/src
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench fuzz header lint clean
+.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench header lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \

@@ -36,7 +36,9 @@ fn two_hundred_nodes_join_through_one() {
         world.run_until(MINUTE, |world| world.agreed());
 
         for (node, task) in tasks {
-            let Some(Outcome::Join(report)) = world.outcome(node, task) else { panic!("{node:?} did not join") };
+            let Some(Outcome::Join(report)) = world.outcome(node, task) else {
+                panic!("{node:?} did not join")
+            };
             assert_eq!((report.reached.len(), report.failed.len()), (1, 0), "{report:?}");
         }
     });

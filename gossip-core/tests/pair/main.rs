@@ -2,6 +2,7 @@
 //! and what two of them say to each other.
 
 mod hosts;
+mod merges;
 
 use std::net::SocketAddr;
 use std::time::Duration;
