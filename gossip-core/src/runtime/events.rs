@@ -20,6 +20,7 @@ use crate::swim::node::{Member, Node};
 
 /// Something that happened in a pool.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Event {
     /// A node joined, or came back.
     Joined(Member),
