@@ -103,7 +103,8 @@ pub unsafe extern "C" fn gossip_packets_recv(
 /// not 0xFE.
 ///
 /// Memory: borrows the bytes and `to`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; AGAIN if the socket has no room, IO.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; RESERVED for a first byte 0xFE, TOO_LARGE
+/// above 65507 bytes; AGAIN if the socket has no room, IO.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_packets_send(
     packets: Option<&gossip_packets_t>,
