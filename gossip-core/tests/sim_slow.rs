@@ -126,7 +126,11 @@ fn who_may_not_be_pinged_over_streams_is_not() {
     for_each_seed(2, |world| {
         let no = Habit::Refuses { least: Duration::ZERO, most: SECOND / 10 };
         let script = Script { allow_stream_ping: Some(no), ..Script::default() };
-        let nodes = world.spawn_with(10, &PoolConfig { push_pull_interval: Duration::ZERO, ..PoolConfig::lan(1) }, &script);
+        let nodes = world.spawn_with(
+            10,
+            &PoolConfig { push_pull_interval: Duration::ZERO, ..PoolConfig::lan(1) },
+            &script,
+        );
         world.join_all(&nodes);
         world.run_until_agreed();
         let streams = world.report().traffic.streams;

@@ -142,7 +142,9 @@ impl World {
                 }
             }
             let live = host.observer.members().filter(|member| member.state.is_live());
-            for member in live.filter(|member| !staying.iter().any(|(_, local)| local.name() == member.name())) {
+            for member in
+                live.filter(|member| !staying.iter().any(|(_, local)| local.name() == member.name()))
+            {
                 lines.push(format!("  {} holds {}, which is gone", host.identity.name, checks::show(member)));
             }
         }
