@@ -31,7 +31,8 @@ fn addr(number: usize) -> SocketAddr {
 
 fn machine(config: PoolConfig) -> Machine {
     let identity = Identity { name: "self".into(), addr: SocketAddr::from(([10, 0, 0, 1], 7946)).into() };
-    Machine::new(config.check().unwrap(), identity, Asks::default(), 1, Nonces::seeded(1), Time::ZERO).unwrap()
+    Machine::new(config.check().unwrap(), identity, Asks::default(), 1, Nonces::seeded(1), Time::ZERO)
+        .unwrap()
 }
 
 /// The messages about member `number` that a node hears again and again.
@@ -75,7 +76,11 @@ fn members_are_small_and_idle_packets_free() {
 
 fn a_known_member_costs_at_most_256_bytes() {
     // Nobody is there to answer: without probes everybody stays a healthy member.
-    let quiet = PoolConfig { probe_interval: Duration::ZERO, push_pull_interval: Duration::ZERO, ..PoolConfig::lan(1) };
+    let quiet = PoolConfig {
+        probe_interval: Duration::ZERO,
+        push_pull_interval: Duration::ZERO,
+        ..PoolConfig::lan(1)
+    };
     let mut machine = machine(quiet);
     let (mut out, now) = (Vec::new(), Time::ZERO + Duration::from_secs(1));
     let before = held();
@@ -119,8 +124,16 @@ fn a_packet_that_changes_nothing_allocates_nothing() {
     let idle = [
         encoded(&Message::Ping(Ping { seq: 7, node: Cow::Borrowed(b"self"), source })),
         encoded(&Message::Ack(Ack { seq: 99, payload: None })),
-        encoded(&Message::Suspect(Suspect { incarnation: 0, node: Cow::Borrowed(known), from: Cow::Borrowed(b"x") })),
-        encoded(&Message::Dead(Dead { incarnation: 0, node: Cow::Borrowed(known), from: Cow::Borrowed(b"x") })),
+        encoded(&Message::Suspect(Suspect {
+            incarnation: 0,
+            node: Cow::Borrowed(known),
+            from: Cow::Borrowed(b"x"),
+        })),
+        encoded(&Message::Dead(Dead {
+            incarnation: 0,
+            node: Cow::Borrowed(known),
+            from: Cow::Borrowed(b"x"),
+        })),
         alive(1),
     ];
     let (learn, idle) = (seal(&[alive(1)]), seal(&idle));

@@ -15,6 +15,11 @@
 //! socket: [`routes::Routes`] is a value that knows ids and answers, `net/` keeps the
 //! sockets and queues that belong to them, and the simulator uses the same value.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 pub mod foreign;
 pub mod opening;
 pub mod prefix;

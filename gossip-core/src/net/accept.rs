@@ -28,12 +28,12 @@ pub(super) struct AcceptLoop {
     pub(super) sniffer: Arc<Sniffer>,
     pub(super) gate: Arc<Gate>,
     pub(super) counters: Arc<Counters>,
+    pub(super) spare: Spare,
 }
 
 impl AcceptLoop {
     /// Runs until it is dropped, which also ends the looking at connections.
-    pub(super) async fn run(self, listener: TcpListener) {
-        let mut spare = Spare::new();
+    pub(super) async fn run(mut self, listener: TcpListener) {
         let mut backoff = Backoff::default();
         let mut sniffing = JoinSet::new();
         loop {
@@ -50,7 +50,7 @@ impl AcceptLoop {
                 Err(error) => {
                     self.counters.accept_errors.raise();
                     if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
-                        let turned_away = spare.turn_away(&listener).await;
+                        let turned_away = self.spare.turn_away(&listener).await;
                         self.counters.connections_no_descriptor.add(turned_away);
                     }
                     self.rest(&error, backoff.pause()).await;
@@ -84,10 +84,11 @@ impl AcceptLoop {
 
 /// A descriptor kept for the day when none is left: given up for a moment, it lets us
 /// accept and close, so that peers learn that they are refused instead of hanging.
-struct Spare(Option<File>);
+#[derive(Debug)]
+pub(super) struct Spare(Option<File>);
 
 impl Spare {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(File::open("/dev/null").ok())
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::accept::AcceptLoop;
+use super::accept::{AcceptLoop, Spare};
 use super::bind::{Bound, Pair};
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -261,6 +261,7 @@ impl Port {
                 sniffer: Arc::clone(&sniffer),
                 gate: Arc::clone(&gate),
                 counters: Arc::clone(&self.counters),
+                spare: Spare::new(),
             };
             let packet_loop = PacketLoop {
                 owners: Arc::clone(&self.owners),

@@ -1,4 +1,4 @@
-//! From text to addresses: "host", "host:port", "[v6]:port", "v6", "name/host:port".
+//! From text to addresses: `host`, `host:port`, `[v6]:port`, `v6`, `name/host:port`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -199,6 +199,29 @@ mod tests {
             Endpoint::parse("localhost:9", 1).unwrap().lookup_blocking(Duration::from_secs(10)).unwrap();
 
         assert!(found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 9), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn every_target_carries_the_name_in_front_of_the_slash() {
+        for text in ["n1/127.0.0.1", "n1/localhost"] {
+            let targets = resolve(text, 7946, Duration::from_secs(10)).await.unwrap();
+
+            assert!(!targets.is_empty());
+            for target in targets {
+                assert_eq!(target.name, Some("n1".into()), "{text}");
+                assert_eq!(target.addr.port(), 7946, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_nobody_knows_is_an_error_that_names_it() {
+        // Reserved never to exist (RFC 6761).
+        let unknown = Endpoint::parse("node.invalid:1", 1).unwrap();
+
+        let error = unknown.lookup_blocking(Duration::from_secs(20)).unwrap_err();
+
+        assert!(error.to_string().starts_with("resolve \"node.invalid\": "), "{error}");
     }
 
     #[test]

@@ -49,24 +49,28 @@ impl Sniffer {
             verdict => Some((verdict, seen.len())),
         };
         let watched = timeout(self.patience, watch(&stream, judge)).await;
-        let timed_out = watched.is_err();
-        let (verdict, seen) = match watched {
-            Ok(decided) => decided?,
+        let stream = stream.into_std()?;
+        match watched {
+            // A port scan, or a health check.
+            Ok(Ok((_, 0))) => self.counters.connections_ended_early.raise(),
+            Ok(decided) => return self.settle(Accepted { stream, peer }, decided?),
             Err(_) => {
                 let mut first = [0; LOOK];
-                let seen = peek(&stream, &mut first).or_else(no_bytes)?;
+                let seen = stream.peek(&mut first).or_else(no_bytes)?;
                 let bytes = first.get(..seen).unwrap_or_default();
-                (self.owners.table().routes.judge_stream(bytes, Rest::Ended), seen)
+                let verdict = self.owners.table().routes.judge_stream(bytes, Rest::Ended);
+                return self.settle(Accepted { stream, peer }, (verdict, seen));
             }
-        };
+        }
+        Ok(())
+    }
+
+    /// Carries out the verdict about a connection of which `seen` bytes have come.
+    fn settle(&self, connection: Accepted, (verdict, seen): (Verdict, usize)) -> io::Result<()> {
         match verdict {
-            // A port scan, or a health check.
-            _ if seen == 0 && !timed_out => self.counters.connections_ended_early.raise(),
-            Verdict::Owned { owner, skip } => {
-                return self.hand_over(Accepted { stream: stream.into_std()?, peer }, owner, skip);
-            }
+            Verdict::Owned { owner, skip } => return self.hand_over(connection, owner, skip),
             Verdict::Stray(Stray::UnknownPool(id)) => {
-                debug!(%peer, pool = %id, "connection for an unknown pool");
+                debug!(peer = %connection.peer, pool = %id, "connection for an unknown pool");
                 self.counters.connections_unknown_pool.raise();
             }
             _ if seen == 0 => self.counters.connections_silent.raise(),
@@ -145,8 +149,8 @@ async fn watch<T>(stream: &TcpStream, mut judge: impl FnMut(&[u8], Rest) -> Opti
     }
 }
 
-/// Copies the first bytes of `stream` and leaves them there: how many, `WouldBlock` before
-/// the first, 0 if it ended without any.
+/// Copies the first bytes of `stream` and leaves them there: how many, 0 if it ended without
+/// any, `WouldBlock` if the runtime knows of none.
 fn peek(stream: &TcpStream, first: &mut [u8; LOOK]) -> io::Result<usize> {
     // Outside the task's budget, whose end would look like a lack of bytes.
     let peeking = pin!(unconstrained(stream.peek(first)));
@@ -159,4 +163,40 @@ fn peek(stream: &TcpStream, first: &mut [u8; LOOK]) -> io::Result<usize> {
 /// Nothing there yet is no error.
 fn no_bytes(error: io::Error) -> io::Result<usize> {
     if error.kind() == io::ErrorKind::WouldBlock { Ok(0) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_byte_that_waits_for_the_next_keeps_nobody_busy() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let looks = Cell::new(Vec::new());
+        let judge = |seen: &[u8], _| {
+            let mut so_far = looks.take();
+            so_far.push(seen.len());
+            looks.set(so_far);
+            (seen.len() == 2).then_some(())
+        };
+
+        client.write_all(b"1").unwrap();
+        {
+            let mut watching = pin!(watch(&server, judge));
+            assert!(timeout(Duration::from_millis(50), &mut watching).await.is_err());
+            client.write_all(b"2").unwrap();
+            timeout(Duration::from_secs(20), watching).await.expect("the second byte is seen").unwrap();
+        }
+
+        // A spinning watch would look thousands of times in between.
+        let mut looks = looks.take();
+        assert!(looks.len() < 10, "{looks:?}");
+        looks.dedup();
+        assert_eq!(looks, [1, 2]);
+    }
 }

@@ -40,7 +40,7 @@ impl Machine {
     pub fn handle_reply(&mut self, now: Time, ask: AskId, reply: Reply) {
         let now = self.at(now);
         if let Some(ask) = self.open_asks.remove(&ask) {
-            self.settle(now, ask, Some(reply));
+            self.resume(now, ask, Some(reply));
         }
     }
 
@@ -56,12 +56,12 @@ impl Machine {
     pub(super) fn ask_expired(&mut self, now: Time, id: AskId) {
         if let Some(ask) = self.open_asks.remove(&id) {
             self.tally.asks_expired += 1;
-            self.settle(now, ask, None);
+            self.resume(now, ask, None);
         }
     }
 
     /// Goes on with what waited; without a reply, by default.
-    fn settle(&mut self, now: Time, ask: Ask, reply: Option<Reply>) {
+    fn resume(&mut self, now: Time, ask: Ask, reply: Option<Reply>) {
         let admitted = matches!(reply, Some(Reply::Admit));
         match ask {
             Ask::Opening { id, to, join } => {

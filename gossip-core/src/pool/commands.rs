@@ -65,7 +65,8 @@ impl Machine {
             let meta = self.swim.meta();
             self.swim.announce(now, (!meta.is_empty()).then_some(&*meta), None);
         }
-        let kind = TaskKind::Join { waiting: seeds.into(), running: Vec::new(), report: JoinReport::default() };
+        let kind =
+            TaskKind::Join { waiting: seeds.into(), running: Vec::new(), report: JoinReport::default() };
         let id = self.begin(now, kind, timeout);
         self.join_on(now, id);
         Ok(id)
@@ -74,7 +75,8 @@ impl Machine {
     /// Talks to the next addresses of a join, or ends it.
     fn join_on(&mut self, now: Time, id: TaskId) {
         loop {
-            let Some(Task { kind: TaskKind::Join { waiting, running, report }, .. }) = self.tasks.get_mut(&id)
+            let Some(Task { kind: TaskKind::Join { waiting, running, report }, .. }) =
+                self.tasks.get_mut(&id)
             else {
                 return;
             };
@@ -204,12 +206,7 @@ impl Machine {
     }
 
     /// Pings `to` once, directly. Without a timeout it waits for `probe_timeout`.
-    pub fn ping(
-        &mut self,
-        now: Time,
-        to: Target,
-        timeout: Option<Duration>,
-    ) -> Result<TaskId, CommandError> {
+    pub fn ping(&mut self, now: Time, to: Target, timeout: Option<Duration>) -> Result<TaskId, CommandError> {
         let now = self.at(now);
         if self.config.require_node_names && to.name.is_none() {
             return Err(CommandError::NameRequired);
@@ -298,6 +295,16 @@ impl Machine {
             TaskKind::Leave | TaskKind::Update | TaskKind::Ping => Outcome::TimedOut,
         };
         self.finish(id, outcome);
+    }
+
+    /// A member has gone: if it was the last, nobody is there to hear what is announced.
+    pub(super) fn announcements_unheard(&mut self) {
+        let announces = |task: &Task| matches!(task.kind, TaskKind::Leave | TaskKind::Update);
+        if !self.tasks.values().any(announces) || self.swim.has_peers() {
+            return;
+        }
+        let waiting = self.tasks.iter().filter(|(_, task)| announces(task)).map(|(id, _)| *id);
+        waiting.collect::<Vec<_>>().into_iter().for_each(|id| self.announcement_finished(id));
     }
 
     /// What `task` announced has been sent often enough, or was replaced.

@@ -59,6 +59,7 @@ impl Machine {
     /// A message of another application.
     pub(super) fn hear_user(&mut self, from: SocketAddr, bytes: Bytes, reliable: bool) {
         self.tally.messages_received += 1;
+        self.settle();
         self.notify(Notice::Message(UserMessage { bytes, from, reliable }));
     }
 }

@@ -153,12 +153,16 @@ impl Machine {
     /// Does everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.at(now);
-        self.swim.handle_timeout(now);
-        while let Some((_, timer)) = self.timers.pop_due(now) {
-            match timer {
-                Timer::AskEnd(id) => self.ask_expired(now, id),
-                Timer::TaskEnd(id) => self.task_expired(now, id),
-                Timer::MergeSlice => self.merge_slice(now),
+        // What is due here can make something due at once among the rules, such as a
+        // suspicion that a merged record confirms.
+        while self.poll_timeout().is_some_and(|due| due <= now) {
+            self.swim.handle_timeout(now);
+            while let Some((_, timer)) = self.timers.pop_due(now) {
+                match timer {
+                    Timer::AskEnd(id) => self.ask_expired(now, id),
+                    Timer::TaskEnd(id) => self.task_expired(now, id),
+                    Timer::MergeSlice => self.merge_slice(now),
+                }
             }
         }
     }
@@ -170,13 +174,15 @@ impl Machine {
 
     /// The next thing for the host to do.
     pub fn poll_action(&mut self) -> Option<Action> {
-        loop {
-            // What the rules want comes before what was made of it, so that notices keep
-            // the order in which things happened.
-            while let Some(effect) = self.swim.poll_effect() {
-                self.perform(effect);
-            }
-            return self.actions.pop_front();
+        self.settle();
+        self.actions.pop_front()
+    }
+
+    /// Turns what the rules want into actions; before another notice is made, so that
+    /// notices keep the order in which things happened.
+    pub(super) fn settle(&mut self) {
+        while let Some(effect) = self.swim.poll_effect() {
+            self.perform(effect);
         }
     }
 
@@ -184,7 +190,10 @@ impl Machine {
         let now = self.latest;
         match effect {
             Effect::Joined(member) => self.notify(Notice::Joined(member)),
-            Effect::Left(member) => self.notify(Notice::Left(member)),
+            Effect::Left(member) => {
+                self.notify(Notice::Left(member));
+                self.announcements_unheard();
+            }
             Effect::Updated(member) => self.notify(Notice::Updated(member)),
             Effect::Conflict { existing, other } => {
                 tracing::debug!(name = %other.name, known = %existing.addr(), claimed = %other.addr, "name conflict");

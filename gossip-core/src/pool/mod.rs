@@ -27,6 +27,11 @@
 //! settled exactly once, by a reply or at its deadline; every `TaskId` gets exactly one
 //! `Done`; a datagram that changes nothing allocates nothing.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 pub mod action;
 pub mod asks;
 pub mod commands;

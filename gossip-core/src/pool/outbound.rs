@@ -10,7 +10,9 @@ use crate::pool::machine::Machine;
 use crate::swim::broadcast::Room;
 use crate::swim::effect::{Body, Parcel};
 use crate::wire::encode::{encode_ack, encode_indirect_ping, encode_nack, encode_ping, encode_suspect};
-use crate::wire::limits::{CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE};
+use crate::wire::limits::{
+    CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE,
+};
 use crate::wire::message::{Ack, IndirectPing, MessageType, Nack, Ping, Suspect};
 use crate::wire::packet;
 use std::borrow::Cow;

@@ -94,7 +94,8 @@ impl Machine {
 
     /// Counts a peer's push/pull, or refuses it when too many are under way.
     fn push_pull_begun(&mut self, id: ExchangeId) {
-        let running = self.exchanges.values().filter(|talk| matches!(talk, Talk::Inbound { is_push_pull: true, .. }));
+        let running =
+            self.exchanges.values().filter(|talk| matches!(talk, Talk::Inbound { is_push_pull: true, .. }));
         if running.count() + self.merges.len() >= INBOUND_PUSH_PULLS {
             self.tally.push_pulls_refused += 1;
             self.exchanges.remove(&id);
@@ -183,6 +184,7 @@ impl Machine {
         self.tally.push_pulls += 1;
         let RemoteState { join, user_state, .. } = merge.state;
         if !user_state.is_empty() {
+            self.settle();
             self.notify(Notice::RemoteState { join, state: user_state });
         }
         if let Some((task, addr)) = merge.join {
@@ -227,7 +229,14 @@ impl Machine {
         }
     }
 
-    pub(super) fn open_push_pull(&mut self, now: Time, id: ExchangeId, to: Target, join: bool, user_state: Bytes) {
+    pub(super) fn open_push_pull(
+        &mut self,
+        now: Time,
+        id: ExchangeId,
+        to: Target,
+        join: bool,
+        user_state: Bytes,
+    ) {
         let state = self.state_with(user_state);
         let deadline = now + self.config.tcp_timeout;
         self.actions.push_back(Action::Open { id, to, opening: Opening::PushPull { join, state }, deadline });

@@ -169,13 +169,8 @@ impl Swim {
         let Some(record) = self.roster.get_mut(&alive.node) else {
             let name = alive.node.as_ref().into();
             let node = Node { name, addr, meta, versions: announced.unwrap_or_default() };
-            let record = Record {
-                node: node.into(),
-                incarnation,
-                state: State::Alive,
-                since: now,
-                suspicion: None,
-            };
+            let record =
+                Record { node: node.into(), incarnation, state: State::Alive, since: now, suspicion: None };
             self.roster.insert(record, &mut self.rng);
             return self.tell(Effect::Joined, &alive.node);
         };

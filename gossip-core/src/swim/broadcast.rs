@@ -74,7 +74,8 @@ impl BroadcastQueue {
     /// `transmissions` times is finished. Returns the bytes used, overheads included.
     pub fn take(&mut self, room: Room, transmissions: u32, mut each: impl FnMut(&Bytes)) -> usize {
         let Room { overhead, limit, mut parts } = room;
-        let (Some((front, _)), Some((back, _))) = (self.entries.first_key_value(), self.entries.last_key_value())
+        let (Some((front, _)), Some((back, _))) =
+            (self.entries.first_key_value(), self.entries.last_key_value())
         else {
             return 0;
         };
@@ -227,7 +228,8 @@ mod tests {
         assert_eq!(vectors.len(), 7);
         for vector in vectors {
             let param = |key: &str| vector["params"][key].as_u64().unwrap();
-            let transmissions = retransmit_limit(param("retransmit_mult") as u32, param("num_nodes") as usize);
+            let transmissions =
+                retransmit_limit(param("retransmit_mult") as u32, param("num_nodes") as usize);
             let mut recording = Recording { queue: BroadcastQueue::default(), labels: Vec::new() };
             for step in vector["fields"]["steps"].as_array().unwrap() {
                 recording.step(step, transmissions);

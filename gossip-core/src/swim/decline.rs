@@ -105,11 +105,8 @@ impl Swim {
         self.has_left = true;
         let Some(incarnation) = self.local().map(|record| record.incarnation) else { return };
         let name = self.name.clone();
-        let goodbye = Dead {
-            incarnation,
-            node: Cow::Borrowed(name.as_bytes()),
-            from: Cow::Borrowed(name.as_bytes()),
-        };
+        let goodbye =
+            Dead { incarnation, node: Cow::Borrowed(name.as_bytes()), from: Cow::Borrowed(name.as_bytes()) };
         self.decline(now, &goodbye, waiter);
     }
 

@@ -20,6 +20,11 @@
 //! [`swim`] joins the parts; what it wants done it says as values ([`effect`]). Nothing
 //! here reads a clock, draws from the system's randomness, or sends a byte.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 pub mod alive;
 pub mod awareness;
 pub mod broadcast;

@@ -103,7 +103,8 @@ impl Replay {
                 let alive = alive(fields);
                 // The alive delegate's verdict, as the pool's questions give it.
                 let refused = self.rejects.as_ref().is_some_and(|name| {
-                    alive.versions.as_ref().is_none_or(|bytes| bytes.len() < 6) || *alive.node == *name.as_bytes()
+                    alive.versions.as_ref().is_none_or(|bytes| bytes.len() < 6)
+                        || *alive.node == *name.as_bytes()
                 });
                 if !refused {
                     swim.hear_alive(now, alive);

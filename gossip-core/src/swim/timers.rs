@@ -70,7 +70,8 @@ mod tests {
         timers.set(Time::from_nanos(10), 'a');
         timers.set(Time::from_nanos(10), 'b');
 
-        let due = std::iter::from_fn(|| timers.pop_due(Time::from_nanos(15))).map(|due| due.1).collect::<String>();
+        let due =
+            std::iter::from_fn(|| timers.pop_due(Time::from_nanos(15))).map(|due| due.1).collect::<String>();
 
         assert_eq!(due, "ab");
         assert_eq!(timers.first(), Some(Time::from_nanos(20)));

@@ -2,6 +2,7 @@
 //! and what two of them say to each other.
 
 mod hosts;
+mod merges;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -58,18 +59,22 @@ fn every_command_ends_exactly_once() {
 
     let done = hosts.done(0);
     let of = |id| {
-        let mut of: Vec<_> = done.iter().filter(|(done, _)| *done == id).map(|(_, outcome)| outcome).collect();
+        let mut of: Vec<_> =
+            done.iter().filter(|(done, _)| *done == id).map(|(_, outcome)| outcome).collect();
         assert_eq!(of.len(), 1, "{id:?}");
         of.remove(0)
     };
     assert!(matches!(of(ids[0]), Outcome::Pinged(_)));
     assert!(matches!(of(ids[1]), Outcome::TimedOut));
     assert!(matches!(of(ids[2]), Outcome::Sent));
-    assert!(matches!(of(ids[3]), Outcome::Join(report) if report.reached.is_empty() && report.failed.len() == 1));
-    assert!(matches!(of(ids[4]), Outcome::Updated));
-    let updated = hosts.notices(1).into_iter().any(
-        |notice| matches!(notice, Notice::Updated(member) if member.meta() == b"new"),
+    assert!(
+        matches!(of(ids[3]), Outcome::Join(report) if report.reached.is_empty() && report.failed.len() == 1)
     );
+    assert!(matches!(of(ids[4]), Outcome::Updated));
+    let updated = hosts
+        .notices(1)
+        .into_iter()
+        .any(|notice| matches!(notice, Notice::Updated(member) if member.meta() == b"new"));
     assert!(updated);
 }
 
@@ -101,9 +106,12 @@ fn a_silent_node_is_suspected_then_dead() {
 
     hosts.run_for(SECOND * 60);
     assert_eq!(names(&hosts, 0, State::Dead), Vec::<String>::new(), "the long dead are forgotten");
-    assert!(hosts.notices(0).iter().any(
-        |notice| matches!(notice, Notice::Left(member) if member.state == State::Dead),
-    ));
+    assert!(
+        hosts
+            .notices(0)
+            .iter()
+            .any(|notice| matches!(notice, Notice::Left(member) if member.state == State::Dead),)
+    );
 }
 
 #[test]
@@ -118,9 +126,7 @@ fn broadcasts_and_states_reach_the_other_application() {
     hosts.run_for(SECOND * 2);
 
     let heard = hosts.notices(1);
-    let state = |notice: &Notice| {
-        matches!(notice, Notice::RemoteState { join: true, state } if &state[..] == b"state of n0")
-    };
+    let state = |notice: &Notice| matches!(notice, Notice::RemoteState { join: true, state } if &state[..] == b"state of n0");
     assert!(heard.iter().any(state));
     for text in [&b"to all"[..], b"to one"] {
         let message = |notice: &Notice| matches!(notice, Notice::Message(m) if m.bytes == text);
@@ -214,9 +220,8 @@ fn an_unanswered_question_takes_its_default_at_the_deadline() {
 
     hosts.run_for(SECOND * 3);
 
-    let published = |notice: &Notice| {
-        matches!(notice, Notice::RemoteState { state, .. } if &state[..] == b"published")
-    };
+    let published =
+        |notice: &Notice| matches!(notice, Notice::RemoteState { state, .. } if &state[..] == b"published");
     assert!(hosts.notices(0).iter().any(published));
     assert!(hosts.list[1].machine.stats().asks_expired > 0);
 }
@@ -263,7 +268,8 @@ fn garbage_changes_nothing_but_a_counter() {
     let mut hosts = joined(2, &PoolConfig::lan(1));
     let machine = &mut hosts.list[0].machine;
     let before: Vec<_> = machine.members().collect();
-    let garbage: [&[u8]; 8] = [b"", b"\x07", b"\x09\xff", b"\x0c\0\0\0\0abc", b"\xf4", b"\x03\x83", b"\xc1", &[0x92; 600]];
+    let garbage: [&[u8]; 8] =
+        [b"", b"\x07", b"\x09\xff", b"\x0c\0\0\0\0abc", b"\xf4", b"\x03\x83", b"\xc1", &[0x92; 600]];
 
     for bytes in garbage {
         let from: SocketAddr = addr(66);

@@ -1,0 +1,73 @@
+# make demo · make test · make bench
+#
+# Thin on purpose: every line is a command that one can also type.
+
+PYTHON ?= python3
+CC     ?= cc
+CARGO  ?= cargo
+
+TARGET  = $(or $(CARGO_TARGET_DIR),target)
+OUT     = $(TARGET)/demo
+PYPATH  = PYTHONPATH=$(CURDIR)/bindings/python/src
+# Compiles a C program against the library just built, which it finds by its run path.
+C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
+LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
+
+.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench header lint clean
+
+demo: $(OUT)/demo_node
+	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
+		$(TARGET)/debug/examples/demo_node
+
+# Everything that the demo runs: the C library and program, the Python module, the Rust program.
+$(OUT)/demo_node: built
+	@mkdir -p $(OUT)
+	@$(C99) examples/c/demo_node.c -o $@ $(LINK) -pthread
+
+.PHONY: built
+built:
+	@echo "building the library for C, Python and Rust; the first time takes a minute or two"
+	@$(CARGO) build --quiet --locked -p gossip-core -p gossip-ffi --lib
+	@$(CARGO) build --quiet --locked -p gossip-core --examples
+	@$(PYTHON) bindings/python/dev_build.py --quiet --locked >/dev/null
+
+test: test-rust test-c test-python test-interop test-demo
+	@echo "make test: every part passed"
+
+test-rust:
+	$(CARGO) test --locked -p gossip-core
+	$(CARGO) check --locked -p gossip-core --no-default-features
+
+test-c:
+	$(CARGO) build --locked -p gossip-ffi
+	$(CARGO) test --locked -p gossip-ffi
+
+test-python: built
+	PYTHON=$(PYTHON) tests/python.sh
+
+test-interop:
+	$(CARGO) test --locked -p gossip-interop
+
+test-demo: demo
+	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) $(LINK)
+
+# A campaign: make seeds SEEDS=100000
+SEEDS ?= 200
+seeds:
+	GOSSIP_SEEDS=$(SEEDS) $(CARGO) test --release --locked -p gossip-core --test 'sim_*'
+
+bench:
+	$(CARGO) bench --locked -p gossip-core
+
+# Rewrites include/gossip/gossip.h from the Rust source; the tests fail while it is stale.
+header:
+	UPDATE_HEADER=1 $(CARGO) test --locked -p gossip-ffi --test header
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p gossip-core -p gossip-ffi
+
+clean:
+	$(CARGO) clean
+	rm -f bindings/python/src/gossip/_core.abi3.so

@@ -1,0 +1,106 @@
+//! Values across the border: plain tuples, `str`, `bytes` and numbers, from which the
+//! Python half builds its dataclasses.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gossip_core::base::name::NodeName;
+use gossip_core::runtime::view::View;
+use gossip_core::swim::node::{Member, Meta, Node, State, Versions};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+/// The longest wait that is told apart from waiting without limit.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A duration of `seconds`, which Python has checked; `None` and longer waits are a day.
+pub(crate) fn limit(seconds: Option<f64>) -> Duration {
+    seconds.map_or(DAY, |seconds| Duration::try_from_secs_f64(seconds).map_or(DAY, |wait| wait.min(DAY)))
+}
+
+/// Bytes from any object with a contiguous buffer: `bytes`, `bytearray`, `memoryview`.
+pub(crate) struct Payload(pub(crate) Vec<u8>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Payload {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        PyBuffer::<u8>::get(&object)?.to_vec(object.py()).map(Self)
+    }
+}
+
+/// An address as two values, an IP address in text form and a port.
+pub(crate) struct Address(pub(crate) SocketAddr);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Address {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let (host, port): (String, u16) = object.extract()?;
+        let ip: IpAddr =
+            host.parse().map_err(|_| PyValueError::new_err(format!("{host:?} is no IP address")))?;
+        Ok(Self(SocketAddr::new(ip, port)))
+    }
+}
+
+/// A member to talk to: its name, which may be empty, and its address.
+#[derive(FromPyObject)]
+pub(crate) struct Peer(Payload, Address);
+
+impl Peer {
+    /// The member as the pool knows it, or else as much of it as is known here.
+    pub(crate) fn resolve(&self, view: &View) -> Member {
+        let Self(Payload(name), Address(addr)) = self;
+        match view.find(name) {
+            Some(known) if known.addr() == *addr => known.clone(),
+            _ => Member {
+                node: Arc::new(Node {
+                    name: NodeName::from(name.as_slice()),
+                    addr: (*addr).into(),
+                    meta: Meta::default(),
+                    versions: Versions::default(),
+                }),
+                state: State::Alive,
+                incarnation: 0,
+            },
+        }
+    }
+}
+
+/// The fields of `gossip.Member`, in its order.
+pub(crate) fn member<'py>(py: Python<'py>, member: &Member) -> PyResult<Bound<'py, PyTuple>> {
+    facts(py, &member.node, member.state, member.incarnation)
+}
+
+/// The same of a node that is no member.
+pub(crate) fn node<'py>(py: Python<'py>, node: &Node) -> PyResult<Bound<'py, PyTuple>> {
+    facts(py, node, State::Alive, 0)
+}
+
+fn facts<'py>(py: Python<'py>, node: &Node, state: State, incarnation: u32) -> PyResult<Bound<'py, PyTuple>> {
+    let addr = node.addr.socket_addr();
+    let Versions { pmin, pmax, pcur, dmin, dmax, dcur } = node.versions;
+    (
+        PyBytes::new(py, node.name.as_bytes()),
+        addr.ip().to_string(),
+        addr.port(),
+        state as u8,
+        PyBytes::new(py, node.meta.as_bytes()),
+        incarnation,
+        (pmin, pmax, pcur),
+        (dmin, dmax, dcur),
+    )
+        .into_pyobject(py)
+}
+
+/// A socket address as Python's `socket` module writes it.
+pub(crate) fn address<'py>(py: Python<'py>, addr: SocketAddr) -> PyResult<Bound<'py, PyTuple>> {
+    let host = addr.ip().to_string();
+    match addr {
+        SocketAddr::V4(_) => (host, addr.port()).into_pyobject(py),
+        SocketAddr::V6(v6) => (host, addr.port(), v6.flowinfo(), v6.scope_id()).into_pyobject(py),
+    }
+}

@@ -1,0 +1,87 @@
+//! Calls into the core: detached from the interpreter, interruptible, panics caught.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use gossip_core::runtime::error::Error;
+use pyo3::prelude::*;
+
+use crate::errors;
+use crate::life;
+
+/// How long a wait goes on before it looks for signals: what Ctrl-C costs at most.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Runs `work`, which is short, without holding the interpreter.
+pub(crate) fn detached<T, E>(py: Python<'_>, work: impl FnOnce() -> Result<T, E> + Send) -> PyResult<T>
+where
+    T: Send,
+    E: Send + Into<Error>,
+{
+    let outcome = py.detach(|| {
+        let outcome = caught(work);
+        life::stay_out_at_exit();
+        outcome
+    });
+    flatten(outcome)
+}
+
+/// Runs `work`, which may take its time, on a thread of its own, and waits for it a
+/// slice at a time, so that Ctrl-C and other signals are served. After an interrupt the
+/// work goes on by itself until its own time limit.
+pub(crate) fn interruptible<T>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> PyResult<T>
+where
+    T: Send + 'static,
+{
+    let (sender, receiver) = bounded(1);
+    thread::Builder::new().name("gossip-call".to_owned()).spawn(move || {
+        // Nobody listens any more after an interrupt.
+        let _ = sender.send(caught(work));
+    })?;
+    loop {
+        let news = py.detach(|| {
+            let news = receiver.recv_timeout(SLICE);
+            life::stay_out_at_exit();
+            news
+        });
+        match news {
+            Ok(outcome) => return flatten(outcome),
+            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(errors::internal("a call ended without a result"));
+            }
+        }
+    }
+}
+
+/// Runs `work` attached: for calls that only look at memory.
+pub(crate) fn at_once<T>(work: impl FnOnce() -> T) -> PyResult<T> {
+    caught(work).map_err(|panic| errors::internal(&panic))
+}
+
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // The core's handles share state only through locks and channels, which stay whole.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| message(&*panic).to_owned())
+}
+
+fn flatten<T, E: Into<Error>>(outcome: Result<Result<T, E>, String>) -> PyResult<T> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(errors::to_python(error.into())),
+        Err(panic) => Err(errors::internal(&panic)),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a task panicked")
+}

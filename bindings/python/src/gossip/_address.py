@@ -1,0 +1,77 @@
+"""Addresses and durations as users write them."""
+
+import math
+import socket
+from datetime import timedelta
+from typing import TypeAlias
+
+from ._types import HostPort, Member
+
+__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "limit", "peer", "resolve", "seconds", "split"]
+
+DEFAULT_PORT = 7946
+"""memberlist's port, which stands where none is given."""
+
+Seconds: TypeAlias = float | timedelta
+"""A duration: seconds, or a `timedelta`."""
+
+Endpoint: TypeAlias = str | HostPort
+"""`"host:port"`, `"[2001:db8::1]:port"`, `"host"` (port 7946), or `(host, port)`."""
+
+Target: TypeAlias = Member | Endpoint
+"""Someone to talk to: a member, or an address."""
+
+
+def seconds(value: Seconds, name: str = "timeout") -> float:
+    """The duration in seconds; it must not be negative."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be seconds or a timedelta, not {type(value).__name__}")
+    if math.isnan(value) or value < 0:
+        raise ValueError(f"{name} is {value}, must be 0 or more seconds")
+    return float(value)
+
+
+def limit(timeout: Seconds | None) -> float | None:
+    """The same for a time limit; `None` is no limit."""
+    return None if timeout is None else seconds(timeout)
+
+
+def split(endpoint: Endpoint) -> HostPort:
+    """Host and port of an endpoint."""
+    if isinstance(endpoint, tuple):
+        host, port = endpoint
+    elif isinstance(endpoint, str):
+        host, port = _split_text(endpoint)
+    else:
+        raise TypeError(f"an endpoint is 'host:port' or (host, port), not {type(endpoint).__name__}")
+    if not host or not 0 < port < 65536:
+        raise ValueError(f"endpoint {endpoint!r} needs a host and a port from 1 to 65535")
+    return host, port
+
+
+def _split_text(text: str) -> HostPort:
+    bracket = text.rfind("]")
+    if bracket < 0 and text.count(":") > 1:
+        return text, DEFAULT_PORT
+    host, colon, port = text.rpartition(":") if text.rfind(":") > bracket else (text, "", "")
+    if colon and not (port.isascii() and port.isdigit()):
+        raise ValueError(f"endpoint {text!r} has no number as port")
+    return host.removeprefix("[").removesuffix("]"), int(port) if colon else DEFAULT_PORT
+
+
+def resolve(target: Target) -> HostPort:
+    """The IP address and port of a target; a name of both families gives its IPv4 address."""
+    if isinstance(target, Member):
+        return target.address
+    host, port = split(target)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    _, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return str(address[0]), int(address[1])
+
+
+def peer(target: Target) -> tuple[bytes, HostPort]:
+    """A target as the core takes it: its name, empty if unknown, and its address."""
+    name = target.name.encode("utf-8", "surrogateescape") if isinstance(target, Member) else b""
+    return name, resolve(target)

@@ -1,0 +1,190 @@
+"""The node that owns the port."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar, final
+from weakref import WeakSet
+
+from . import _core, _lifecycle
+from ._address import Seconds, limit
+from ._config import Config, PoolConfig
+from ._delegate import Delegate, Dispatcher, overridden
+from ._dial import check_id
+from ._listener import Listener
+from ._packets import Packets
+from ._pool import Pool
+from ._socket import QueueSocket
+from ._types import HostPort, PortStats
+from .errors import UnknownPoolError
+
+__all__ = ["Gossip"]
+
+S = TypeVar("S", Listener, Packets)
+
+log = logging.getLogger("gossip")
+
+
+@final
+class Gossip:
+    """A node: up to 256 gossip pools and the program's own protocols, on one port.
+
+    Making it binds the port; `start`, or entering a `with` block, serves it. The end of
+    the block says goodbye to all pools and closes everything.
+
+        with gossip.Gossip(gossip.Config(name="a")) as node:
+            pool = node.register_pool(gossip.PoolConfig.lan(1))
+            pool.join(["10.0.0.1"])
+    """
+
+    _closed = True
+
+    def __init__(self, config: Config | None = None, /) -> None:
+        self._config = Config() if config is None else config
+        self._core = _core.Gossip(self._config._values())
+        self._pools: dict[int, Pool] = {}
+        self._sockets: WeakSet[QueueSocket[Any]] = WeakSet()
+        self._closed = False
+        _lifecycle.opened(self)
+
+    @property
+    def config(self) -> Config:
+        """What the node was made with."""
+        return self._config
+
+    @property
+    def node_name(self) -> str:
+        """The node's name in all its pools."""
+        return self._core.node_name().decode("utf-8", "surrogateescape")
+
+    @property
+    def address(self) -> HostPort:
+        """The first bound address, with the real port."""
+        return self.addresses[0]
+
+    @property
+    def addresses(self) -> tuple[HostPort, ...]:
+        """All bound addresses."""
+        return tuple(address[:2] for address in self._core.local_addrs())
+
+    @property
+    def advertise_address(self) -> HostPort:
+        """The address told to others."""
+        return self._core.advertise_addr()[:2]
+
+    @property
+    def closed(self) -> bool:
+        """Whether the node has been shut down."""
+        return self._closed
+
+    @property
+    def pools(self) -> Mapping[int, Pool]:
+        """The registered pools by id."""
+        return MappingProxyType(dict(sorted(self._pools.items())))
+
+    def start(self) -> Self:
+        """Serves the port and starts every registered pool. A second call does nothing."""
+        self._core.start()
+        return self
+
+    def register_pool(self, config: PoolConfig, delegate: Delegate | None = None) -> Pool:
+        """Adds a pool, at any time; on a running node it starts at once."""
+        hooks = [] if delegate is None else overridden(delegate)
+        core, events = self._core.register_pool(config.id, config._values(), config.meta, config.keys, hooks)
+        dispatcher = None if events is None else Dispatcher(config.id, events, delegate)
+        pool = self._pools[config.id] = Pool(self, config, core, dispatcher)
+        return pool
+
+    def pool(self, id: int, /) -> Pool:
+        """The pool with this id; `UnknownPoolError` if there is none."""
+        try:
+            return self._pools[id]
+        except KeyError:
+            raise UnknownPoolError(f"no pool {id} is registered") from None
+
+    def listen(self, id: int, /) -> Listener:
+        """A socket for the connections that begin with this id, 0 to 65535 but 0xFE00 to 0xFEFF."""
+        return self._track(Listener(self._core.listen(check_id(id)), self.address, id))
+
+    def listen_tcp(self) -> Listener:
+        """The native listener: a socket for every connection that nobody else is meant by."""
+        return self._track(Listener(self._core.listen_tcp(), self.address, None))
+
+    def packets(self) -> Packets:
+        """A socket for the datagrams that are not gossip."""
+        return self._track(Packets(self._core.packets(), self.address))
+
+    def leave(self, timeout: Seconds | None = None) -> None:
+        """Says goodbye to all pools; without a timeout, as long as `Config.leave_timeout`."""
+        self._core.leave(limit(self._config.leave_timeout if timeout is None else timeout))
+
+    def shutdown(self, timeout: Seconds | None = 5.0) -> None:
+        """Frees port, threads and descriptors at once, without a word; `leave` first is polite.
+
+        Everyone who waits in a call of this node wakes. A second call does nothing.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        for waiting in list(self._sockets):
+            waiting._source.close()
+        try:
+            self._core.shutdown(limit(timeout))
+        finally:
+            for pool in self._pools.values():
+                pool._stop_hooks()
+
+    def close(self) -> None:
+        """The same as `shutdown()`."""
+        self.shutdown()
+
+    def stats(self) -> PortStats:
+        """The port's counters."""
+        return PortStats(**self._core.stats())
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if self._closed:
+            return
+        try:
+            self.leave()
+        # What passes through the block matters more than an unheard goodbye; Ctrl-C
+        # is no `Exception`, and skips the rest of it.
+        except Exception as unheard:
+            log.warning("%s left without goodbye: %s", self.node_name, unheard)
+        finally:
+            self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "{}:{}".format(*self.address)
+        return f"<gossip.Gossip {self._config.name!r} {state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Gossip node owns a port and cannot be pickled; make one in each process")
+
+    def _track(self, opened: S) -> S:
+        self._sockets.add(opened)
+        return opened
+
+    def _forget(self, pool: Pool) -> None:
+        """The pool has been shut down by itself."""
+        if self._pools.get(pool.id) is pool:
+            del self._pools[pool.id]
+
+    def _disown(self) -> None:
+        """In a forked child: there is nothing to close here."""
+        self._closed = True

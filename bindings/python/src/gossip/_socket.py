@@ -1,0 +1,93 @@
+"""What `Listener` and `Packets` share: a socket fed by a queue of the core.
+
+Its descriptor is one end of a socket pair that is readable exactly while something
+waits in the queue. So `select`, `poll`, asyncio and servers written for sockets can
+wait on it, while accepting and receiving take from the queue.
+"""
+
+import errno
+import os
+import select
+import socket
+from time import monotonic
+from typing import Generic, Protocol, TypeVar
+
+from ._types import HostPort
+from .errors import ForkedError
+
+__all__ = ["QueueSocket"]
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Source(Protocol[T_co]):
+    """The queue, as the core has it."""
+
+    def face(self) -> int: ...
+    def enter(self) -> None: ...
+    def leave(self) -> None: ...
+    def take(self) -> T_co | None: ...
+    def close(self) -> None: ...
+
+
+class QueueSocket(socket.socket, Generic[T]):
+    """A socket whose readiness says that something waits in a queue of the core."""
+
+    def __init__(self, source: Source[T], address: HostPort, kind: socket.SocketKind) -> None:
+        super().__init__(fileno=source.face())
+        self._source = source
+        self._address = address
+        self._kind = kind
+
+    @property
+    def address(self) -> HostPort:
+        """The address of the port that the node shares."""
+        return self._address[:2]
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """The family of that address."""
+        return socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+
+    @property
+    def type(self) -> socket.SocketKind:
+        """What a server may expect of it: `SOCK_STREAM` or `SOCK_DGRAM`."""
+        return self._kind
+
+    def getsockname(self) -> HostPort:
+        """The address of the port that the node shares."""
+        return self._address
+
+    def close(self) -> None:
+        """Frees what the node keeps for it, drops what waits, and wakes everyone who waits."""
+        if self.fileno() >= 0:
+            try:
+                self._source.close()
+            except ForkedError:
+                # The parent goes on with it; this process only forgets its descriptor.
+                pass
+        super().close()
+
+    def _next(self, timeout: float | None) -> T:
+        """Takes the next item, with the waiting and the errors of a socket."""
+        deadline = None if timeout is None else monotonic() + timeout
+        self._source.enter()
+        try:
+            while (item := self._source.take()) is None:
+                if timeout == 0:
+                    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+                self._sleep(deadline)
+            return item
+        finally:
+            self._source.leave()
+
+    def _sleep(self, deadline: float | None) -> None:
+        """Waits until the descriptor is readable; the interpreter serves signals meanwhile."""
+        if (descriptor := self.fileno()) < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        millis = None if deadline is None else max(0.0, deadline - monotonic()) * 1000
+        if not poll.poll(millis):
+            raise TimeoutError("timed out")

@@ -1,0 +1,245 @@
+"""The values that the library hands out: frozen, comparable, safe to keep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeAlias, final
+
+__all__ = ["HostPort", "JoinResult", "Member", "MemberState", "Message", "Packet", "PoolStats", "PortStats"]
+
+HostPort: TypeAlias = tuple[str, int]
+"""A host, as a name or an IP address, and a port."""
+
+
+class MemberState(IntEnum):
+    """What is thought of a member."""
+
+    ALIVE = 0
+    """Answers its pings, as far as is known."""
+    SUSPECT = 1
+    """Did not answer someone's pings; dead unless it refutes in time."""
+    DEAD = 2
+    """Gone without a word."""
+    LEFT = 3
+    """Said goodbye."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of a pool, as this node saw it at one moment."""
+
+    name: str
+    """Its name, unique in the pool. Bytes that are no UTF-8 appear as surrogate escapes."""
+    host: str
+    """Its IP address."""
+    port: int
+    """Its port, TCP and UDP."""
+    state: MemberState = MemberState.ALIVE
+    """What is thought of it."""
+    meta: bytes = b""
+    """Bytes that its application attached."""
+    incarnation: int = 0
+    """The incarnation that these facts belong to."""
+    protocol: tuple[int, int, int] = (0, 0, 0)
+    """Protocol versions: lowest and highest understood, and spoken."""
+    delegate_protocol: tuple[int, int, int] = (0, 0, 0)
+    """The same of the application's own protocol."""
+
+    @property
+    def address(self) -> HostPort:
+        """Where it is reached, as sockets take it."""
+        return self.host, self.port
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is reached, as text: `host:port`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
+        name, host, port, state, meta, incarnation, protocol, delegate_protocol = fields
+        return cls(
+            name=name.decode("utf-8", "surrogateescape"),
+            host=host,
+            port=port,
+            state=MemberState(state),
+            meta=meta,
+            incarnation=incarnation,
+            protocol=protocol,
+            delegate_protocol=delegate_protocol,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message of another member's application."""
+
+    data: bytes
+    """The bytes as sent."""
+    source: HostPort
+    """Where it came from: the sender's gossip port, or an ephemeral one if `reliable`."""
+    reliable: bool
+    """Whether it came over TCP."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """A datagram for the application."""
+
+    data: bytes
+    """The bytes as sent."""
+    address: HostPort
+    """The sender's address."""
+
+
+class JoinResult(NamedTuple):
+    """What a join reached."""
+
+    joined: tuple[HostPort, ...]
+    """Addresses with which state was exchanged."""
+    failed: Mapping[str, str]
+    """Seeds that were not reached, and why."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStats:
+    """Counters of a pool since its start."""
+
+    packets_received: int
+    """Datagrams received."""
+    bytes_received: int
+    """Their bytes."""
+    packets_sent: int
+    """Datagrams sent."""
+    bytes_sent: int
+    """Their bytes, all layers included."""
+    inbox_dropped: int
+    """Datagrams dropped because the pool's inbox was full."""
+    send_dropped: int
+    """Datagrams not sent because the socket would not take them."""
+    refused: Mapping[str, int]
+    """Datagrams, messages and streams refused, by reason; reasons that occurred only."""
+    sources_refused: int
+    """Datagrams and streams from addresses that are not allowed."""
+    messages_received: int
+    """Messages of other applications received."""
+    messages_dropped: int
+    """Messages, and other news that are no change of membership, that the delegate did not get."""
+    callback_errors: int
+    """Hooks of the delegate that raised."""
+    push_pulls: int
+    """Exchanges of state completed, both directions."""
+    push_pulls_refused: int
+    """Those of others refused because too many were in progress."""
+    merges_refused: int
+    """States that were not merged: versions or the application forbade it."""
+    streams_failed: int
+    """Streams that failed, both directions."""
+    streams_refused: int
+    """Connections of others closed because too many were open."""
+    alives: int
+    """Alive messages that passed the rules."""
+    suspicions: int
+    """Suspicions begun."""
+    deaths: int
+    """Members that died or left."""
+    refutations: int
+    """Accusations of this node refuted."""
+    conflicts: int
+    """Name conflicts seen."""
+    facts_invalid: int
+    """Facts refused because they cannot be a node's: address, versions, sizes."""
+    not_allowed: int
+    """Facts refused because the address lies in no allowed network."""
+    probes: int
+    """Probes begun."""
+    probes_degraded: int
+    """Probes begun while this node doubted itself."""
+    probes_failed: int
+    """Probes that ended without any answer."""
+    probes_saved_by_stream: int
+    """Probes that only TCP answered: datagrams to that node get lost."""
+    timeouts_degraded: int
+    """Suspicions that ran out before all expected confirmations came."""
+    acks_unmatched: int
+    """Acks and nacks that nobody waits for."""
+    pings_misdirected: int
+    """Pings for another node's name."""
+    overflows: int
+    """Things not done because a bounded table was full."""
+    stalls: int
+    """Times that the process stood still for so long that a timer was 50 ms late."""
+    broadcasts_queued: int
+    """Broadcasts that wait, now."""
+    members_alive: int
+    """Members alive, now."""
+    members_suspect: int
+    """Members suspect, now."""
+    members_dead: int
+    """Dead members still remembered, now."""
+    members_left: int
+    """Members that left and are still remembered, now."""
+    health_score: int
+    """How much this node doubts itself, now; 0 is healthy."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortStats:
+    """Counters of the port since it was bound."""
+
+    packets_received: int
+    """Datagrams read, whatever became of them."""
+    bytes_received: int
+    """Their bytes, prefixes included."""
+    packets_unknown_pool: int
+    """Datagrams dropped: for a prefix pool that isn't here."""
+    packets_pool_full: int
+    """Datagrams dropped: the inbox of their pool was full."""
+    packets_no_receiver: int
+    """Datagrams dropped: the application's, which has no packet receiver."""
+    packets_receiver_full: int
+    """Datagrams dropped: the queue of the packet receiver was full."""
+    packets_no_buffer: int
+    """Datagrams dropped: no buffer was left for their owner."""
+    receive_errors: int
+    """Errors of reading from a UDP socket."""
+    packets_sent: int
+    """Datagrams sent."""
+    bytes_sent: int
+    """Their bytes, prefixes included."""
+    send_would_block: int
+    """Datagrams not sent: the send buffer of the operating system was full."""
+    send_no_socket: int
+    """Datagrams not sent: no bind address of the destination's family."""
+    send_errors: int
+    """Datagrams not sent: the operating system refused."""
+    connections_accepted: int
+    """Connections accepted, whatever became of them."""
+    connections_over_limit: int
+    """Connections closed: too many were being looked at."""
+    connections_over_source_limit: int
+    """Connections closed: too many from their address were being looked at."""
+    connections_no_descriptor: int
+    """Connections closed: no file descriptor was left."""
+    connections_ended_early: int
+    """Connections that ended, or broke, before they had an owner."""
+    connections_silent: int
+    """Connections closed: silent for `sniff_timeout`, and no native listener."""
+    connections_unknown_pool: int
+    """Connections closed: for a prefix pool that isn't here."""
+    connections_pool_full: int
+    """Connections closed: their pool had too many waiting."""
+    connections_no_listener: int
+    """Connections closed: the application's, which has no native listener."""
+    connections_listener_full: int
+    """Connections closed: the backlog of their listener was full."""
+    accept_errors: int
+    """Errors of accepting."""

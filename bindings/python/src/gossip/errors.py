@@ -1,0 +1,121 @@
+"""What the library raises.
+
+Everything derives from `GossipError`, and from the builtin exception that fits. What
+the operating system refuses is an `OSError` with its number; a wait that took too long
+is the builtin `TimeoutError`.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+__all__ = [
+    "ClosedError",
+    "ConfigError",
+    "ForkedError",
+    "GossipError",
+    "InternalError",
+    "JoinError",
+    "KeyringError",
+    "MessageTooLargeError",
+    "NotJoinedError",
+    "NotStartedError",
+    "QueueFullError",
+    "RegistrationError",
+    "UnknownMemberError",
+    "UnknownPoolError",
+]
+
+
+class GossipError(Exception):
+    """The base of all errors of this library."""
+
+
+class ConfigError(GossipError, ValueError):
+    """A value that cannot work. Nothing has been changed or opened."""
+
+    field: str | None
+    """The configuration key, where there is one."""
+    value: str | None
+    """The refused value, as text."""
+    rule: str
+    """The rule that it breaks, with the limit."""
+
+    def __init__(self, field: str | None, value: object, rule: str) -> None:
+        super().__init__(field, value, rule)
+        self.field = field
+        self.value = None if value is None else str(value)
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return self.rule if self.field is None else f"{self.field} is {self.value}, {self.rule}"
+
+
+class NotStartedError(GossipError, RuntimeError):
+    """The node has not been started."""
+
+
+class ClosedError(GossipError, RuntimeError):
+    """The node or pool has been shut down."""
+
+
+class ForkedError(ClosedError):
+    """The object belongs to the process that forked this one."""
+
+
+class NotJoinedError(GossipError, RuntimeError):
+    """The pool has left; join again first."""
+
+
+class RegistrationError(GossipError, ValueError):
+    """A pool or listener id is taken or reserved."""
+
+
+class UnknownPoolError(GossipError, LookupError):
+    """The node has no pool with this id."""
+
+
+class UnknownMemberError(GossipError, LookupError):
+    """The pool has no member of this name."""
+
+
+class JoinError(GossipError, ConnectionError):
+    """No seed could be reached; the pool is as it was."""
+
+    failed: Mapping[str, str]
+    """Each seed, and why it was not reached."""
+
+    def __init__(self, text: str, failed: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(text)
+        self.failed = MappingProxyType(dict(failed))
+
+    def __reduce__(self) -> tuple[type["JoinError"], tuple[str, list[tuple[str, str]]]]:
+        return type(self), (str(self), list(self.failed.items()))
+
+
+class MessageTooLargeError(GossipError, ValueError):
+    """The bytes do not fit where they must."""
+
+    size: int
+    """How many bytes there are."""
+    limit: int
+    """How many fit."""
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(what, size, limit)
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is {self.size} bytes, at most {self.limit} fit"
+
+
+class QueueFullError(GossipError, RuntimeError):
+    """As many broadcasts wait as may; try again when some have been sent."""
+
+
+class KeyringError(GossipError, ValueError):
+    """A key of the wrong size, one that the keyring does not hold, or its primary one."""
+
+
+class InternalError(GossipError, RuntimeError):
+    """A defect of the library; please report it."""

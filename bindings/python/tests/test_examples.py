@@ -1,0 +1,114 @@
+"""The examples, as users run them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+import pytest
+from support import DEADLINE
+
+HERE = Path(__file__).parent.parent
+EXAMPLES = HERE.parent.parent / "examples" / "python"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE / "src"), "PYTHONUNBUFFERED": "1"}
+
+
+class Process:
+    """An example that runs, its input and its lines of output."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        self.lines: Queue[str] = Queue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
+
+    def tell(self, command: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def event(self, **wanted: object) -> dict[str, Any]:
+        """The next event with these facts; what comes before is passed over."""
+        while True:
+            event: dict[str, Any] = json.loads(self.lines.get(timeout=DEADLINE))
+            assert event["event"] != "error", event
+            if all(event.get(key) == value for key, value in wanted.items()):
+                return event
+
+    def end(self) -> int:
+        assert self.process.stdin
+        self.process.stdin.close()
+        return self.process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+@pytest.fixture
+def start() -> Iterator[Any]:
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> Process:
+            process = Process(*arguments)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_two_demonstration_nodes_use_everything(start: Any) -> None:
+    a, b, c = (start(str(EXAMPLES / "demo_node.py"), name) for name in "abc")
+    address = a.event(event="ready", name="a", lang="Python")["addr"]
+
+    for other in (b, c):
+        other.tell(f"join {address}")
+        for pool in (1, 2):
+            a.event(event="join", pool=pool, member="b" if other is b else "c")
+    a.tell("members")
+    for pool in (1, 2):
+        members = a.event(event="members", pool=pool)["members"]
+        assert [member["name"] for member in members] == ["a", "b", "c"]
+        assert members[0] == {"name": "a", "addr": address, "state": "alive", "meta": "lang=Python"}
+    b.tell("broadcast 2 to all of you")
+    assert a.event(event="message", pool=2)["text"] == "to all of you"
+    b.tell(f"mux {address} hello there")
+    assert b.event(event="mux")["reply"] == "a echoes: hello there"
+    b.tell(f"http {address}")
+    assert b.event(event="http")["reply"] == "hello from a (Python)"
+    b.tell(f"datagram {address} hello there")
+    assert b.event(event="datagram") == {
+        "event": "datagram", "from": address, "reply": "a got: hello there",
+    }  # fmt: skip
+    b.tell("quit")
+    assert b.process.wait(DEADLINE) == 0
+    assert a.event(event="leave", pool=1, member="b")["state"] == "left"
+    assert c.end() == 0
+    assert a.event(event="leave", pool=1, member="c")["state"] == "dead"
+
+
+def test_hello_runs_to_the_end_of_its_input(start: Any) -> None:
+    hello = start(str(EXAMPLES / "hello.py"), "alice")
+
+    assert hello.lines.get(timeout=DEADLINE) == "alice is here"
+    hello.tell("good morning")
+    assert hello.end() == 0

@@ -1,0 +1,100 @@
+"""Values, errors and addresses, without a node."""
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+import gossip
+from gossip import Member, MemberState
+from gossip._address import seconds, split
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.0.0.1:80", ("10.0.0.1", 80)),
+        ("10.0.0.1", ("10.0.0.1", 7946)),
+        ("[::1]:80", ("::1", 80)),
+        ("[::1]", ("::1", 7946)),
+        ("::1", ("::1", 7946)),
+        (("example.org", 80), ("example.org", 80)),
+    ],
+)
+def test_an_endpoint_is_split(text: str, expected: tuple[str, int]) -> None:
+    assert split(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", ":80", "host:", "host:port", "host:0", "host:65536", "host:-1"])
+def test_an_endpoint_without_host_or_port_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        split(text)
+
+
+def test_seconds_are_numbers_or_timedelta() -> None:
+    assert seconds(timedelta(milliseconds=1500)) == 1.5
+    assert seconds(2) == 2.0
+    for wrong in (-1, float("nan"), timedelta(seconds=-1)):
+        with pytest.raises(ValueError):
+            seconds(wrong)
+    with pytest.raises(TypeError):
+        seconds("1")  # type: ignore[arg-type]
+
+
+def test_a_member_is_a_frozen_value() -> None:
+    member = Member(name="a", host="10.0.0.1", port=7946)
+
+    assert member.address == ("10.0.0.1", 7946)
+    assert member.endpoint == "10.0.0.1:7946"
+    assert dataclasses.replace(member, host="::1").endpoint == "[::1]:7946"
+    assert {member: 1}[pickle.loads(pickle.dumps(member))] == 1
+    assert str(MemberState.SUSPECT) == "suspect"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        member.name = "b"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        gossip.ConfigError("threads", 0, "must be from 1 to 64"),
+        gossip.JoinError("could not join", [("a:1", "refused")]),
+        gossip.MessageTooLargeError("broadcast", 2000, 1300),
+    ],
+)
+def test_errors_can_be_pickled(error: gossip.GossipError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
+
+
+def test_errors_are_also_the_builtin_ones() -> None:
+    assert issubclass(gossip.ConfigError, ValueError)
+    assert issubclass(gossip.JoinError, ConnectionError)
+    assert issubclass(gossip.UnknownPoolError, LookupError)
+    assert issubclass(gossip.ForkedError, gossip.ClosedError)
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(hasattr(gossip, name) for name in gossip.__all__)
+    assert gossip.__version__
+
+
+def test_an_import_starts_no_thread_and_opens_no_descriptor() -> None:
+    script = """
+import logging, os, socket, threading, select, enum, dataclasses, weakref, http.server
+before = len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task'))
+import gossip
+after = len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task'))
+assert before == after, (before, after)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": ":".join(sys.path)}

@@ -1,0 +1,253 @@
+//! The error object: what a status cannot say. And how the core's errors become statuses.
+
+use std::error::Error as StdError;
+use std::ffi::{CString, c_char};
+use std::io;
+
+use gossip_core::base::config_error::ConfigError;
+use gossip_core::net::error::NetError;
+use gossip_core::net::listener::AcceptError;
+use gossip_core::pool::error::CommandError;
+use gossip_core::pool::exchange::ExchangeError;
+use gossip_core::runtime::error::Error;
+use gossip_core::wire::keyring::KeyringError;
+
+use crate::border::value;
+use crate::status::Status::{self, *};
+use crate::status::gossip_status_t;
+
+/// Why a call failed: the status, a sentence for people, and what else is known. Made
+/// by functions with an `err` parameter; free it with `gossip_error_free`. It never
+/// changes, so its texts live as long as it does.
+pub struct gossip_error_t {
+    status: Status,
+    message: CString,
+    os_errno: i32,
+    field: CString,
+}
+
+/// The status that the failed call returned; OK for NULL.
+///
+/// Memory: borrows `error`. Threads: any. Blocks: no.
+/// Status: that of the call.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_code(error: Option<&gossip_error_t>) -> gossip_status_t {
+    error.map_or(GOSSIP_OK, |error| error.status) as i32
+}
+
+/// What went wrong, in a sentence with value and limit, UTF-8; empty for NULL.
+///
+/// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_message(error: Option<&gossip_error_t>) -> *const c_char {
+    error.map_or(c"", |error| &error.message).as_ptr()
+}
+
+/// The `errno` of the system call behind the failure; 0 if there was none.
+///
+/// Memory: borrows `error`. Threads: any. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_os_errno(error: Option<&gossip_error_t>) -> i32 {
+    error.map_or(0, |error| error.os_errno)
+}
+
+/// The configuration key or argument at fault; empty if there is none.
+///
+/// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_field(error: Option<&gossip_error_t>) -> *const c_char {
+    error.map_or(c"", |error| &error.field).as_ptr()
+}
+
+/// Frees an error; NULL is fine.
+///
+/// Memory: ends `error` and its texts. Threads: any. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_free(error: Option<Box<gossip_error_t>>) {
+    value((), || drop(error));
+}
+
+/// Why a call fails, on its way out to C.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: Status,
+    message: String,
+    os_errno: i32,
+    field: &'static str,
+}
+
+impl Failure {
+    pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), os_errno: 0, field: "" }
+    }
+
+    /// The argument `field` breaks a rule.
+    pub(crate) fn argument(status: Status, field: &'static str, rule: impl std::fmt::Display) -> Self {
+        Self { field, ..Self::new(status, format!("{field} {rule}")) }
+    }
+
+    /// The argument `field` is NULL.
+    pub(crate) fn null(field: &'static str) -> Self {
+        Self::argument(GOSSIP_ERR_NULL_ARG, field, "is NULL")
+    }
+
+    /// The object that the caller receives.
+    pub(crate) fn into_object(self) -> gossip_error_t {
+        gossip_error_t {
+            status: self.status,
+            message: c_text(self.message),
+            os_errno: self.os_errno,
+            field: c_text(self.field),
+        }
+    }
+}
+
+/// `text` for C; a NUL inside, which only a peer can have sent, becomes a question mark.
+pub(crate) fn c_text(text: impl Into<Vec<u8>>) -> CString {
+    let mut bytes = text.into();
+    bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b'?');
+    CString::new(bytes).unwrap_or_default()
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self { field: error.field, ..Self::new(GOSSIP_ERR_CONFIG, error.to_string()) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::Config(error) => return error.clone().into(),
+            Error::Net(error) => net_status(error),
+            Error::Command(error) => command_status(error),
+            Error::PoolExists(_) => GOSSIP_ERR_EXISTS,
+            Error::NotStarted => GOSSIP_ERR_INVALID_STATE,
+            Error::Closed => GOSSIP_ERR_CLOSED,
+            Error::Timeout(_) => GOSSIP_ERR_TIMEOUT,
+            Error::Join(_) => GOSSIP_ERR_JOIN_FAILED,
+            Error::Send { error: ExchangeError::Timeout, .. } => GOSSIP_ERR_TIMEOUT,
+            Error::Send { error: ExchangeError::Dropped, .. } => GOSSIP_ERR_CANCELLED,
+            Error::Send { .. } => GOSSIP_ERR_CONNECT,
+            Error::NoResponse(_) => GOSSIP_ERR_NO_RESPONSE,
+            Error::Deadlock => GOSSIP_ERR_DEADLOCK,
+            Error::Cancelled => GOSSIP_ERR_CANCELLED,
+            _ => GOSSIP_ERR_INTERNAL,
+        };
+        Self { os_errno: os_errno(&error), ..Self::new(status, error.to_string()) }
+    }
+}
+
+impl From<NetError> for Failure {
+    fn from(error: NetError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<KeyringError> for Failure {
+    fn from(error: KeyringError) -> Self {
+        Error::from(CommandError::from(error)).into()
+    }
+}
+
+impl From<AcceptError> for Failure {
+    fn from(error: AcceptError) -> Self {
+        let status = match error {
+            AcceptError::Timeout => GOSSIP_ERR_TIMEOUT,
+            AcceptError::Closed => GOSSIP_ERR_CLOSED,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self {
+            os_errno: error.raw_os_error().unwrap_or(0),
+            ..Self::new(io_status(&error), error.to_string())
+        }
+    }
+}
+
+fn command_status(error: &CommandError) -> Status {
+    match error {
+        CommandError::TooLarge { .. } => GOSSIP_ERR_TOO_LARGE,
+        CommandError::QueueFull { .. } => GOSSIP_ERR_AGAIN,
+        CommandError::HasLeft => GOSSIP_ERR_INVALID_STATE,
+        CommandError::UnknownMember(_) => GOSSIP_ERR_NOT_FOUND,
+        CommandError::OwnAddressNotAllowed(_) => GOSSIP_ERR_REJECTED,
+        _ => GOSSIP_ERR_INVALID_ARG,
+    }
+}
+
+fn net_status(error: &NetError) -> Status {
+    io_cause(error).map_or(GOSSIP_ERR_IO, io_status)
+}
+
+fn io_status(error: &io::Error) -> Status {
+    if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS)) {
+        return GOSSIP_ERR_RESOURCE_LIMIT;
+    }
+    match error.kind() {
+        io::ErrorKind::AddrInUse => GOSSIP_ERR_ADDR_IN_USE,
+        io::ErrorKind::AddrNotAvailable => GOSSIP_ERR_ADDR_INVALID,
+        io::ErrorKind::TimedOut => GOSSIP_ERR_TIMEOUT,
+        io::ErrorKind::WouldBlock => GOSSIP_ERR_AGAIN,
+        io::ErrorKind::OutOfMemory => GOSSIP_ERR_OUT_OF_MEMORY,
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => GOSSIP_ERR_CONNECT,
+        _ => GOSSIP_ERR_IO,
+    }
+}
+
+/// The system's error behind `error`, wherever in its chain of causes.
+fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn os_errno(error: &(dyn StdError + 'static)) -> i32 {
+    io_cause(error).and_then(io::Error::raw_os_error).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_port_keeps_its_errno_through_the_layers() {
+        let source = io::Error::from_raw_os_error(libc::EADDRINUSE);
+        let error = Error::from(NetError::Bind { addr: ([127, 0, 0, 1], 7946).into(), source });
+
+        let failure = Failure::from(error);
+
+        assert_eq!(failure.status, GOSSIP_ERR_ADDR_IN_USE);
+        assert_eq!(failure.os_errno, libc::EADDRINUSE);
+        assert!(failure.message.contains("127.0.0.1:7946"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_refused_value_names_its_field() {
+        let error = ConfigError::new("threads", 99, "must be from 1 to 64");
+
+        let object = Failure::from(error).into_object();
+
+        assert_eq!(object.field.as_c_str(), c"threads");
+        assert_eq!(object.message.as_c_str(), c"threads is 99, must be from 1 to 64");
+    }
+
+    #[test]
+    fn a_nul_from_the_network_does_not_cut_the_message() {
+        assert_eq!(c_text("a\0b").as_c_str(), c"a?b");
+    }
+}

@@ -1,0 +1,156 @@
+//! Datagrams of the program's own protocols on the shared port.
+
+use std::collections::VecDeque;
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
+
+use gossip_core::net::packets::{Packet, Packets};
+
+use crate::addr::gossip_addr_t;
+use crate::border::{Timeout, bytes, call, copy_out, give, offer, quick, some, value, write};
+use crate::error::{Failure, gossip_error_t};
+use crate::handle::Shared;
+use crate::node::{gossip_t, node_of};
+use crate::status::Status::GOSSIP_ERR_BUFFER_TOO_SMALL;
+use crate::status::gossip_status_t;
+
+/// Receives the datagrams that are no gossip, and sends from the shared port.
+pub struct gossip_packets_t {
+    packets: Shared<Packets>,
+    /// Datagrams that did not fit the buffer of whoever asked: they come first in the next
+    /// call. At most one for each thread that receives.
+    held: Mutex<VecDeque<Packet>>,
+}
+
+impl gossip_packets_t {
+    fn take_held(&self) -> Option<Packet> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn hold(&self, packet: Packet) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push_front(packet);
+    }
+}
+
+fn packets_of(packets: Option<&gossip_packets_t>) -> Result<Packets, Failure> {
+    some(packets, "packets")?.packets.get()
+}
+
+/// Receives all datagrams that no pool claims. There is one receiver for a node.
+///
+/// Memory: `packets` is yours: gossip_packets_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; EXISTS if there is one.
+#[must_use]
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets(
+    node: Option<&gossip_t>,
+    packets: Option<&mut MaybeUninit<*mut gossip_packets_t>>,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let node = node_of(node)?;
+        give(packets, "packets", || {
+            let packets = Shared::new(node.packets()?);
+            Ok(gossip_packets_t { packets, held: Mutex::default() })
+        })
+    })
+}
+
+/// Takes the next datagram: its bytes, its length, its sender. One that does not fit stays
+/// for the next call, `len` says how long it is; 65507 bytes fit every one. `from` may be
+/// NULL.
+///
+/// Memory: `buf` has room for `cap` bytes. Threads: any, callbacks too; several may receive
+/// at once. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL; AGAIN, TIMEOUT; CLOSED after
+/// gossip_packets_close or the node's end, also for those who wait.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_packets_recv(
+    packets: Option<&gossip_packets_t>,
+    buf: *mut c_void,
+    cap: usize,
+    len: Option<&mut MaybeUninit<usize>>,
+    from: Option<&mut MaybeUninit<gossip_addr_t>>,
+    timeout_ms: i32,
+) -> gossip_status_t {
+    quick(|| {
+        let (receiver, timeout) = (packets_of(packets)?, Timeout(timeout_ms));
+        let handle = some(packets, "packets")?;
+        if buf.is_null() {
+            return Err(Failure::null("buf"));
+        }
+        let len = some(len, "len")?;
+        let packet = match handle.take_held() {
+            Some(packet) => packet,
+            None => timeout.judge(receiver.recv(timeout.limit()))?,
+        };
+        len.write(packet.data.len());
+        if packet.data.len() > cap {
+            let rule = format!("has room for {cap} bytes, {} are needed", packet.data.len());
+            handle.hold(packet);
+            return Err(Failure::argument(GOSSIP_ERR_BUFFER_TOO_SMALL, "buf", rule));
+        }
+        offer(from, packet.from.into());
+        // SAFETY: the header's rule for buffers, and the datagram fits.
+        unsafe { copy_out(&packet.data, buf.cast(), "buf") }
+    })
+}
+
+/// Sends a datagram from the shared port. It must not look like gossip: the first byte is
+/// not 0xFE.
+///
+/// Memory: borrows the bytes and `to`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; AGAIN if the socket has no room, IO.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_packets_send(
+    packets: Option<&gossip_packets_t>,
+    to: Option<&gossip_addr_t>,
+    data: *const c_void,
+    len: usize,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let (packets, to) = (packets_of(packets)?, some(to, "to")?.socket_addr("to")?);
+        // SAFETY: the header's rule for bytes.
+        Ok(packets.send_to(unsafe { bytes(data, len, "data") }?, to)?)
+    })
+}
+
+/// How many datagrams were dropped because nobody received them in time.
+///
+/// Memory: `dropped` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets_dropped(
+    packets: Option<&gossip_packets_t>,
+    dropped: Option<&mut MaybeUninit<u64>>,
+) -> gossip_status_t {
+    quick(|| write(dropped, "dropped", packets_of(packets)?.dropped()))
+}
+
+/// Stops receiving and wakes everyone blocked in `gossip_packets_recv` with CLOSED.
+///
+/// Memory: `packets` stays valid. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets_close(packets: Option<&gossip_packets_t>) -> gossip_status_t {
+    quick(|| {
+        packets_of(packets)?.close();
+        Ok(())
+    })
+}
+
+/// Closes and frees a receiver; NULL is fine. No call may be under way: close first, then
+/// join the threads that receive.
+///
+/// Memory: ends `packets`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets_free(packets: Option<Box<gossip_packets_t>>) {
+    value((), || {
+        if let Ok(open) = packets_of(packets.as_deref()) {
+            open.close();
+        }
+    });
+}

@@ -1,0 +1,195 @@
+//! What is chosen about a pool: a preset, keys by name, encryption keys, metadata.
+
+use std::ffi::{c_char, c_void};
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
+use gossip_core::base::keys;
+use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::keys::KEYS;
+use gossip_core::wire::keyring::{Key, Keyring};
+
+use crate::border::{bytes, call, fill_text, give, offer, quick, some, text, value};
+use crate::config::{KeyText, describe, key_text};
+use crate::error::{Failure, gossip_error_t};
+use crate::status::Status::GOSSIP_ERR_INVALID_ARG;
+use crate::status::gossip_status_t;
+
+/// What can be chosen about a pool. A new one holds a preset; keys are set by name. It
+/// belongs to one thread at a time and is copied by `gossip_register_pool`.
+pub struct gossip_pool_config_t {
+    pub(crate) config: PoolConfig,
+}
+
+/// memberlist's presets.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub enum gossip_preset_t {
+    /// The same as LAN.
+    GOSSIP_PRESET_DEFAULT = 0,
+    /// A local network.
+    GOSSIP_PRESET_LAN = 1,
+    /// Wide-area networks: slower, more patient.
+    GOSSIP_PRESET_WAN = 2,
+    /// One machine: fast.
+    GOSSIP_PRESET_LOCAL = 3,
+}
+
+/// Makes a pool's configuration from its `id`, 0 to 255, and a `preset` of
+/// `gossip_preset_t`.
+///
+/// Memory: `config` is yours: gossip_pool_config_free. Threads: any. Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG for an id or preset that does not exist.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_config_new(
+    id: i32,
+    preset: i32,
+    config: Option<&mut MaybeUninit<*mut gossip_pool_config_t>>,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let id = pool_id(id)?;
+        let preset = [PoolConfig::lan, PoolConfig::lan, PoolConfig::wan, PoolConfig::local]
+            .get(usize::try_from(preset).unwrap_or(usize::MAX))
+            .ok_or_else(|| {
+                let rule = format!("is {preset}, must be one of gossip_preset_t");
+                Failure::argument(GOSSIP_ERR_INVALID_ARG, "preset", rule)
+            })?;
+        give(config, "config", || Ok(gossip_pool_config_t { config: preset(id) }))
+    })
+}
+
+/// Sets a key from text: `gossip_pool_config_set(config, "probe_interval_ms", "500",
+/// &err)`. The keys stand in the manual and in `gossip_pool_config_key_at`. On failure
+/// nothing has changed.
+///
+/// Memory: copies both texts. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; CONFIG for an unknown key or an impossible value.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_config_set(
+    config: Option<&mut gossip_pool_config_t>,
+    key: *const c_char,
+    value: *const c_char,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let config = some(config, "config")?;
+        // SAFETY: the header's rule for texts.
+        let (key, value) = unsafe { (text(key, "key")?, text(value, "value")?) };
+        Ok(keys::set(KEYS, &mut config.config, key, value)?)
+    })
+}
+
+/// Reads a key as text, in the form that `gossip_pool_config_set` takes. Encryption keys
+/// have no text form.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8, BUFFER_TOO_SMALL; CONFIG for an unknown key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_config_get(
+    config: Option<&gossip_pool_config_t>,
+    key: *const c_char,
+    buf: *mut c_char,
+    cap: usize,
+    len: Option<&mut MaybeUninit<usize>>,
+) -> gossip_status_t {
+    quick(|| {
+        let config = some(config, "config")?;
+        // SAFETY: the header's rule for texts.
+        let key = unsafe { text(key, "key") }?;
+        let value = keys::get(KEYS, &config.config, key)?;
+        // SAFETY: the header's rule for buffers.
+        unsafe { fill_text(value.as_bytes(), buf, cap, len) }
+    })
+}
+
+/// Adds an AES key of 16, 24 or 32 bytes. The first one encrypts, all decrypt; without
+/// any the pool is not encrypted. On failure nothing has changed.
+///
+/// Memory: copies the key, and wipes the copy in the end. Threads: one at a time.
+/// Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG for other lengths.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_config_add_key(
+    config: Option<&mut gossip_pool_config_t>,
+    key: *const c_void,
+    len: usize,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let keyring = &mut some(config, "config")?.config.keyring;
+        // SAFETY: the header's rule for bytes.
+        let key = Key::new(unsafe { bytes(key, len, "key") }?)?;
+        let keys: Vec<Key> = keyring.keys().iter().cloned().chain([key]).collect();
+        let primary = keys.first().cloned();
+        *keyring = Keyring::new(keys, primary)?;
+        Ok(())
+    })
+}
+
+/// Sets the metadata that the node announces at its start, at most `GOSSIP_META_MAX`
+/// bytes. `(NULL, 0)` is none. The key `meta` does the same for text.
+///
+/// Memory: copies the bytes. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG; a length that cannot work is refused by gossip_register_pool.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_config_set_meta(
+    config: Option<&mut gossip_pool_config_t>,
+    meta: *const c_void,
+    len: usize,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let config = some(config, "config")?;
+        // SAFETY: the header's rule for bytes.
+        config.config.meta = unsafe { bytes(meta, len, "meta") }?.to_vec().into();
+        Ok(())
+    })
+}
+
+/// Frees a pool's configuration; NULL is fine. Pools made from it keep their copy.
+///
+/// Memory: ends `config`. Threads: one at a time. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_config_free(config: Option<Box<gossip_pool_config_t>>) {
+    value((), || drop(config));
+}
+
+/// How many keys a pool's configuration has.
+///
+/// Memory: none. Threads: any. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_config_key_count() -> usize {
+    KEYS.len()
+}
+
+/// The key at `index`: its name, its kind (`gossip_key_kind_t`), its range and its
+/// meaning in words. Each out-parameter may be NULL.
+///
+/// Memory: the texts are static. Threads: any. Blocks: no.
+/// Status: NOT_FOUND behind the last.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_config_key_at(
+    index: usize,
+    name: Option<&mut MaybeUninit<*const c_char>>,
+    kind: Option<&mut MaybeUninit<i32>>,
+    range: Option<&mut MaybeUninit<*const c_char>>,
+    about: Option<&mut MaybeUninit<*const c_char>>,
+) -> gossip_status_t {
+    static TABLE: OnceLock<Vec<KeyText>> = OnceLock::new();
+    quick(|| {
+        let key = key_text(TABLE.get_or_init(|| describe(KEYS)), index)?;
+        offer(name, key.name.as_ptr());
+        offer(kind, key.kind as i32);
+        offer(range, key.range.as_ptr());
+        offer(about, key.about.as_ptr());
+        Ok(())
+    })
+}
+
+/// A pool's id, if it is one. Go casts to a byte here, so that 1 and 257 meet.
+pub(crate) fn pool_id(id: i32) -> Result<u8, Failure> {
+    u8::try_from(id).map_err(|_| {
+        Failure::argument(GOSSIP_ERR_INVALID_ARG, "id", format!("is {id}, must be from 0 to 255"))
+    })
+}

@@ -1,0 +1,1267 @@
+/*
+ * libgossip: gossip pools and application protocols on one port.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * This file is the manual of the C interface. It is made from the sources of gossip-ffi;
+ * change it there, then: UPDATE_HEADER=1 cargo test -p gossip-ffi --test header
+ *
+ *
+ * In short
+ * --------
+ * gossip_new binds one port, TCP and UDP. gossip_register_pool adds a gossip pool, as many
+ * as 256 for a port; gossip_start serves; gossip_pool_join meets the others. Pools speak
+ * the protocol of hashicorp/memberlist. The program's own protocols share the port:
+ * gossip_listen gives the connections that gossip_dial made for an id, gossip_listen_tcp
+ * all others, gossip_packets the datagrams, as ordinary sockets and bytes. examples/c shows
+ * whole programs.
+ *
+ *
+ * Conventions
+ * -----------
+ * Status    A function that can fail returns gossip_status_t: 0 is success. Comments name
+ *           codes without GOSSIP_ERR_; every function may also return PANIC, a defect of
+ *           the library, caught. Out-parameters are written on success only.
+ * err       A function that has something to explain takes `gossip_error_t **err` last. It
+ *           may be NULL. If not, *err is written by every call: NULL on success, else an
+ *           object to read and to free with gossip_error_free.
+ * Texts     in are UTF-8 and end with a NUL.
+ * Bytes     in are a pointer and a length; NULL with length 0 is empty.
+ * Buffers   are `buf` with room for `cap` bytes, or NULL with `cap` 0, for text out. It ends
+ *           with a NUL, and is cut if it does not fit. `len`, which may be NULL, receives
+ *           its length without the NUL, also with BUFFER_TOO_SMALL: `len` + 1 bytes fit.
+ * Timeouts  are milliseconds: negative waits for ever, 0 does not wait. A call that runs out
+ *           of time returns TIMEOUT, one that was not to wait AGAIN.
+ * NULL      for a handle or an out-parameter that is needed returns NULL_ARG, freeing it
+ *           does nothing, and a function that returns no status returns something neutral.
+ *
+ *
+ * Who owns what
+ * -------------
+ * handle from an out-parameter   you; free it once with the _free of its type
+ * handle given to a function     you; it is borrowed for the call, configurations copied
+ * text, bytes given              you; copied, or borrowed for the call
+ * text, bytes, member returned   the handle it came from, until that is freed
+ * what a callback receives       the library, until the callback returns
+ * descriptor                     you; close(2) it
+ * user_data                      you, until `destroy` gives it back
+ *
+ * Handles may be freed in any order. A handle outlives what it stands for: after
+ * gossip_shutdown the handles of pools and listeners answer CLOSED.
+ *
+ *
+ * Which threads
+ * -------------
+ * const handle                   any number of threads at once
+ * other handle                   one thread at a time: configurations, and every _free
+ * callbacks: notify_*, merge_*   one library thread for a pool, in order
+ * callbacks: questions           another one, with a deadline
+ * in a callback                  every function may be called; a shutdown that would wait
+ *                                for that callback returns DEADLOCK
+ * after fork, in the child       handles of nodes, pools, listeners, packets answer FORKED,
+ *                                and freeing them frees memory only
+ * signals                        the library's threads block all; handlers, dispositions and
+ *                                the mask of your threads are left alone. No function may
+ *                                be called from a signal handler.
+ *
+ * `destroy` is called exactly once, after the last callback has returned, never concurrently
+ * with one, also when the registering call fails.
+ */
+
+
+#ifndef GOSSIP_H
+#define GOSSIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GOSSIP_VERSION_MAJOR 0
+#define GOSSIP_VERSION_MINOR 1
+#define GOSSIP_VERSION_PATCH 0
+
+/* A result that it is a mistake to ignore. */
+#if defined(__GNUC__)
+#define GOSSIP_NODISCARD __attribute__((warn_unused_result))
+#else
+#define GOSSIP_NODISCARD
+#endif
+
+/* What comes out of a shared library. Programs that link libgossip.a define GOSSIP_STATIC. */
+#if defined(_WIN32) && !defined(GOSSIP_STATIC)
+#define GOSSIP_API __declspec(dllimport)
+#elif defined(__GNUC__) && !defined(GOSSIP_STATIC)
+#define GOSSIP_API __attribute__((visibility("default")))
+#else
+#define GOSSIP_API
+#endif
+
+
+/// The status codes. Numbers never change and are never used again.
+typedef enum {
+    /// Done.
+    GOSSIP_OK = 0,
+    /// An argument has no meaning here; the message says which and why.
+    GOSSIP_ERR_INVALID_ARG = -1,
+    /// A pointer that must not be NULL is.
+    GOSSIP_ERR_NULL_ARG = -2,
+    /// A text is not UTF-8.
+    GOSSIP_ERR_INVALID_UTF8 = -3,
+    /// Not possible now: not started yet, or the pool has left.
+    GOSSIP_ERR_INVALID_STATE = -4,
+    /// The node, pool, listener or packet receiver has been shut down.
+    GOSSIP_ERR_CLOSED = -5,
+    /// Nothing there, or no room, and the call was told not to wait.
+    GOSSIP_ERR_AGAIN = -6,
+    /// The time given ran out.
+    GOSSIP_ERR_TIMEOUT = -7,
+    /// The buffer is too small; `len` says what is needed.
+    GOSSIP_ERR_BUFFER_TOO_SMALL = -8,
+    /// The bytes do not fit where they must; the message names the limit.
+    GOSSIP_ERR_TOO_LARGE = -9,
+    /// There is no such thing.
+    GOSSIP_ERR_NOT_FOUND = -10,
+    /// There is one already.
+    GOSSIP_ERR_EXISTS = -11,
+    /// The listener id lies in 0xFE00..0xFEFF, which belongs to pools.
+    GOSSIP_ERR_RESERVED = -12,
+    /// In use: the primary key can't be removed.
+    GOSSIP_ERR_IN_USE = -13,
+    /// Called from a callback that the call would wait for; nothing has happened.
+    GOSSIP_ERR_DEADLOCK = -14,
+    /// Refused by a delegate or by the list of allowed networks.
+    GOSSIP_ERR_REJECTED = -15,
+    /// Not on this system or in this build.
+    GOSSIP_ERR_UNSUPPORTED = -16,
+    /// The program was compiled for a library that this one is not.
+    GOSSIP_ERR_ABI_MISMATCH = -17,
+    /// No memory.
+    GOSSIP_ERR_OUT_OF_MEMORY = -18,
+    /// A limit of the system was hit: descriptors, threads.
+    GOSSIP_ERR_RESOURCE_LIMIT = -19,
+    /// The system refused; `gossip_error_os_errno` says how.
+    GOSSIP_ERR_IO = -20,
+    /// Someone has the port.
+    GOSSIP_ERR_ADDR_IN_USE = -21,
+    /// No such address, or none of this host.
+    GOSSIP_ERR_ADDR_INVALID = -22,
+    /// A host name has no address.
+    GOSSIP_ERR_RESOLVE = -23,
+    /// A connection was refused or broke.
+    GOSSIP_ERR_CONNECT = -24,
+    /// No answer to a ping.
+    GOSSIP_ERR_NO_RESPONSE = -25,
+    /// No seed could be reached; the message has the reason for each.
+    GOSSIP_ERR_JOIN_FAILED = -26,
+    /// A peer said something that the protocol does not allow.
+    GOSSIP_ERR_PROTOCOL = -27,
+    /// A message could not be decrypted or authenticated.
+    GOSSIP_ERR_CRYPTO = -28,
+    /// A peer has another label.
+    GOSSIP_ERR_LABEL_MISMATCH = -29,
+    /// A configuration value cannot work; `gossip_error_field` names it.
+    GOSSIP_ERR_CONFIG = -30,
+    /// A leave or shutdown overtook the call.
+    GOSSIP_ERR_CANCELLED = -31,
+    /// The handle was made before a fork, and this is the child.
+    GOSSIP_ERR_FORKED = -32,
+    /// The node can't go on.
+    GOSSIP_ERR_FATAL = -33,
+    /// A defect of the library: it panicked in this call. Please report it.
+    GOSSIP_ERR_PANIC = -34,
+    /// A defect of the library. Please report it.
+    GOSSIP_ERR_INTERNAL = -35,
+} gossip_status_code_t;
+
+/// The binary interface that this header describes. It is raised when programs must be
+/// compiled again; functions and status codes that are added do not raise it.
+typedef enum {
+    /// The number for `gossip_abi_check`.
+    GOSSIP_ABI_VERSION = 1,
+} gossip_abi_t;
+
+/// Sizes that programs need for their arrays.
+typedef enum {
+    /// Room for the text of every address, its NUL included.
+    GOSSIP_ADDR_TEXT_SIZE = 64,
+    /// Bytes of metadata that a node may announce.
+    GOSSIP_META_MAX = 512,
+} gossip_size_t;
+
+/// What kind of value a key takes, as told by `gossip_config_key_at`.
+typedef enum {
+    /// `true` or `false`.
+    GOSSIP_KEY_FLAG = 0,
+    /// A whole number.
+    GOSSIP_KEY_COUNT = 1,
+    /// A whole number of milliseconds; the name ends in `_ms`.
+    GOSSIP_KEY_DURATION = 2,
+    /// Text as it stands.
+    GOSSIP_KEY_TEXT = 3,
+    /// Several values separated by commas.
+    GOSSIP_KEY_LIST = 4,
+} gossip_key_kind_t;
+
+/// memberlist's presets.
+typedef enum {
+    /// The same as LAN.
+    GOSSIP_PRESET_DEFAULT = 0,
+    /// A local network.
+    GOSSIP_PRESET_LAN = 1,
+    /// Wide-area networks: slower, more patient.
+    GOSSIP_PRESET_WAN = 2,
+    /// One machine: fast.
+    GOSSIP_PRESET_LOCAL = 3,
+} gossip_preset_t;
+
+/// The states of a member, as in memberlist.
+typedef enum {
+    /// Answers its pings, as far as is known.
+    GOSSIP_STATE_ALIVE = 0,
+    /// Did not answer someone's pings; dead unless it refutes in time.
+    GOSSIP_STATE_SUSPECT = 1,
+    /// Gone without a word.
+    GOSSIP_STATE_DEAD = 2,
+    /// Said goodbye.
+    GOSSIP_STATE_LEFT = 3,
+} gossip_state_t;
+
+/// What `local_state` returns.
+typedef enum {
+    /// The callback failed.
+    GOSSIP_CB_FAILED = 0,
+    /// The buffer holds the answer, which may be empty.
+    GOSSIP_CB_DONE = 1,
+} gossip_cb_t;
+
+/// What the other questions return; 0 is a callback that failed.
+typedef enum {
+    /// Yes.
+    GOSSIP_VERDICT_ACCEPT = 1,
+    /// No.
+    GOSSIP_VERDICT_REJECT = 2,
+} gossip_verdict_t;
+
+/// How a descriptor is handed over.
+typedef enum {
+    /// Blocking, as after `accept(2)`.
+    GOSSIP_FD_BLOCKING = 0,
+    /// Non-blocking, for event loops.
+    GOSSIP_FD_NONBLOCK = 1,
+} gossip_fd_flag_t;
+
+/// Ids of `gossip_dial` that are none.
+typedef enum {
+    /// Write no id: for the native listener, and for every other server.
+    GOSSIP_DIAL_NATIVE = -1,
+} gossip_dial_t;
+
+/// Where a callback writes its answer, until it returns.
+typedef struct gossip_buffer_t gossip_buffer_t;
+
+/// What can be chosen about a node: name, address, port, limits. A new one holds the
+/// defaults; keys are set by name. It belongs to one thread at a time and is copied by
+/// `gossip_new`.
+typedef struct gossip_config_t gossip_config_t;
+
+/// Why a call failed: the status, a sentence for people, and what else is known. Made
+/// by functions with an `err` parameter; free it with `gossip_error_free`. It never
+/// changes, so its texts live as long as it does.
+typedef struct gossip_error_t gossip_error_t;
+
+/// Receives the connections of one listener id, or all that belong to nobody else.
+typedef struct gossip_listener_t gossip_listener_t;
+
+/// One member: in a snapshot until that is freed, in a callback until that returns.
+typedef struct gossip_member_t gossip_member_t;
+
+/// The members of a pool at one moment. It never changes, so many threads may read it,
+/// and everything it hands out lives until it is freed.
+typedef struct gossip_members_t gossip_members_t;
+
+/// More about a message, until its callback returns.
+typedef struct gossip_message_t gossip_message_t;
+
+/// Receives the datagrams that are no gossip, and sends from the shared port.
+typedef struct gossip_packets_t gossip_packets_t;
+
+/// What can be chosen about a pool. A new one holds a preset; keys are set by name. It
+/// belongs to one thread at a time and is copied by `gossip_register_pool`.
+typedef struct gossip_pool_config_t gossip_pool_config_t;
+
+/// A pool of a node. Several handles can stand for the same pool; freeing one does not
+/// end the pool, `gossip_pool_shutdown` or the node's end does.
+typedef struct gossip_pool_t gossip_pool_t;
+
+/// Counters at one moment, each with a name. It never changes.
+typedef struct gossip_stats_t gossip_stats_t;
+
+/// A node: one TCP and UDP port, up to 256 pools that gossip on it, and the program's
+/// own listeners beside them. `gossip_new` binds, `gossip_start` serves,
+/// `gossip_shutdown` ends, `gossip_free` frees.
+typedef struct gossip_t gossip_t;
+
+/// How a call went: 0 is success, everything else one of `gossip_status_code_t`. Treat a
+/// code you do not know as a failure: later versions may add some.
+typedef int32_t gossip_status_t;
+
+/// An IP address and a port. This layout is frozen: 32 bytes, no more fields ever.
+typedef struct {
+    /// 4 or 6, as in IPv4 and IPv6.
+    uint16_t family;
+    /// The port, in the byte order of this machine.
+    uint16_t port;
+    /// The interface of a link-local IPv6 address; otherwise 0.
+    uint32_t scope_id;
+    /// The address, most significant byte first; IPv4 takes the first four.
+    uint8_t ip[16];
+    /// Zero.
+    uint8_t reserved[8];
+} gossip_addr_t;
+
+/// The callbacks of a pool, given to `gossip_register_pool`, which copies the struct.
+/// Every pointer may be NULL; the first two fields are needed. Later versions append
+/// fields and nothing else, so `struct_size` tells the library which you know.
+///
+/// Callbacks run on threads of the library, with no lock held, and may call every
+/// function of this library; only a shutdown that would wait for its own callback is
+/// refused, with DEADLOCK. A slow callback delays the pool's later callbacks and nothing
+/// else. What a callback receives is borrowed until it returns. Callbacks must not unwind:
+/// in C++ catch everything.
+///
+/// `notify_*` and `merge_remote_state` run one at a time, in the order in which things
+/// happened. The four questions run on another thread and have `query_timeout_ms` to
+/// answer. 0 is "the callback failed", so that the zero which many languages return when
+/// a callback throws is never a yes.
+typedef struct {
+    /// `sizeof(gossip_delegate_t)`.
+    size_t struct_size;
+    /// The first argument of every callback; the library does not look at it.
+    void *user_data;
+    /// Called exactly once, after the last callback has returned, never concurrently with
+    /// one, also when the registering call fails.
+    void (*destroy)(void *user_data);
+    /// A node joined or came back; also this node itself at the start.
+    void (*notify_join)(void *user_data, const gossip_member_t *member);
+    /// A node is gone; its state says whether it died or left.
+    void (*notify_leave)(void *user_data, const gossip_member_t *member);
+    /// A node changed its metadata.
+    void (*notify_update)(void *user_data, const gossip_member_t *member);
+    /// The node `other` claims the name of `existing`, and was refused.
+    void (*notify_conflict)(void *user_data,
+                            const gossip_member_t *existing,
+                            const gossip_member_t *other);
+    /// A message arrived: a broadcast or one for this node. `message` knows more about it.
+    void (*notify_msg)(void *user_data,
+                       const uint8_t *data,
+                       size_t len,
+                       const gossip_message_t *message);
+    /// Another node's published state arrived; `join` is 1 if in a join.
+    void (*merge_remote_state)(void *user_data, const uint8_t *data, size_t len, int32_t join);
+    /// A probe of `member` was answered directly, with its ack payload.
+    void (*notify_ping_complete)(void *user_data,
+                                 const gossip_member_t *member,
+                                 int64_t rtt_ns,
+                                 const uint8_t *payload,
+                                 size_t len);
+    /// Appends the state for a push/pull to `out` and returns `GOSSIP_CB_DONE`. Anything
+    /// else, or too late: the state of `gossip_pool_set_local_state` is taken.
+    int32_t (*local_state)(void *user_data, int32_t join, gossip_buffer_t *out);
+    /// Whether the state received in a join with these nodes may be merged: a
+    /// `GOSSIP_VERDICT_*`, with a text in `reason` for the log. Anything else, or too late: no.
+    int32_t (*notify_merge)(void *user_data,
+                            const gossip_members_t *members,
+                            gossip_buffer_t *reason);
+    /// Whether a node may be a member, asked for each new or changed one: a
+    /// `GOSSIP_VERDICT_*`, with a text in `reason` for the log. Anything else, or too late: no.
+    int32_t (*notify_alive)(void *user_data, const gossip_member_t *member, gossip_buffer_t *reason);
+    /// Whether a silent node may be pinged over TCP: a `GOSSIP_VERDICT_*`. Anything else,
+    /// or too late: yes.
+    int32_t (*allow_tcp_ping)(void *user_data, const char *name, size_t len);
+} gossip_delegate_t;
+
+/// A descriptor of the operating system.
+typedef int gossip_fd_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/// The name of a code as it stands in this header, such as `GOSSIP_ERR_TIMEOUT`; for an
+/// unknown one `GOSSIP_ERR_UNKNOWN`.
+///
+/// Memory: the text is static. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_status_name(gossip_status_t status);
+
+/// A code in a few English words. The error object of a call says more.
+///
+/// Memory: the text is static. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_status_message(gossip_status_t status);
+
+/// 1 if the same call may succeed later, such as after a timeout; 0 otherwise.
+///
+/// Memory: none. Threads: any. Blocks: no.
+GOSSIP_API int32_t gossip_status_is_retriable(gossip_status_t status);
+
+/// How many codes this library knows, for generators of bindings.
+///
+/// Memory: none. Threads: any. Blocks: no.
+GOSSIP_API size_t gossip_status_count(void);
+
+/// The code at `index`, 0 to `gossip_status_count()` - 1.
+///
+/// Memory: `status` is written on success. Threads: any. Blocks: no.
+/// Status: NOT_FOUND behind the last.
+GOSSIP_API gossip_status_t gossip_status_at(size_t index, gossip_status_t *status);
+
+/// The status that the failed call returned; OK for NULL.
+///
+/// Memory: borrows `error`. Threads: any. Blocks: no.
+/// Status: that of the call.
+GOSSIP_API gossip_status_t gossip_error_code(const gossip_error_t *error);
+
+/// What went wrong, in a sentence with value and limit, UTF-8; empty for NULL.
+///
+/// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_error_message(const gossip_error_t *error);
+
+/// The `errno` of the system call behind the failure; 0 if there was none.
+///
+/// Memory: borrows `error`. Threads: any. Blocks: no.
+GOSSIP_API int32_t gossip_error_os_errno(const gossip_error_t *error);
+
+/// The configuration key or argument at fault; empty if there is none.
+///
+/// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_error_field(const gossip_error_t *error);
+
+/// Frees an error; NULL is fine.
+///
+/// Memory: ends `error` and its texts. Threads: any. Blocks: no.
+GOSSIP_API void gossip_error_free(gossip_error_t *error);
+
+/// The version of the library that was loaded, such as `0.1.0`.
+///
+/// Memory: the text is static. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_version_string(void);
+
+/// The same as a number: major * 1000000 + minor * 1000 + patch.
+///
+/// Memory: none. Threads: any. Blocks: no.
+GOSSIP_API uint32_t gossip_version_number(void);
+
+/// The binary interface of the library that was loaded.
+///
+/// Memory: none. Threads: any. Blocks: no.
+GOSSIP_API uint32_t gossip_abi_version(void);
+
+/// Whether a program compiled with this header can use the library that was loaded:
+/// call it with `GOSSIP_ABI_VERSION`.
+///
+/// Memory: none. Threads: any. Blocks: no.
+/// Status: ABI_MISMATCH if not.
+GOSSIP_API gossip_status_t gossip_abi_check(uint32_t header_abi);
+
+/// Reads an address such as `192.0.2.1:7946` or `[2001:db8::1]:7946`. Host names are not
+/// looked up.
+///
+/// Memory: `addr` is written on success. Threads: any. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; ADDR_INVALID if the text is no address with a port.
+GOSSIP_API
+gossip_status_t gossip_addr_parse(const char *addr_text,
+                                  gossip_addr_t *addr,
+                                  gossip_error_t **err);
+
+/// Writes an address in the form that `gossip_addr_parse` reads. `GOSSIP_ADDR_TEXT_SIZE`
+/// bytes are enough for every one.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: any. Blocks: no.
+/// Status: NULL_ARG, BUFFER_TOO_SMALL; INVALID_ARG if the family is neither 4 nor 6.
+GOSSIP_API
+gossip_status_t gossip_addr_format(const gossip_addr_t *addr,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *len);
+
+/// Makes a configuration with the defaults.
+///
+/// Memory: `config` is yours: gossip_config_free. Threads: any. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API gossip_status_t gossip_config_new(gossip_config_t **config);
+
+/// Sets a key from text: `gossip_config_set(config, "bind_port", "7946", &err)`. The keys
+/// stand in the manual and in `gossip_config_key_at`. On failure nothing has changed.
+///
+/// Memory: copies both texts. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; CONFIG for an unknown key or an impossible value.
+GOSSIP_API
+gossip_status_t gossip_config_set(gossip_config_t *config,
+                                  const char *key,
+                                  const char *value,
+                                  gossip_error_t **err);
+
+/// Reads a key as text, in the form that `gossip_config_set` takes.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8, BUFFER_TOO_SMALL; CONFIG for an unknown key.
+GOSSIP_API
+gossip_status_t gossip_config_get(const gossip_config_t *config,
+                                  const char *key,
+                                  char *buf,
+                                  size_t cap,
+                                  size_t *len);
+
+/// Frees a configuration; NULL is fine. Nodes made from it keep their copy.
+///
+/// Memory: ends `config`. Threads: one at a time. Blocks: no.
+GOSSIP_API void gossip_config_free(gossip_config_t *config);
+
+/// How many keys a node's configuration has.
+///
+/// Memory: none. Threads: any. Blocks: no.
+GOSSIP_API size_t gossip_config_key_count(void);
+
+/// The key at `index`: its name, its kind (`gossip_key_kind_t`), its range and its
+/// meaning in words. Each out-parameter may be NULL.
+///
+/// Memory: the texts are static. Threads: any. Blocks: no.
+/// Status: NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_config_key_at(size_t index,
+                                     const char **name,
+                                     int32_t *kind,
+                                     const char **range,
+                                     const char **about);
+
+/// Makes a pool's configuration from its `id`, 0 to 255, and a `preset` of
+/// `gossip_preset_t`.
+///
+/// Memory: `config` is yours: gossip_pool_config_free. Threads: any. Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG for an id or preset that does not exist.
+GOSSIP_API
+gossip_status_t gossip_pool_config_new(int32_t id,
+                                       int32_t preset,
+                                       gossip_pool_config_t **config,
+                                       gossip_error_t **err);
+
+/// Sets a key from text: `gossip_pool_config_set(config, "probe_interval_ms", "500",
+/// &err)`. The keys stand in the manual and in `gossip_pool_config_key_at`. On failure
+/// nothing has changed.
+///
+/// Memory: copies both texts. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; CONFIG for an unknown key or an impossible value.
+GOSSIP_API
+gossip_status_t gossip_pool_config_set(gossip_pool_config_t *config,
+                                       const char *key,
+                                       const char *value,
+                                       gossip_error_t **err);
+
+/// Reads a key as text, in the form that `gossip_pool_config_set` takes. Encryption keys
+/// have no text form.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8, BUFFER_TOO_SMALL; CONFIG for an unknown key.
+GOSSIP_API
+gossip_status_t gossip_pool_config_get(const gossip_pool_config_t *config,
+                                       const char *key,
+                                       char *buf,
+                                       size_t cap,
+                                       size_t *len);
+
+/// Adds an AES key of 16, 24 or 32 bytes. The first one encrypts, all decrypt; without
+/// any the pool is not encrypted. On failure nothing has changed.
+///
+/// Memory: copies the key, and wipes the copy in the end. Threads: one at a time.
+/// Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG for other lengths.
+GOSSIP_API
+gossip_status_t gossip_pool_config_add_key(gossip_pool_config_t *config,
+                                           const void *key,
+                                           size_t len,
+                                           gossip_error_t **err);
+
+/// Sets the metadata that the node announces at its start, at most `GOSSIP_META_MAX`
+/// bytes. `(NULL, 0)` is none. The key `meta` does the same for text.
+///
+/// Memory: copies the bytes. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG; a length that cannot work is refused by gossip_register_pool.
+GOSSIP_API
+gossip_status_t gossip_pool_config_set_meta(gossip_pool_config_t *config,
+                                            const void *meta,
+                                            size_t len,
+                                            gossip_error_t **err);
+
+/// Frees a pool's configuration; NULL is fine. Pools made from it keep their copy.
+///
+/// Memory: ends `config`. Threads: one at a time. Blocks: no.
+GOSSIP_API void gossip_pool_config_free(gossip_pool_config_t *config);
+
+/// How many keys a pool's configuration has.
+///
+/// Memory: none. Threads: any. Blocks: no.
+GOSSIP_API size_t gossip_pool_config_key_count(void);
+
+/// The key at `index`: its name, its kind (`gossip_key_kind_t`), its range and its
+/// meaning in words. Each out-parameter may be NULL.
+///
+/// Memory: the texts are static. Threads: any. Blocks: no.
+/// Status: NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_pool_config_key_at(size_t index,
+                                          const char **name,
+                                          int32_t *kind,
+                                          const char **range,
+                                          const char **about);
+
+/// Checks the configuration and binds the port, TCP and UDP. Nothing is served before
+/// `gossip_start`. A NULL `config` means the defaults.
+///
+/// Memory: `node` is yours: gossip_free; copies `config`. Threads: any. Blocks: no.
+/// Status: NULL_ARG; CONFIG, with field, value and rule; ADDR_IN_USE, ADDR_INVALID,
+/// RESOURCE_LIMIT, IO if the port can't be had.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_new(const gossip_config_t *config,
+                           gossip_t **node,
+                           gossip_error_t **err);
+
+/// Serves the port and starts every registered pool: all or nothing. A second call does
+/// nothing.
+///
+/// Memory: borrows `node`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; RESOURCE_LIMIT, IO, REJECTED if it could not start.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_start(const gossip_t *node,
+                             gossip_error_t **err);
+
+/// Leaves every pool, so that the others see this node as left and not as dead. The
+/// pools stay usable: join again, or shut down.
+///
+/// Memory: borrows `node`. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, CLOSED, FORKED, INVALID_STATE before the start; AGAIN, TIMEOUT if the
+/// goodbye could not be sent as often as it should.
+GOSSIP_API
+gossip_status_t gossip_leave(const gossip_t *node,
+                             int32_t timeout_ms,
+                             gossip_error_t **err);
+
+/// Ends the node: wakes every blocked call with CLOSED, waits for running callbacks, runs
+/// the delegates' `destroy`, frees port, threads and descriptors. It does not leave: call
+/// `gossip_leave` first, or the others think that the node died. After OK nothing of the
+/// library runs any more. It may be called again, and after TIMEOUT should be.
+///
+/// Memory: `node` and all handles stay valid, and answer CLOSED. Threads: any; from a
+/// callback of this node it returns DEADLOCK and does nothing. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, FORKED, DEADLOCK; AGAIN, TIMEOUT if a callback still runs.
+GOSSIP_API
+gossip_status_t gossip_shutdown(const gossip_t *node,
+                                int32_t timeout_ms,
+                                gossip_error_t **err);
+
+/// Frees a node; NULL is fine. A node that has not been shut down is, without leaving.
+/// Handles of its pools, listeners and packet receiver may be freed before or after it.
+///
+/// Memory: ends `node`. Threads: any; from a callback of this node it returns at once and
+/// the work is done later. Blocks: while callbacks run.
+GOSSIP_API void gossip_free(gossip_t *node);
+
+/// 1 from a successful start to the shutdown, 0 otherwise and for NULL.
+///
+/// Memory: borrows `node`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_is_running(const gossip_t *node);
+
+/// The node's name, as configured or taken from the host.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_node_name(const gossip_t *node,
+                                 char *buf,
+                                 size_t cap,
+                                 size_t *len);
+
+/// The first bound address, with the real port where 0 was asked for.
+///
+/// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_local_addr(const gossip_t *node, gossip_addr_t *addr);
+
+/// The address that this node tells others.
+///
+/// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_advertise_addr(const gossip_t *node, gossip_addr_t *addr);
+
+/// Adds a pool; on a running node it starts at once. `delegate` may be NULL; if not, its
+/// `destroy` is called exactly once, also when this call fails.
+///
+/// Memory: `pool`, which may be NULL, is yours: gossip_pool_free; copies `config` and
+/// `delegate`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; CONFIG, with field, value and rule; EXISTS for an id,
+/// label or bare pool that is taken; INVALID_ARG, ABI_MISMATCH for a delegate's
+/// `struct_size`; REJECTED if a rule of the pool forbids this node itself.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_register_pool(const gossip_t *node,
+                                     const gossip_pool_config_t *config,
+                                     const gossip_delegate_t *delegate,
+                                     gossip_pool_t **pool,
+                                     gossip_error_t **err);
+
+/// The pool with this id.
+///
+/// Memory: `pool` is yours, a handle of its own: gossip_pool_free. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG, FORKED, NOT_FOUND; INVALID_ARG for an id outside 0 to 255.
+GOSSIP_API gossip_status_t gossip_get_pool(const gossip_t *node, int32_t id, gossip_pool_t **pool);
+
+/// The ids of all pools, ascending; there are at most 256. `count` receives how many
+/// there are, also if the array is too small, which then stays as it was.
+///
+/// Memory: `ids` has room for `cap` numbers and may be NULL with `cap` 0. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_list_pools(const gossip_t *node,
+                                  int32_t *ids,
+                                  size_t cap,
+                                  size_t *count);
+
+/// The pool's id.
+///
+/// Memory: `id` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_pool_id(const gossip_pool_t *pool, int32_t *id);
+
+/// Joins the pool of the `count` seeds by exchanging state with each: `host`, `host:port`
+/// or `name/host:port`; without a port this node's own is taken. One that answers is
+/// enough. `joined`, which may be NULL, receives how many addresses did.
+///
+/// Memory: borrows the texts for the call. Threads: any, callbacks too. Blocks: up to
+/// `timeout_ms`.
+/// Status: NULL_ARG, INVALID_UTF8, INVALID_STATE before the start, CLOSED, FORKED,
+/// CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed answered, with each one's reason.
+GOSSIP_API
+gossip_status_t gossip_pool_join(const gossip_pool_t *pool,
+                                 const char *const *seeds,
+                                 size_t count,
+                                 int32_t timeout_ms,
+                                 size_t *joined,
+                                 gossip_error_t **err);
+
+/// Leaves the pool, so that the others see this node as left and not as dead. Join again
+/// to come back.
+///
+/// Memory: borrows `pool`. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; AGAIN, TIMEOUT if the
+/// goodbye could not be sent as often as it should.
+GOSSIP_API
+gossip_status_t gossip_pool_leave(const gossip_pool_t *pool,
+                                  int32_t timeout_ms,
+                                  gossip_error_t **err);
+
+/// The members, alive or suspect, this node included, sorted by name. A snapshot: it
+/// never changes. Works in every state of the node.
+///
+/// Memory: `members` is yours: gossip_members_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_members(const gossip_pool_t *pool,
+                                    gossip_members_t **members);
+
+/// How many members there are, alive or suspect, this node included.
+///
+/// Memory: `count` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_pool_num_members(const gossip_pool_t *pool, size_t *count);
+
+/// This node as a member of the pool: a snapshot of one.
+///
+/// Memory: `members` is yours: gossip_members_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_local_node(const gossip_pool_t *pool,
+                                       gossip_members_t **members);
+
+/// How much this node doubts itself; 0 is healthy.
+///
+/// Memory: `score` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_pool_health_score(const gossip_pool_t *pool, int32_t *score);
+
+/// Announces new metadata, at most `GOSSIP_META_MAX` bytes, and waits until it has been
+/// gossiped. After a timeout it stays announced.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED; AGAIN,
+/// TIMEOUT.
+GOSSIP_API
+gossip_status_t gossip_pool_update_node(const gossip_pool_t *pool,
+                                        const void *meta,
+                                        size_t len,
+                                        int32_t timeout_ms,
+                                        gossip_error_t **err);
+
+/// Sends a message to every member, by gossip. At most `gossip_pool_max_broadcast_size`
+/// bytes fit. `timeout_ms` is how long to wait for room in the queue, not for delivery.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start or after a leave, CLOSED,
+/// FORKED; AGAIN, TIMEOUT if the queue is full.
+GOSSIP_API
+gossip_status_t gossip_pool_broadcast(const gossip_pool_t *pool,
+                                      const void *data,
+                                      size_t len,
+                                      int32_t timeout_ms,
+                                      gossip_error_t **err);
+
+/// How many bytes a broadcast may have.
+///
+/// Memory: `size` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_pool_max_broadcast_size(const gossip_pool_t *pool, size_t *size);
+
+/// Sends a message to one member in a datagram, which may be lost.
+///
+/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_send_best_effort(const gossip_pool_t *pool,
+                                             const gossip_member_t *to,
+                                             const void *data,
+                                             size_t len,
+                                             gossip_error_t **err);
+
+/// The same to an address, of which no member need be known.
+///
+/// Memory: copies the bytes and `to`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_send_to_address(const gossip_pool_t *pool,
+                                            const gossip_addr_t *to,
+                                            const void *data,
+                                            size_t len,
+                                            gossip_error_t **err);
+
+/// Sends a message to one member over TCP. OK means that it was written, not that the
+/// program at the other end has seen it.
+///
+/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
+/// `timeout_ms`.
+/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED;
+/// CONNECT; AGAIN, TIMEOUT.
+GOSSIP_API
+gossip_status_t gossip_pool_send_reliable(const gossip_pool_t *pool,
+                                          const gossip_member_t *to,
+                                          const void *data,
+                                          size_t len,
+                                          int32_t timeout_ms,
+                                          gossip_error_t **err);
+
+/// Pings a member and measures the round trip. `rtt_ns` may be NULL.
+///
+/// Memory: borrows `to`; `rtt_ns` is written on success. Threads: any, callbacks too.
+/// Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; NO_RESPONSE; AGAIN,
+/// TIMEOUT.
+GOSSIP_API
+gossip_status_t gossip_pool_ping(const gossip_pool_t *pool,
+                                 const gossip_member_t *to,
+                                 int32_t timeout_ms,
+                                 int64_t *rtt_ns,
+                                 gossip_error_t **err);
+
+/// Publishes the state that others receive in push/pulls, until the next call. The
+/// delegate's `local_state` has precedence where it is set.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, TOO_LARGE, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_set_local_state(const gossip_pool_t *pool,
+                                            const void *data,
+                                            size_t len,
+                                            gossip_error_t **err);
+
+/// Publishes the bytes that ride on every ack, until the next call; others receive them
+/// in `notify_ping_complete`.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, TOO_LARGE, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_set_ack_payload(const gossip_pool_t *pool,
+                                            const void *data,
+                                            size_t len,
+                                            gossip_error_t **err);
+
+/// Ends this pool alone, without leaving: its id is free again, its callbacks have ended,
+/// its delegate's `destroy` has run.
+///
+/// Memory: `pool` stays valid, and answers CLOSED. Threads: any; from a callback of this
+/// pool it returns DEADLOCK and does nothing. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, FORKED, DEADLOCK; AGAIN, TIMEOUT if a callback still runs.
+GOSSIP_API
+gossip_status_t gossip_pool_shutdown(const gossip_pool_t *pool,
+                                     int32_t timeout_ms,
+                                     gossip_error_t **err);
+
+/// Frees a handle; NULL is fine. The pool lives on with its node.
+///
+/// Memory: ends `pool`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_pool_free(gossip_pool_t *pool);
+
+/// Adds a key of 16, 24 or 32 bytes to the pool's keyring, for decryption. To rotate: add
+/// the new key everywhere, then use it everywhere, then remove the old one everywhere.
+///
+/// Memory: copies the key. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; INVALID_ARG for other lengths and for a pool that was
+/// registered without keys.
+GOSSIP_API
+gossip_status_t gossip_pool_keyring_add(const gossip_pool_t *pool,
+                                        const void *key,
+                                        size_t len,
+                                        gossip_error_t **err);
+
+/// Makes a key of the keyring the primary one, which encrypts.
+///
+/// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
+GOSSIP_API
+gossip_status_t gossip_pool_keyring_use(const gossip_pool_t *pool,
+                                        const void *key,
+                                        size_t len,
+                                        gossip_error_t **err);
+
+/// Removes a key from the keyring.
+///
+/// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
+GOSSIP_API
+gossip_status_t gossip_pool_keyring_remove(const gossip_pool_t *pool,
+                                           const void *key,
+                                           size_t len,
+                                           gossip_error_t **err);
+
+/// How many members the snapshot has; 0 for NULL.
+///
+/// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_members_len(const gossip_members_t *members);
+
+/// Raised with every change of the pool: two snapshots of one pool with the same version are equal.
+/// 0 for NULL and for snapshots of one.
+///
+/// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API uint64_t gossip_members_version(const gossip_members_t *members);
+
+/// The member at `index`, in the order of names; NULL behind the last.
+///
+/// Memory: the member lives as long as `members`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const gossip_member_t *gossip_members_get(const gossip_members_t *members, size_t index);
+
+/// The member of that name, `len` bytes; NULL if there is none.
+///
+/// Memory: the member lives as long as `members`; borrows `name` for the call. Threads:
+/// any, callbacks too. Blocks: no.
+GOSSIP_API
+const gossip_member_t *gossip_members_find(const gossip_members_t *members,
+                                           const char *name,
+                                           size_t len);
+
+/// Frees a snapshot; NULL is fine.
+///
+/// Memory: ends `members` and everything it handed out. Threads: any, callbacks too.
+/// Blocks: no.
+GOSSIP_API void gossip_members_free(gossip_members_t *members);
+
+/// Keeps a member beyond its callback or snapshot: makes a snapshot of one.
+///
+/// Memory: `members` is yours: gossip_members_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API
+gossip_status_t gossip_member_clone(const gossip_member_t *member,
+                                    gossip_members_t **members);
+
+/// The member's name. Names come from the network: any bytes, most often UTF-8; a NUL
+/// follows the last. `len` may be NULL. Empty for a NULL member.
+///
+/// Memory: lives as long as `member`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_member_name(const gossip_member_t *member, size_t *len);
+
+/// The member's metadata, any bytes; a NUL follows the last. `len` may be NULL. Empty for
+/// a NULL member.
+///
+/// Memory: lives as long as `member`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const uint8_t *gossip_member_meta(const gossip_member_t *member, size_t *len);
+
+/// The member's address as text, such as `192.0.2.1:7946`. Empty for NULL.
+///
+/// Memory: lives as long as `member`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_member_addr_text(const gossip_member_t *member);
+
+/// The member's address: its gossip port, and that of its listeners.
+///
+/// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API gossip_status_t gossip_member_addr(const gossip_member_t *member, gossip_addr_t *addr);
+
+/// The member's state, of `gossip_state_t`; -1 for NULL.
+///
+/// Memory: borrows `member`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_member_state(const gossip_member_t *member);
+
+/// The incarnation to which state and metadata belong; 0 for NULL.
+///
+/// Memory: borrows `member`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API uint32_t gossip_member_incarnation(const gossip_member_t *member);
+
+/// What the member understands and speaks, six numbers: memberlist's protocol lowest,
+/// highest, spoken; the application's protocol lowest, highest, spoken.
+///
+/// Memory: `versions` has room for 6 bytes, written on success. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API
+gossip_status_t gossip_member_versions(const gossip_member_t *member,
+                                       uint8_t (*versions)[6]);
+
+/// The name of a state: `alive`, `suspect`, `dead`, `left`; `unknown` for other numbers.
+///
+/// Memory: the text is static. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_state_name(int32_t state);
+
+/// Zeroes a delegate of `size` bytes and sets its `struct_size`: for callers that can't
+/// write an initialiser. `size` is `sizeof(gossip_delegate_t)`.
+///
+/// Memory: writes `size` bytes to `delegate`. Threads: any. Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG for a size that no version has.
+GOSSIP_API gossip_status_t gossip_delegate_init(gossip_delegate_t *delegate, size_t size);
+
+/// The address that a message came from: for a datagram the sender's gossip port, for a
+/// reliable one another port of its host. A relayed broadcast comes from who passed it on.
+///
+/// Memory: `addr` is written on success. Threads: that of the callback. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API
+gossip_status_t gossip_message_from(const gossip_message_t *message,
+                                    gossip_addr_t *addr);
+
+/// 1 if a message came over TCP, 0 if in a datagram.
+///
+/// Memory: borrows `message`. Threads: that of the callback. Blocks: no.
+GOSSIP_API int32_t gossip_message_is_reliable(const gossip_message_t *message);
+
+/// Appends to a callback's answer. On failure the buffer is as it was.
+///
+/// Memory: copies the bytes. Threads: that of the callback. Blocks: no.
+/// Status: NULL_ARG; TOO_LARGE above `gossip_buffer_limit`.
+GOSSIP_API
+gossip_status_t gossip_buffer_append(gossip_buffer_t *buffer,
+                                     const void *data,
+                                     size_t len);
+
+/// Empties a callback's answer.
+///
+/// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API gossip_status_t gossip_buffer_clear(gossip_buffer_t *buffer);
+
+/// How many bytes a callback's answer has; 0 for NULL.
+///
+/// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
+GOSSIP_API size_t gossip_buffer_len(const gossip_buffer_t *buffer);
+
+/// How many bytes a callback's answer may have; 0 for NULL.
+///
+/// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
+GOSSIP_API size_t gossip_buffer_limit(const gossip_buffer_t *buffer);
+
+/// Listens for connections that begin with the two bytes of `id`, which `gossip_dial`
+/// writes: 0 to 0xFFFF without 0xFE00..0xFEFF. Protocols that do not know the library
+/// must not begin with the same bytes: `GE` (HTTP) is 0x4745, a TLS hello 0x1603.
+///
+/// Memory: `listener` is yours: gossip_listener_free. Threads: any, callbacks too.
+/// Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; RESERVED; EXISTS if the id is taken.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_listen(const gossip_t *node,
+                              int32_t id,
+                              gossip_listener_t **listener,
+                              gossip_error_t **err);
+
+/// Listens for all connections that belong to no pool and no listener id, such as HTTP,
+/// and for those that stay silent for `sniff_timeout_ms`, so that protocols in which the
+/// server speaks first work. Their bytes are untouched.
+///
+/// Memory: `listener` is yours: gossip_listener_free. Threads: any, callbacks too.
+/// Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; EXISTS if there is one.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_listen_tcp(const gossip_t *node,
+                                  gossip_listener_t **listener,
+                                  gossip_error_t **err);
+
+/// Takes the next connection: a plain socket, close-on-exec, `TCP_NODELAY`, blocking
+/// unless `flags` says GOSSIP_FD_NONBLOCK. It is yours alone; close it with `close(2)`.
+/// Mind SIGPIPE: send with MSG_NOSIGNAL. `peer`, the other end's address, may be NULL.
+///
+/// Memory: `fd` is yours. Threads: any, callbacks too; several may accept at once. Blocks:
+/// up to `timeout_ms`.
+/// Status: NULL_ARG, INVALID_ARG for unknown flags, FORKED; AGAIN, TIMEOUT; CLOSED after
+/// gossip_listener_close, the pool's or the node's end, also for those who wait.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_listener_accept(const gossip_listener_t *listener,
+                                       int32_t timeout_ms,
+                                       uint32_t flags,
+                                       gossip_fd_t *fd,
+                                       gossip_addr_t *peer);
+
+/// What a listener counts: connections accepted, closed because nobody accepted them in
+/// time, and waiting now. Each may be NULL.
+///
+/// Memory: all are written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API
+gossip_status_t gossip_listener_stats(const gossip_listener_t *listener,
+                                      uint64_t *accepted,
+                                      uint64_t *dropped,
+                                      uint64_t *pending);
+
+/// Stops listening, wakes everyone blocked in accept with CLOSED, and closes the
+/// connections that wait. Its id is free again.
+///
+/// Memory: `listener` stays valid. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_listener_close(const gossip_listener_t *listener);
+
+/// Closes and frees a listener; NULL is fine. Threads that are blocked in accept wake
+/// with CLOSED; no other call may be under way.
+///
+/// Memory: ends `listener`; accepted descriptors stay yours. Threads: any, callbacks too.
+/// Blocks: no.
+GOSSIP_API void gossip_listener_free(gossip_listener_t *listener);
+
+/// Connects to `addr`, such as `host:7946` or `[2001:db8::1]:7946`, and writes the two
+/// bytes of the listener `id`, so that the peer's `gossip_listen(id)` gets the connection;
+/// with GOSSIP_DIAL_NATIVE it writes nothing. The socket is as `gossip_listener_accept`
+/// gives it. No node is needed.
+///
+/// Memory: `fd` is yours; borrows `addr` for the call. Threads: any, callbacks too. Blocks:
+/// up to `timeout_ms`.
+/// Status: NULL_ARG, INVALID_UTF8, INVALID_ARG for unknown flags or ids; RESERVED;
+/// ADDR_INVALID, RESOLVE, CONNECT, RESOURCE_LIMIT, IO; AGAIN, TIMEOUT.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_dial(const char *addr,
+                            int32_t id,
+                            int32_t timeout_ms,
+                            uint32_t flags,
+                            gossip_fd_t *fd,
+                            gossip_error_t **err);
+
+/// Receives all datagrams that no pool claims. There is one receiver for a node.
+///
+/// Memory: `packets` is yours: gossip_packets_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; EXISTS if there is one.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_packets(const gossip_t *node,
+                               gossip_packets_t **packets,
+                               gossip_error_t **err);
+
+/// Takes the next datagram: its bytes, its length, its sender. One that does not fit stays
+/// for the next call, `len` says how long it is; 65507 bytes fit every one. `from` may be
+/// NULL.
+///
+/// Memory: `buf` has room for `cap` bytes. Threads: any, callbacks too; several may receive
+/// at once. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL; AGAIN, TIMEOUT; CLOSED after
+/// gossip_packets_close or the node's end, also for those who wait.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_packets_recv(const gossip_packets_t *packets,
+                                    void *buf,
+                                    size_t cap,
+                                    size_t *len,
+                                    gossip_addr_t *from,
+                                    int32_t timeout_ms);
+
+/// Sends a datagram from the shared port. It must not look like gossip: the first byte is
+/// not 0xFE.
+///
+/// Memory: borrows the bytes and `to`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; AGAIN if the socket has no room, IO.
+GOSSIP_API
+gossip_status_t gossip_packets_send(const gossip_packets_t *packets,
+                                    const gossip_addr_t *to,
+                                    const void *data,
+                                    size_t len,
+                                    gossip_error_t **err);
+
+/// How many datagrams were dropped because nobody received them in time.
+///
+/// Memory: `dropped` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API
+gossip_status_t gossip_packets_dropped(const gossip_packets_t *packets,
+                                       uint64_t *dropped);
+
+/// Stops receiving and wakes everyone blocked in `gossip_packets_recv` with CLOSED.
+///
+/// Memory: `packets` stays valid. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_packets_close(const gossip_packets_t *packets);
+
+/// Closes and frees a receiver; NULL is fine. No call may be under way: close first, then
+/// join the threads that receive.
+///
+/// Memory: ends `packets`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_packets_free(gossip_packets_t *packets);
+
+/// The counters of the port: what came in, for whom, and what was dropped.
+///
+/// Memory: `stats` is yours: gossip_stats_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_stats(const gossip_t *node, gossip_stats_t **stats);
+
+/// The counters of a pool.
+///
+/// Memory: `stats` is yours: gossip_stats_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED.
+GOSSIP_API gossip_status_t gossip_pool_stats(const gossip_pool_t *pool, gossip_stats_t **stats);
+
+/// How many counters there are; 0 for NULL.
+///
+/// Memory: borrows `stats`. Threads: any. Blocks: no.
+GOSSIP_API size_t gossip_stats_len(const gossip_stats_t *stats);
+
+/// The counter at `index`: its name and its value. Each may be NULL.
+///
+/// Memory: `name` lives as long as `stats`. Threads: any. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_stats_at(const gossip_stats_t *stats,
+                                size_t index,
+                                const char **name,
+                                uint64_t *value);
+
+/// The counter of that name.
+///
+/// Memory: borrows `name`; `value` is written on success. Threads: any. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; NOT_FOUND if there is none.
+GOSSIP_API
+gossip_status_t gossip_stats_find(const gossip_stats_t *stats,
+                                  const char *name,
+                                  uint64_t *value);
+
+/// Frees counters; NULL is fine.
+///
+/// Memory: ends `stats` and the names. Threads: any. Blocks: no.
+GOSSIP_API void gossip_stats_free(gossip_stats_t *stats);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* GOSSIP_H */
