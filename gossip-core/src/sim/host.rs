@@ -313,7 +313,7 @@ impl Host {
 
     fn transmit(&mut self, fabric: &mut Fabric) {
         let Some(machine) = &mut self.machine else { return };
-        let limit = self.pool.config().udp_buffer_size + GO_SLACK + prefix(&self.pool).len();
+        let limit = self.pool.config().udp_buffer_size + prefix(&self.pool).len();
         let from = self.identity.addr.socket_addr();
         let mut bytes = fabric.buffer();
         while let Some(to) = machine.poll_transmit(fabric.now, &mut bytes) {
@@ -399,9 +399,6 @@ pub(super) fn prefix(pool: &CheckedPool) -> Vec<u8> {
     }
 }
 
-/// Go's budget leaves out the length field of the first message and the checksum
-/// (behaviour 9); staying below that is better, and allowed.
-const GO_SLACK: usize = 7;
 /// Go's limit of inbound push/pulls, and as many of our own.
 const EXCHANGES_MAX: usize = 256;
 /// What label, encryption and message types can add to a datagram of the application.
