@@ -80,16 +80,16 @@ fn helpers_that_say_nothing_make_an_accuser_doubt_itself() {
 #[test]
 fn a_suspect_learns_of_it_from_whoever_probes_it() {
     for_each_seed(3, |world| {
-        // Suspicions last 40 s, and nothing but probes tells of them after the first second.
+        // Suspicions last 60 s, and nothing but probes tells of them after the first second.
         let config =
-            PoolConfig { suspicion_mult: 40, push_pull_interval: Duration::ZERO, ..PoolConfig::lan(1) };
+            PoolConfig { suspicion_mult: 60, push_pull_interval: Duration::ZERO, ..PoolConfig::lan(1) };
         let nodes = cluster(world, 10, &config);
         let lost = world.isolate(nodes[5]);
-        world.run_until(6 * SECOND, |world| world.state(nodes[0], nodes[5]) == Some(State::Suspect));
+        world.run_until(20 * SECOND, |world| world.state(nodes[0], nodes[5]) == Some(State::Suspect));
         world.run_for(4 * SECOND);
 
         drop(lost);
-        world.run_for(45 * SECOND);
+        world.run_for(65 * SECOND);
 
         assert_eq!(world.false_alarms(), 0, "{}", world.report());
         assert!(world.agreed());
