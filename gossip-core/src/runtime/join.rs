@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
-use tokio::runtime::Handle;
 
 use crate::base::addr::Target;
 use crate::net::error::NetError;
@@ -13,6 +12,7 @@ use crate::net::resolve::resolve;
 use crate::pool::action::JoinReport;
 use crate::pool::exchange::ExchangeError;
 use crate::runtime::error::{Error, SeedError};
+use crate::runtime::shared::Shared;
 
 /// What a join reached.
 #[derive(Debug, Clone, Default)]
@@ -33,13 +33,19 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// Looks up all seeds at once; one that takes longer than `patience` has failed.
-    pub(crate) fn look_up(runtime: &Handle, seeds: &[&str], default_port: u16, patience: Duration) -> Self {
+    /// Looks up all seeds of a join in the pool `shared` at once; one that takes longer than
+    /// `patience` has failed. An error if the pool ends meanwhile.
+    pub(crate) fn look_up(shared: &Shared, seeds: &[&str], patience: Duration) -> Result<Self, Error> {
+        let (inputs, runtime) = (shared.inputs()?, shared.runtime()?);
+        let default_port = shared.identity.addr.port;
         let (found, finds) = unbounded();
         for (index, seed) in seeds.iter().enumerate() {
-            let (found, seed) = (found.clone(), (*seed).to_owned());
+            let (found, seed, inputs) = (found.clone(), (*seed).to_owned(), inputs.clone());
             runtime.spawn(async move {
-                let result = resolve(&seed, default_port, patience).await;
+                let result = tokio::select! {
+                    result = resolve(&seed, default_port, patience) => result,
+                    () = inputs.closed() => return,
+                };
                 let failed = |error: NetError| SeedError { seed, reason: error.to_string() };
                 let _ = found.send((index, result.map_err(failed)));
             });
@@ -47,10 +53,13 @@ impl Resolved {
         // The channel ends with the last of those tasks.
         drop(found);
         let mut finds: Vec<_> = finds.iter().collect();
+        if finds.len() < seeds.len() {
+            return Err(shared.closed());
+        }
         finds.sort_unstable_by_key(|(index, _)| *index);
         let mut resolved = Self::default();
         finds.into_iter().for_each(|(_, find)| resolved.add(find));
-        resolved
+        Ok(resolved)
     }
 
     fn add(&mut self, find: Result<Vec<Target>, SeedError>) {

@@ -50,10 +50,7 @@ impl Pool {
     pub fn join<S: AsRef<str>>(&self, seeds: &[S], timeout: Duration) -> Result<Joined, Error> {
         let deadline = self.0.clock.now() + timeout;
         let seeds: Vec<_> = seeds.iter().map(AsRef::as_ref).collect();
-        let resolved = {
-            let port = self.0.identity.addr.port;
-            Resolved::look_up(self.0.runtime()?, &seeds, port, timeout)
-        };
+        let resolved = Resolved::look_up(&self.0, &seeds, timeout)?;
         if resolved.targets.is_empty() {
             return resolved.outcome(JoinReport::default());
         }

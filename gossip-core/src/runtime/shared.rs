@@ -173,12 +173,16 @@ impl Shared {
 
     /// Sends something to the driver.
     pub(crate) fn send(&self, input: Input) -> Result<(), Error> {
+        self.inputs()?.send(input).map_err(|_| self.closed())
+    }
+
+    /// The way to the driver of a running pool; it is closed when the driver ends.
+    pub(crate) fn inputs(&self) -> Result<UnboundedSender<Input>, Error> {
         match &*self.life.lock() {
-            Life::Registered(_) => return Err(Error::NotStarted),
-            Life::Running => {}
-            Life::Ended => return Err(self.closed()),
+            Life::Registered(_) => Err(Error::NotStarted),
+            Life::Running => Ok(self.inputs.clone()),
+            Life::Ended => Err(self.closed()),
         }
-        self.inputs.send(input).map_err(|_| self.closed())
     }
 
     /// Keeps what is published before the start; false if this is something else.

@@ -161,7 +161,9 @@ fn events_can_be_pulled_instead_and_end_with_the_pool() {
     while !seen.iter().any(|event| matches!(event, Event::Message(message) if message.bytes == "hello")) {
         seen.extend(events.take(16, Some(PATIENCE)).unwrap());
     }
-    assert!(seen.iter().any(|event| matches!(event, Event::Joined(member) if member.name().as_bytes() == b"b")));
+    assert!(
+        seen.iter().any(|event| matches!(event, Event::Joined(member) if member.name().as_bytes() == b"b"))
+    );
     a.shutdown(PATIENCE).unwrap();
 
     while let Ok(_rest) = events.take(16, None) {}

@@ -14,10 +14,10 @@ use gossip_core::runtime::pool::Pool;
 use gossip_core::swim::node::{Member, Node};
 
 /// Long enough for anything on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The configuration of a node on the loopback interface, on a free port.
-pub fn loopback(name: &str) -> Config {
+pub(crate) fn loopback(name: &str) -> Config {
     Config {
         name: name.to_owned(),
         bind_addr: vec![[127, 0, 0, 1].into()],
@@ -27,12 +27,12 @@ pub fn loopback(name: &str) -> Config {
 }
 
 /// A node that is not started.
-pub fn node(name: &str) -> Gossip {
+pub(crate) fn node(name: &str) -> Gossip {
     Gossip::new(loopback(name)).unwrap()
 }
 
 /// A pool that gossips and probes many times a second, and yet is patient with a busy machine.
-pub fn quick(id: u8) -> PoolConfig {
+pub(crate) fn quick(id: u8) -> PoolConfig {
     PoolConfig {
         probe_interval: Duration::from_millis(400),
         probe_timeout: Duration::from_millis(200),
@@ -44,12 +44,12 @@ pub fn quick(id: u8) -> PoolConfig {
 }
 
 /// A started node with one quick pool, 1, and what that pool's delegate was told.
-pub fn started(name: &str) -> (Gossip, Pool, Arc<Recorder>) {
+pub(crate) fn started(name: &str) -> (Gossip, Pool, Arc<Recorder>) {
     started_with(name, quick(1))
 }
 
 /// The same with another configuration of the pool.
-pub fn started_with(name: &str, config: PoolConfig) -> (Gossip, Pool, Arc<Recorder>) {
+pub(crate) fn started_with(name: &str, config: PoolConfig) -> (Gossip, Pool, Arc<Recorder>) {
     let (gossip, recorder) = (node(name), Recorder::new());
     let pool = gossip.register_pool(config, Some(recorder.clone())).unwrap();
     gossip.start().unwrap();
@@ -57,7 +57,7 @@ pub fn started_with(name: &str, config: PoolConfig) -> (Gossip, Pool, Arc<Record
 }
 
 /// Joins `pool` to the node of `seed`, and waits until both know of each other.
-pub fn join(pool: &Pool, seed: &Gossip) {
+pub(crate) fn join(pool: &Pool, seed: &Gossip) {
     pool.join(&[seed.local_addr().to_string()], PATIENCE).unwrap();
     let other = seed.pool(pool.id()).unwrap();
     let own = pool.local_node().unwrap();
@@ -65,18 +65,18 @@ pub fn join(pool: &Pool, seed: &Gossip) {
 }
 
 /// The names in the member list of `pool`.
-pub fn names(pool: &Pool) -> Vec<String> {
+pub(crate) fn names(pool: &Pool) -> Vec<String> {
     pool.members().members().iter().map(|member| member.name().to_string()).collect()
 }
 
 /// The member `name` as `pool` sees it.
-pub fn member(pool: &Pool, name: &str) -> Member {
+pub(crate) fn member(pool: &Pool, name: &str) -> Member {
     pool.members().find(name.as_bytes()).unwrap().clone()
 }
 
 /// Waits until `condition` holds.
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     const STEP: Duration = Duration::from_millis(5);
     for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
         if condition() {
@@ -89,28 +89,28 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A delegate that writes down what it is told, one line each.
 #[derive(Debug, Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     lines: Mutex<Vec<String>>,
 }
 
 impl Recorder {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// Everything so far.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
     /// How often it was told this.
-    pub fn count(&self, line: &str) -> usize {
+    pub(crate) fn count(&self, line: &str) -> usize {
         self.lines.lock().unwrap().iter().filter(|told| *told == line).count()
     }
 
     /// Waits until it has been told this.
     #[track_caller]
-    pub fn expect(&self, line: &str) {
+    pub(crate) fn expect(&self, line: &str) {
         const STEP: Duration = Duration::from_millis(5);
         for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
             if self.count(line) > 0 {
@@ -162,10 +162,10 @@ impl Delegate for Recorder {
 }
 
 /// A delegate made of closures: what it does with a message, and its verdicts.
-pub struct Scripted<M, A> {
-    pub on_message: M,
-    pub on_alive: A,
-    pub asks: Asks,
+pub(crate) struct Scripted<M, A> {
+    pub(crate) on_message: M,
+    pub(crate) on_alive: A,
+    pub(crate) asks: Asks,
 }
 
 impl<M, A> Delegate for Scripted<M, A>
@@ -187,7 +187,7 @@ where
 }
 
 /// A delegate that does `on_message` with each message and has no other wishes.
-pub fn on_message<M>(on_message: M) -> Arc<dyn Delegate>
+pub(crate) fn on_message<M>(on_message: M) -> Arc<dyn Delegate>
 where
     M: Fn(&UserMessage) + Send + Sync + 'static,
 {
