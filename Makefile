@@ -51,7 +51,7 @@ test-interop:
 	$(CARGO) test --locked -p gossip-interop
 
 test-demo: demo
-	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) $(LINK)
+	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) -- $(LINK)
 
 # A campaign: make seeds SEEDS=100000
 SEEDS ?= 200
