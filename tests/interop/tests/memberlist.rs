@@ -1,7 +1,11 @@
 //! A node of ours among unmodified memberlist nodes, the same with each release.
 
+use std::net::{Ipv6Addr, SocketAddr};
+
 use gossip_core::{Event, PoolConfig, State};
-use gossip_interop::{Ours, Program, Release, bare, know, meet, memberlist_or_skip, own_address, talk};
+use gossip_interop::{
+    Ours, Program, Release, bare, eventually, know, meet, memberlist_or_skip, own_address, talk,
+};
 
 /// Each function below, once for each release.
 macro_rules! with_each_release {
@@ -35,6 +39,9 @@ with_each_release! {
     our_leave_is_seen_and_we_may_come_back
     a_go_node_that_is_killed_is_dead_until_it_comes_back
     our_crash_is_seen_until_we_come_back
+    the_largest_of_everything_arrives
+    nodes_meet_by_ipv6
+    a_name_is_given_to_one_only
 }
 
 fn go_joins_us_and_we_talk(go: &Program, _: Release) {
@@ -142,6 +149,61 @@ fn our_crash_is_seen_until_we_come_back(go: &Program, release: Release) {
     go.wait_meta("ours", "second life");
 }
 
+/// As much as one packet, one record, one push/pull may carry.
+fn the_largest_of_everything_arrives(go: &Program, _: Release) {
+    let ours = Ours::start("ours", PoolConfig { compression: false, ..bare() });
+    let go = go.peer("go").compress(false).start();
+    meet(&go, &ours);
+    let long = |letter: &str, len: usize| letter.repeat(len);
+
+    ours.set_meta(&long("m", 512));
+    go.wait_meta("ours", &long("m", 512));
+    go.set_meta(&long("n", 512));
+    ours.wait_meta("go", &long("n", 512));
+
+    let largest = ours.pool().max_broadcast_size();
+    ours.broadcast(&long("b", largest));
+    go.wait_message(&long("b", largest));
+
+    ours.set_state(&long("s", 500_000));
+    go.wait_state(&long("s", 500_000));
+    go.set_state(&long("t", 500_000));
+    ours.wait_state(&long("t", 500_000));
+
+    ours.send_reliable("go", &long("r", 5_000_000));
+    go.wait_message(&long("r", 5_000_000));
+    go.send_reliable("ours", &long("q", 5_000_000));
+    ours.wait_message(&long("q", 5_000_000));
+    assert_eq!(ours.all_refused(), []);
+}
+
+fn nodes_meet_by_ipv6(go: &Program, _: Release) {
+    let any: SocketAddr = (Ipv6Addr::LOCALHOST, 0).into();
+    let ours = Ours::start_at("ours", any, bare());
+    let go = go.peer("go").at(any).start();
+    assert!(ours.addr().is_ipv6() && go.addr().is_ipv6());
+
+    meet(&ours, &go);
+    talk(&go, &ours);
+}
+
+fn a_name_is_given_to_one_only(go: &Program, _: Release) {
+    let ours = Ours::start("ours", bare());
+    let go = go.peer("go").start();
+    let second = Ours::start("go", bare());
+    meet(&ours, &go);
+
+    // Whoever comes second finds his name taken, by us and by Go.
+    let _ = second.try_join(ours.addr());
+    ours.expect("conflict", |event| {
+        matches!(event, Event::Conflict { existing, other }
+            if existing.addr() == go.addr() && other.addr.socket_addr() == second.addr())
+    });
+    second.crash();
+
+    know(&ours, &go);
+}
+
 /// Clusters of three: one of us between two releases.
 fn three(one: Release, other: Release) {
     let (Some(one), Some(other)) = (memberlist_or_skip(one), memberlist_or_skip(other)) else { return };
@@ -181,4 +243,35 @@ fn we_stand_between_the_oldest_release_and_the_newest() {
 #[test]
 fn we_stand_between_the_releases_in_the_middle() {
     three(Release::V0_5, Release::V0_2);
+}
+
+/// More members than fit into one packet, and than a node gossips to at once.
+#[test]
+fn a_cluster_of_many_is_seen_alike_by_all() {
+    let (Some(old), Some(new)) = (memberlist_or_skip(Release::V0_1), memberlist_or_skip(Release::V0_6))
+    else {
+        return;
+    };
+    let (old, new) = (old.peer("old").start(), new.peer("new").start());
+    let ours: Vec<_> = (0..20)
+        .map(|number| {
+            let meta = format!("{number} ").repeat(100);
+            Ours::start(&format!("ours-{number}"), PoolConfig { meta: meta.into(), ..bare() })
+        })
+        .collect();
+
+    // A chain through both Go peers.
+    new.join(old.addr());
+    for (number, node) in ours.iter().enumerate() {
+        node.join(if number % 2 == 0 { old.addr() } else { new.addr() });
+    }
+
+    for node in &ours {
+        know(node, &old);
+        know(node, &new);
+    }
+    eventually("all see all", || {
+        ours.iter().all(|node| node.pool().num_members() == 22)
+            && [&old, &new].iter().all(|peer| peer.members().len() == 22)
+    });
 }
