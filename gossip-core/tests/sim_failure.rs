@@ -99,8 +99,8 @@ fn a_quiet_cluster_of_200_stays_quiet() {
 #[test]
 fn a_network_that_loses_a_twentieth_raises_no_false_alarm() {
     for_each_seed(2, |world| {
-        world.set_quality(Quality::lan().with_loss(0.05).with_duplication(0.05));
         let nodes = cluster(world, 40, &PoolConfig::lan(1));
+        world.set_quality(Quality::lan().with_loss(0.05).with_duplication(0.05));
         world.run_for(3 * MINUTE);
 
         world.crash(nodes[7]);
@@ -117,8 +117,8 @@ fn a_network_that_loses_a_twentieth_raises_no_false_alarm() {
 #[test]
 fn in_a_network_that_loses_a_fifth_false_alarms_are_few_and_crashes_found() {
     for_each_seed(2, |world| {
-        world.set_quality(Quality::lan().with_loss(0.2).with_duplication(0.05));
         let nodes = cluster(world, 40, &PoolConfig::lan(1));
+        world.set_quality(Quality::lan().with_loss(0.2).with_duplication(0.05));
         world.run_for(3 * MINUTE);
 
         world.crash(nodes[7]);
@@ -127,6 +127,7 @@ fn in_a_network_that_loses_a_fifth_false_alarms_are_few_and_crashes_found() {
 
         let report = world.report();
         assert!(report.false_alarms <= report.suspicions / 200, "{report}");
+        world.set_quality(Quality::lan());
         world.run_until_agreed();
     });
 }
