@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::read_dir;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -83,6 +84,8 @@ fn threads_and_descriptors_are_given_back() {
                 _ => continue,
             }
             node.shutdown(PATIENCE).unwrap();
+            let addr = node.local_addr();
+            TcpListener::bind(addr).and_then(|_| UdpSocket::bind(addr)).expect("the port is free at once");
         }
         drop(nodes);
 

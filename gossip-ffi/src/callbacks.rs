@@ -7,13 +7,12 @@ use std::time::Duration;
 use gossip_core::pool::action::{Asks, UserMessage};
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::swim::node::{Member, Node, State};
+use gossip_core::wire::limits::USER_STATE_MAX;
 
 use crate::buffer::gossip_buffer_t;
 use crate::delegate::{OwnedDelegate, gossip_cb_t, gossip_message_t, gossip_verdict_t};
 use crate::members::{gossip_member_t, gossip_members_t};
 
-/// What memberlist accepts as the state of a push/pull. Go: `maxPushStateBytes`.
-const STATE_LIMIT: usize = 20 << 20;
 /// A line of the log.
 const REASON_LIMIT: usize = 1024;
 
@@ -95,7 +94,7 @@ impl Delegate for OwnedDelegate {
 
     fn local_state(&self, join: bool) -> Option<Vec<u8>> {
         let callback = self.table().local_state?;
-        let mut out = gossip_buffer_t::new(STATE_LIMIT);
+        let mut out = gossip_buffer_t::new(USER_STATE_MAX);
         // SAFETY: the program's own function, with its own data; `out` outlives the call.
         let answer = unsafe { callback(self.user_data(), join.into(), &raw mut out) };
         (answer == gossip_cb_t::GOSSIP_CB_DONE as i32).then(|| out.into_bytes())

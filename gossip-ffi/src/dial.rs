@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 
 use gossip_core::base::ids::ListenerId;
-use gossip_core::net::dial::dial;
+use gossip_core::runtime::dial::dial;
 
 use crate::border::{Timeout, call, some, text};
 use crate::error::gossip_error_t;

@@ -1,12 +1,11 @@
 //! The error object: what a status cannot say. And how the core's errors become statuses.
 
-use std::error::Error as StdError;
 use std::ffi::{CString, c_char};
 use std::io;
 
 use gossip_core::base::config_error::ConfigError;
-use gossip_core::net::error::NetError;
-use gossip_core::net::listener::AcceptError;
+use gossip_core::mux::routes::RouteError;
+use gossip_core::net::error::{NetError, WaitError};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::exchange::ExchangeError;
 use gossip_core::runtime::error::Error;
@@ -150,11 +149,11 @@ impl From<KeyringError> for Failure {
     }
 }
 
-impl From<AcceptError> for Failure {
-    fn from(error: AcceptError) -> Self {
+impl From<WaitError> for Failure {
+    fn from(error: WaitError) -> Self {
         let status = match error {
-            AcceptError::Timeout => GOSSIP_ERR_TIMEOUT,
-            AcceptError::Closed => GOSSIP_ERR_CLOSED,
+            WaitError::Timeout => GOSSIP_ERR_TIMEOUT,
+            WaitError::Closed => GOSSIP_ERR_CLOSED,
         };
         Self::new(status, error.to_string())
     }
@@ -176,12 +175,34 @@ fn command_status(error: &CommandError) -> Status {
         CommandError::HasLeft => GOSSIP_ERR_INVALID_STATE,
         CommandError::UnknownMember(_) => GOSSIP_ERR_NOT_FOUND,
         CommandError::OwnAddressNotAllowed(_) => GOSSIP_ERR_REJECTED,
+        CommandError::Keyring(KeyringError::NotInstalled(_)) => GOSSIP_ERR_NOT_FOUND,
+        CommandError::Keyring(KeyringError::RemovesPrimary) => GOSSIP_ERR_IN_USE,
         _ => GOSSIP_ERR_INVALID_ARG,
     }
 }
 
 fn net_status(error: &NetError) -> Status {
-    io_cause(error).map_or(GOSSIP_ERR_IO, io_status)
+    match error {
+        NetError::Closed => GOSSIP_ERR_CLOSED,
+        NetError::Started => GOSSIP_ERR_INVALID_STATE,
+        NetError::Route(error) => route_status(error),
+        NetError::BindText(_) | NetError::Address { .. } => GOSSIP_ERR_ADDR_INVALID,
+        NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => GOSSIP_ERR_ADDR_INVALID,
+        NetError::NoSocket(_) => GOSSIP_ERR_ADDR_INVALID,
+        NetError::BindNothing | NetError::BindPorts(..) => GOSSIP_ERR_CONFIG,
+        NetError::TooLarge { .. } => GOSSIP_ERR_TOO_LARGE,
+        NetError::ReservedByte => GOSSIP_ERR_RESERVED,
+        NetError::Resolve { reason, .. } if reason.kind() != io::ErrorKind::TimedOut => GOSSIP_ERR_RESOLVE,
+        other => other.io_error().map_or(GOSSIP_ERR_IO, io_status),
+    }
+}
+
+fn route_status(error: &RouteError) -> Status {
+    match error {
+        RouteError::ReservedId(_) => GOSSIP_ERR_RESERVED,
+        RouteError::LabelLength(_) => GOSSIP_ERR_CONFIG,
+        _ => GOSSIP_ERR_EXISTS,
+    }
 }
 
 fn io_status(error: &io::Error) -> Status {
@@ -204,20 +225,12 @@ fn io_status(error: &io::Error) -> Status {
     }
 }
 
-/// The system's error behind `error`, wherever in its chain of causes.
-fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref() {
-            return Some(io);
-        }
-        cause = error.source();
+/// The system's number for what went wrong, if the system said something.
+fn os_errno(error: &Error) -> i32 {
+    match error {
+        Error::Net(error) => error.io_error().and_then(io::Error::raw_os_error).unwrap_or(0),
+        _ => 0,
     }
-    None
-}
-
-fn os_errno(error: &(dyn StdError + 'static)) -> i32 {
-    io_cause(error).and_then(io::Error::raw_os_error).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -226,8 +239,9 @@ mod tests {
 
     #[test]
     fn a_busy_port_keeps_its_errno_through_the_layers() {
-        let source = io::Error::from_raw_os_error(libc::EADDRINUSE);
-        let error = Error::from(NetError::Bind { addr: ([127, 0, 0, 1], 7946).into(), source });
+        let reason = io::Error::from_raw_os_error(libc::EADDRINUSE);
+        let addr = ([127, 0, 0, 1], 7946).into();
+        let error = Error::from(NetError::Bind { protocol: "tcp", addr, reason });
 
         let failure = Failure::from(error);
 

@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
-use gossip_core::net::packets::{Packet, Packets};
+use gossip_core::net::owners::Datagram;
+use gossip_core::net::packets::Packets;
 
 use crate::addr::gossip_addr_t;
 use crate::border::{Timeout, bytes, call, copy_out, give, offer, quick, some, value, write};
@@ -20,15 +21,15 @@ pub struct gossip_packets_t {
     packets: Shared<Packets>,
     /// Datagrams that did not fit the buffer of whoever asked: they come first in the next
     /// call. At most one for each thread that receives.
-    held: Mutex<VecDeque<Packet>>,
+    held: Mutex<VecDeque<Datagram>>,
 }
 
 impl gossip_packets_t {
-    fn take_held(&self) -> Option<Packet> {
+    fn take_held(&self) -> Option<Datagram> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    fn hold(&self, packet: Packet) {
+    fn hold(&self, packet: Datagram) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push_front(packet);
     }
 }
@@ -86,15 +87,15 @@ pub unsafe extern "C" fn gossip_packets_recv(
             Some(packet) => packet,
             None => timeout.judge(receiver.recv(timeout.limit()))?,
         };
-        len.write(packet.data.len());
-        if packet.data.len() > cap {
-            let rule = format!("has room for {cap} bytes, {} are needed", packet.data.len());
+        len.write(packet.bytes.len());
+        if packet.bytes.len() > cap {
+            let rule = format!("has room for {cap} bytes, {} are needed", packet.bytes.len());
             handle.hold(packet);
             return Err(Failure::argument(GOSSIP_ERR_BUFFER_TOO_SMALL, "buf", rule));
         }
         offer(from, packet.from.into());
         // SAFETY: the header's rule for buffers, and the datagram fits.
-        unsafe { copy_out(&packet.data, buf.cast(), "buf") }
+        unsafe { copy_out(&packet.bytes, buf.cast(), "buf") }
     })
 }
 
@@ -102,7 +103,8 @@ pub unsafe extern "C" fn gossip_packets_recv(
 /// not 0xFE.
 ///
 /// Memory: borrows the bytes and `to`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; AGAIN if the socket has no room, IO.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; RESERVED for a first byte 0xFE, TOO_LARGE
+/// above 65507 bytes; AGAIN if the socket has no room, IO.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_packets_send(
     packets: Option<&gossip_packets_t>,
@@ -127,7 +129,7 @@ pub extern "C" fn gossip_packets_dropped(
     packets: Option<&gossip_packets_t>,
     dropped: Option<&mut MaybeUninit<u64>>,
 ) -> gossip_status_t {
-    quick(|| write(dropped, "dropped", packets_of(packets)?.dropped()))
+    quick(|| write(dropped, "dropped", packets_of(packets)?.stats().dropped))
 }
 
 /// Stops receiving and wakes everyone blocked in `gossip_packets_recv` with CLOSED.

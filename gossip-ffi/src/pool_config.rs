@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use gossip_core::base::keys;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::keys::KEYS;
-use gossip_core::wire::keyring::{Key, Keyring};
+use gossip_core::wire::keyring::Key;
 
 use crate::border::{bytes, call, fill_text, give, offer, quick, some, text, value};
 use crate::config::{KeyText, describe, key_text};
@@ -119,10 +119,7 @@ pub unsafe extern "C" fn gossip_pool_config_add_key(
     call(err, || {
         let keyring = &mut some(config, "config")?.config.keyring;
         // SAFETY: the header's rule for bytes.
-        let key = Key::new(unsafe { bytes(key, len, "key") }?)?;
-        let keys: Vec<Key> = keyring.keys().iter().cloned().chain([key]).collect();
-        let primary = keys.first().cloned();
-        *keyring = Keyring::new(keys, primary)?;
+        keyring.add(Key::new(unsafe { bytes(key, len, "key") }?)?);
         Ok(())
     })
 }

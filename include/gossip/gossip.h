@@ -1191,7 +1191,8 @@ gossip_status_t gossip_packets_recv(const gossip_packets_t *packets,
 /// not 0xFE.
 ///
 /// Memory: borrows the bytes and `to`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; AGAIN if the socket has no room, IO.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED; RESERVED for a first byte 0xFE, TOO_LARGE
+/// above 65507 bytes; AGAIN if the socket has no room, IO.
 GOSSIP_API
 gossip_status_t gossip_packets_send(const gossip_packets_t *packets,
                                     const gossip_addr_t *to,

@@ -102,16 +102,21 @@ pub enum NetError {
 }
 
 impl NetError {
-    /// The operating system's reason, where there is one.
-    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+    /// The operating system's error, where there is one.
+    pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Bind { reason, .. }
             | Self::Register(reason)
             | Self::Resolve { reason, .. }
             | Self::Dial { reason, .. }
-            | Self::Send { reason, .. } => Some(reason.kind()),
+            | Self::Send { reason, .. } => Some(reason),
             _ => None,
         }
+    }
+
+    /// Its kind.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.io_error().map(io::Error::kind)
     }
 }
 

@@ -170,7 +170,12 @@ impl Port {
 
     /// Adds a pool; from now on its traffic goes to the returned channels.
     pub fn add_pool(&self, id: PoolId, framing: Framing) -> Result<PoolPort, NetError> {
-        let (packet_sender, packets) = mpsc::channel(self.config.pool_inbox.max(1));
+        self.add_pool_with(id, framing, self.config.pool_inbox)
+    }
+
+    /// The same with room for `inbox` datagrams instead of the port's `pool_inbox`.
+    pub fn add_pool_with(&self, id: PoolId, framing: Framing, inbox: usize) -> Result<PoolPort, NetError> {
+        let (packet_sender, packets) = mpsc::channel(inbox.max(1));
         let (stream_sender, streams) = mpsc::channel(POOL_STREAMS);
         let inbox = PoolInbox {
             packets: packet_sender,

@@ -30,6 +30,13 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(super) struct $shared { $(pub(super) $field: Counter,)* }
 
+        impl $plain {
+            /// Every counter with its name.
+            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field),)*]
+            }
+        }
+
         impl $shared {
             pub(super) fn snapshot(&self) -> $plain {
                 $plain { $($field: self.$field.get(),)* }

@@ -19,7 +19,7 @@ use tracing::error;
 use crate::base::ids::PoolId;
 use crate::net::port::{PoolPort, Port};
 use crate::pool::action::Asks;
-use crate::pool::config::CheckedPool;
+use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::machine::{Identity, Machine};
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
@@ -90,7 +90,8 @@ impl Shared {
             Arc::clone(&counters),
             Arc::clone(&tally),
         );
-        let port = node.port.add_pool(id, config.config().framing.clone()).map_err(from_net)?;
+        let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
+        let port = node.port.add_pool_with(id, framing.clone(), *handoff_queue_depth).map_err(from_net)?;
         let parked = Parked { port, control, changes: Vec::new() };
         Ok(Arc::new(Self {
             config,

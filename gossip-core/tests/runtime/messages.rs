@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gossip_core::base::ids::PoolId;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::error::CommandError;
 use gossip_core::runtime::error::Error;
@@ -119,6 +120,20 @@ fn whoever_waits_for_room_gets_it_when_broadcasts_have_left() {
             told_a.expect(&format!("datagram {sender}.{number}"));
         }
     }
+}
+
+#[test]
+fn datagrams_beyond_the_depth_of_the_queue_are_dropped_and_counted() {
+    let (gossip, pool, _) = started_with("a", PoolConfig { handoff_queue_depth: 1, ..quick(1) });
+    let flood = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let message = [&PoolId(1).prefix()[..], b"\x08flood"].concat();
+
+    eventually("some were dropped", || {
+        for _ in 0..1000 {
+            let _ = flood.send_to(&message, gossip.local_addr());
+        }
+        pool.stats().unwrap().inbox_dropped > 0
+    });
 }
 
 #[test]

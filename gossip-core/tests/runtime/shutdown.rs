@@ -13,9 +13,10 @@ use gossip_core::runtime::error::Error;
 
 use super::support::*;
 
-/// Whether both halves of a port can be bound.
-fn is_free(addr: SocketAddr) -> bool {
-    TcpListener::bind(addr).is_ok() && UdpSocket::bind(addr).is_ok()
+/// Waits until both halves of a port can be bound; another test may have it for a while.
+#[track_caller]
+fn expect_free(addr: SocketAddr) {
+    eventually("the port is free", || TcpListener::bind(addr).is_ok() && UdpSocket::bind(addr).is_ok());
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn handles_outlive_the_node_and_answer_that_it_is_closed() {
 
     gossip.shutdown(PATIENCE).unwrap();
 
-    assert!(is_free(addr));
+    expect_free(addr);
     assert!(!gossip.is_running());
     assert!(matches!(gossip.start(), Err(Error::Closed)));
     assert!(matches!(gossip.register_pool(quick(2), None), Err(Error::Closed)));
@@ -156,7 +157,7 @@ fn a_node_that_never_started_is_ended_like_any_other() {
 
     gossip.shutdown(PATIENCE).unwrap();
 
-    assert!(is_free(addr));
+    expect_free(addr);
     assert_eq!(told.lines(), ["shut down"]);
     assert_eq!(Arc::strong_count(&told), 1);
     assert!(matches!(pool.leave(PATIENCE), Err(Error::Closed)));
@@ -172,7 +173,7 @@ fn the_drop_of_the_last_handle_ends_the_node() {
     assert!(clone.is_running());
     drop(clone);
 
-    eventually("the port is free", || is_free(addr));
+    expect_free(addr);
     told.expect("shut down");
     assert!(matches!(pool.stats(), Err(Error::Closed)));
 }
@@ -184,7 +185,7 @@ fn the_last_handle_may_be_dropped_before_the_start() {
 
     drop(gossip);
 
-    assert!(is_free(addr));
+    expect_free(addr);
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(crate) fn quick(id: u8) -> PoolConfig {
         probe_interval: Duration::from_millis(400),
         probe_timeout: Duration::from_millis(200),
         gossip_interval: Duration::from_millis(20),
+        // So often that no member can miss a broadcast by chance.
+        retransmit_mult: 10,
         suspicion_mult: 2,
         suspicion_max_timeout_mult: 1,
         ..PoolConfig::local(id)

@@ -1,0 +1,142 @@
+/* A good guest in its process: signals, and forks. */
+#include "check.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+/* The signal mask of a thread as the kernel shows it: blocks all, but the two that nobody
+ * can block and the two that the C library keeps for itself. */
+static int blocks_all_signals(const char *thread)
+{
+    char path[300], line[256];
+    unsigned long long mask = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
+    file = fopen(path, "r");
+    if (file == NULL)
+        return 1; /* it has ended */
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "SigBlk:", 7) == 0)
+            mask = strtoull(line + 7, NULL, 16);
+    fclose(file);
+    for (int signal = 1; signal < SIGRTMIN; signal++)
+        if (signal != SIGKILL && signal != SIGSTOP && signal < 32 && !(mask >> (signal - 1) & 1))
+            return 0;
+    return 1;
+}
+
+static void threads_of_the_library_block_all_signals(void)
+{
+    gossip_t *node = open_node("node");
+    gossip_delegate_t delegate = {.struct_size = sizeof delegate};
+    struct dirent *entry;
+    struct sigaction before, after;
+    sigset_t mask;
+    char own[16];
+    int seen = 0;
+    DIR *folder;
+
+    CHECK(sigaction(SIGPIPE, NULL, &before) == 0);
+    OK(gossip_start(node, &err));
+    gossip_pool_t *pool = open_pool(node, 1, &delegate);
+    snprintf(own, sizeof own, "%ld", thread_id());
+    folder = opendir("/proc/self/task");
+    CHECK(folder != NULL);
+    while ((entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
+            continue;
+        if (!blocks_all_signals(entry->d_name)) {
+            fprintf(stderr, "thread %s takes signals\n", entry->d_name);
+            _exit(1);
+        }
+        seen++;
+    }
+    closedir(folder);
+    CHECK(seen >= 2);
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0);
+    CHECK(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
+    CHECK(sigaction(SIGPIPE, NULL, &after) == 0 && after.sa_handler == before.sa_handler);
+    gossip_free(node);
+    gossip_pool_free(pool);
+}
+
+static void count(void *user_data)
+{
+    ++*(atomic_int *)user_data;
+}
+
+static void a_child_can_only_free(void)
+{
+    atomic_int destroyed = 0;
+    gossip_delegate_t delegate = {.struct_size = sizeof delegate, .user_data = &destroyed, .destroy = count};
+    gossip_t *node = open_node("node");
+    gossip_pool_t *pool = open_pool(node, 1, &delegate), *again = NULL;
+    gossip_listener_t *listener;
+    gossip_packets_t *packets;
+    gossip_members_t *members, *none = NULL;
+    int result = -1;
+    pid_t child;
+
+    OK(gossip_listen(node, 1, &listener, &err));
+    OK(gossip_packets(node, &packets, &err));
+    OK(gossip_start(node, &err));
+    EXPECT(GOSSIP_OK, gossip_pool_members(pool, &members));
+
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        gossip_error_t *err;
+        gossip_addr_t addr;
+        gossip_fd_t fd;
+        const char *seed = "127.0.0.1:1";
+        size_t n;
+
+        start_watchdog();
+        EXPECT(GOSSIP_ERR_FORKED, gossip_start(node, &err));
+        CHECK(strstr(gossip_error_message(err), "fork") != NULL);
+        gossip_error_free(err);
+        EXPECT(GOSSIP_ERR_FORKED, gossip_shutdown(node, -1, NULL));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_leave(node, -1, NULL));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_local_addr(node, &addr));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_get_pool(node, 1, &again));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_pool_join(pool, &seed, 1, -1, NULL, NULL));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_pool_members(pool, &none));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_pool_num_members(pool, &n));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_pool_broadcast(pool, "x", 1, -1, NULL));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_listener_accept(listener, -1, 0, &fd, NULL));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_packets_close(packets));
+        CHECK(!gossip_is_running(node));
+        CHECK(gossip_members_len(members) == 1); /* a snapshot is only memory */
+        gossip_members_free(members);
+        gossip_listener_free(listener);
+        gossip_packets_free(packets);
+        gossip_pool_free(pool);
+        gossip_free(node);
+        CHECK(destroyed == 0); /* that is the parent's to do */
+
+        node = open_node("child"); /* a node of its own works */
+        OK(gossip_start(node, &err));
+        gossip_free(node);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &result, 0) == child);
+    CHECK(WIFEXITED(result) && WEXITSTATUS(result) == 0);
+
+    CHECK(num_members(pool) == 1);
+    gossip_free(node);
+    CHECK(destroyed == 1);
+    gossip_members_free(members);
+    gossip_listener_free(listener);
+    gossip_packets_free(packets);
+    gossip_pool_free(pool);
+}
+
+int main(void)
+{
+    start_watchdog();
+    threads_of_the_library_block_all_signals();
+    a_child_can_only_free();
+    return 0;
+}
