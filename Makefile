@@ -9,6 +9,7 @@ CARGO  ?= cargo
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 OUT     = $(TARGET)/demo
 PYPATH  = PYTHONPATH=$(CURDIR)/bindings/python/src
+SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' Cargo.toml | head -n 1)
 # Compiles a C program against the library just built, which it finds by its run path.
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
@@ -22,6 +23,7 @@ demo: $(OUT)/demo_node
 # Everything that the demo runs: the C library and program, the Python module, the Rust program.
 $(OUT)/demo_node: built
 	@mkdir -p $(OUT)
+	@ln -sf libgossip.so $(TARGET)/debug/$(SONAME)
 	@$(C99) examples/c/demo_node.c -o $@ $(LINK) -pthread
 
 .PHONY: built
@@ -49,7 +51,7 @@ test-interop:
 	$(CARGO) test --locked -p gossip-interop
 
 test-demo: demo
-	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) $(LINK)
+	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) -- $(LINK)
 
 # A campaign: make seeds SEEDS=100000
 SEEDS ?= 200

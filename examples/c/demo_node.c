@@ -2,7 +2,7 @@
  * One node of `make demo`: two pools, and three services of its own beside them, all on
  * one port.
  *
- *     demo_node NAME SEED        SEED is the address of another node, or -
+ *     demo_node NAME
  *
  * Commands come from standard input, one in a line:
  *
@@ -471,8 +471,8 @@ int main(int argc, char **argv)
     size_t cap = 0;
     int goodbye = 0;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: demo_node NAME SEED\n");
+    if (argc != 2) {
+        fprintf(stderr, "usage: demo_node NAME\n");
         return 2;
     }
     name = argv[1];
@@ -487,8 +487,6 @@ int main(int argc, char **argv)
     if (gossip_start(node, &err) != GOSSIP_OK)
         die("start", err);
     announce();
-    if (strcmp(argv[2], "-") != 0)
-        join(argv[2]);
 
     while (!goodbye && getline(&line, &cap, stdin) != -1)
         goodbye = !obey(line);

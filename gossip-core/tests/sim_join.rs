@@ -45,7 +45,7 @@ fn two_hundred_nodes_join_through_one() {
 }
 
 #[test]
-fn a_thousand_strangers_are_heard_in_slices() {
+fn a_state_larger_than_a_slice_is_heard_whole() {
     for_each_seed(1, |world| {
         let nodes = cluster(world, 300, &PoolConfig::lan(1));
         let latecomer = world.spawn(1, &PoolConfig::lan(1))[0];

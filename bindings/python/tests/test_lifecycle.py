@@ -144,8 +144,7 @@ BUSY_EXIT = """
 def test_the_interpreter_ends_with_open_busy_nodes(attempt: int) -> None:
     ended = run(BUSY_EXIT)
 
-    assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr
-    assert "Fatal" not in ended.stderr and "panicked" not in ended.stderr
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
 
 
 def test_a_node_that_is_open_at_the_end_says_goodbye(make_node: MakeNode) -> None:

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::task::unconstrained;
+use tokio::task::coop::{consume_budget, unconstrained};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
@@ -134,6 +134,8 @@ impl Sniffer {
 /// next wake-up is the next segment, or the end.
 async fn watch<T>(stream: &TcpStream, mut judge: impl FnMut(&[u8], Rest) -> Option<T>) -> io::Result<T> {
     loop {
+        // Whatever a socket reports: the runtime's other tasks, and our deadline, get their turn.
+        consume_budget().await;
         // Known before the bytes are looked at: all that came before the end is here by then.
         let ended = stream.ready(Interest::READABLE).await?.is_read_closed();
         let look = || {

@@ -21,7 +21,7 @@ use crate::swim::effect::Body;
 use crate::swim::timers::TimerKey;
 use crate::swim::versions::understands;
 use crate::wire::keyring::{Key, Keyring};
-use crate::wire::limits::{META_MAX, USER_MESSAGE_MAX, USER_STATE_MAX};
+use crate::wire::limits::{USER_MESSAGE_MAX, USER_STATE_MAX};
 use crate::wire::message::MessageType;
 use crate::wire::onion::Wire;
 
@@ -135,7 +135,7 @@ impl Machine {
         Ok(id)
     }
 
-    /// Announces new metadata, at most 512 bytes. Ends when that has been sent often enough.
+    /// Announces new metadata, at most [`meta_limit`](Self::meta_limit) bytes. Ends when that has been sent often enough.
     pub fn update(
         &mut self,
         now: Time,
@@ -143,7 +143,7 @@ impl Machine {
         timeout: Option<Duration>,
     ) -> Result<TaskId, CommandError> {
         let now = self.at(now);
-        fits("metadata", meta.len(), META_MAX)?;
+        fits("metadata", meta.len(), self.meta_limit())?;
         if self.swim.has_left {
             return Err(CommandError::HasLeft);
         }
@@ -318,7 +318,7 @@ impl Machine {
     }
 }
 
-fn fits(what: &'static str, size: usize, limit: usize) -> Result<(), CommandError> {
+pub(super) fn fits(what: &'static str, size: usize, limit: usize) -> Result<(), CommandError> {
     if size > limit { Err(CommandError::TooLarge { what, size, limit }) } else { Ok(()) }
 }
 

@@ -18,7 +18,7 @@ use crate::base::time::Time;
 use crate::mux::prefix::Framing;
 use crate::pool::action::{Action, Asks, Notice, Outcome};
 use crate::pool::asks::Ask;
-use crate::pool::commands::Task;
+use crate::pool::commands::{Task, fits};
 use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
 use crate::pool::outbound::Packer;
@@ -97,8 +97,8 @@ impl Machine {
     /// Announces the node in its own table; its loops start at random phases after `now`.
     ///
     /// `asks` says which questions the application wants to be asked. `seed` fixes every
-    /// choice the machine makes; nonces come from a source of their own. Refuses only an
-    /// own address that lies in no allowed network.
+    /// choice the machine makes; nonces come from a source of their own. Refuses an own
+    /// address that lies in no allowed network, and metadata that fits no datagram.
     pub fn new(
         pool: CheckedPool,
         identity: Identity,
@@ -125,7 +125,7 @@ impl Machine {
         }
         let meta = (!config.meta.is_empty()).then_some(&*config.meta);
         swim.announce(now, meta, None);
-        Ok(Self {
+        let machine = Self {
             config,
             asks,
             wire: Arc::new(wire),
@@ -147,7 +147,9 @@ impl Machine {
             tally: Tally::default(),
             last_id: 0,
             latest: now,
-        })
+        };
+        fits("metadata", machine.config.meta.len(), machine.meta_limit())?;
+        Ok(machine)
     }
 
     /// Does everything that is due at `now`.

@@ -1,21 +1,28 @@
 //! From parcels to datagrams: the main message, the freshest broadcasts that fit beside
 //! it, and the layers around them, written into the host's buffer.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::base::time::Time;
 use crate::pool::machine::Machine;
+use crate::swim::alive::alive_of;
 use crate::swim::broadcast::Room;
 use crate::swim::effect::{Body, Parcel};
-use crate::wire::encode::{encode_ack, encode_indirect_ping, encode_nack, encode_ping, encode_suspect};
+use crate::swim::node::{Meta, Node};
+use crate::wire::encode::{
+    encode_ack, encode_alive, encode_indirect_ping, encode_nack, encode_ping, encode_suspect,
+};
 use crate::wire::limits::{
-    CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE,
+    CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE, META_MAX,
 };
 use crate::wire::message::{Ack, IndirectPing, MessageType, Nack, Ping, Suspect};
 use crate::wire::packet;
-use std::borrow::Cow;
+
+/// Bytes before a blob of up to 65535 bytes (wire document 2.1).
+const BLOB_HEADER: usize = 3;
 
 /// Buffers in which a datagram's messages are put together; reused.
 #[derive(Debug, Default)]
@@ -187,6 +194,17 @@ impl Machine {
     pub fn broadcast_limit(&self) -> usize {
         let framing = COMPOUND_OVERHEAD + COMPOUND_PART_OVERHEAD + 1;
         self.packet_room().saturating_sub(framing)
+    }
+
+    /// The longest metadata: 512 bytes, or what lets our own announcement fit a datagram.
+    /// A longer one would wait for ever in the queue of what is gossiped.
+    pub fn meta_limit(&self) -> usize {
+        let Some(record) = self.swim.local() else { return META_MAX };
+        let bare = Node { meta: Meta::default(), ..Node::clone(&record.node) };
+        let mut announcement = Vec::new();
+        encode_alive(&alive_of(&bare, u32::MAX), &mut announcement);
+        let taken = COMPOUND_OVERHEAD + COMPOUND_PART_OVERHEAD + announcement.len() + BLOB_HEADER;
+        self.packet_room().saturating_sub(taken).min(META_MAX)
     }
 
     /// The longest message that fits a datagram of its own.

@@ -7,21 +7,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::base::ids::{AskId, TaskId};
+use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::mux::prefix::Framing;
 use crate::pool::action::{Action, Question};
 use crate::pool::config::CheckedPool;
 use crate::pool::machine::{Identity, Machine, Received};
 use crate::sim::app::{App, Script};
-use crate::sim::checks::{Ledger, Observer};
+use crate::sim::checks::Observer;
 use crate::sim::conversations::Conversations;
 use crate::sim::fabric::Fabric;
 use crate::sim::queue::Input;
 use crate::sim::seed::{self, Purpose};
 use crate::sim::stream::Piece;
-use crate::swim::node::State;
 use crate::wire::nonce::Nonces;
 
 /// Names a simulated computer in its world.
@@ -58,9 +59,12 @@ pub(super) struct Host {
     seed: u64,
     pub(super) conversations: Conversations,
     exchanges: u64,
-    tasks: BTreeMap<TaskId, Time>,
+    pub(super) tasks: BTreeMap<TaskId, Time>,
+    /// Questions that may still be answered, and until when.
+    pub(super) asks: BTreeMap<AskId, Time>,
     latest_ask: Option<AskId>,
     timer: Option<Time>,
+    lateness: Rng,
     generation: u64,
     held: Option<Held>,
 }
@@ -90,8 +94,10 @@ impl Host {
             conversations: Conversations::default(),
             exchanges: 0,
             tasks: BTreeMap::new(),
+            asks: BTreeMap::new(),
             latest_ask: None,
             timer: None,
+            lateness: Rng::from_seed(0),
             generation: 0,
             held: None,
         }
@@ -103,6 +109,7 @@ impl Host {
         fabric.route(self.addr(), self.id);
         self.app = App::new(self.script.clone(), self.child(Purpose::App, 0));
         self.observer = Observer::new(self.pool.tuning().dead_node_reclaim);
+        self.lateness = Rng::from_seed(self.child(Purpose::Lateness, 0));
         let machine = Machine::new(
             self.pool.clone(),
             self.identity.clone(),
@@ -124,6 +131,7 @@ impl Host {
         self.held = None;
         self.conversations.clear();
         self.tasks.clear();
+        self.asks.clear();
         self.latest_ask = None;
         self.timer = None;
         fabric.abort_all(self.id);
@@ -195,58 +203,6 @@ impl Host {
         self.identity.addr.socket_addr()
     }
 
-    /// Checks what must hold after every event, and that no promise was broken.
-    pub(super) fn look(&mut self, now: Time, ledger: &mut Ledger) -> Result<(), String> {
-        if let Some(what) = self.broken.take() {
-            return Err(what);
-        }
-        let Some(machine) = &self.machine else { return Ok(()) };
-        let Some(local) = machine.local() else { return Err("does not know itself".to_owned()) };
-        if self.observer.has_risen(local.incarnation) {
-            ledger.claim(local.name(), local.incarnation);
-        }
-        let believed = if machine.has_left() { State::Left } else { State::Alive };
-        if local.state != believed {
-            return Err(format!("holds itself {}, not {believed}", local.state));
-        }
-        if !self.observer.is_outdated(machine.version()) {
-            return Ok(());
-        }
-        self.observer.look(now, machine.version(), machine.members(), ledger)?;
-        self.check_stats(machine)
-    }
-
-    /// Queues and tables within their limits, gauges as counted.
-    fn check_stats(&self, machine: &Machine) -> Result<(), String> {
-        let stats = machine.stats();
-        let counted = self.observer.count();
-        if stats.members != counted {
-            return Err(format!("counts {:?} members, lists {counted:?}", stats.members));
-        }
-        let nodes: u64 = counted.iter().sum();
-        let limit = self.pool.config().broadcast_queue_depth as u64 + nodes;
-        if stats.broadcasts_queued > limit {
-            return Err(format!("{} broadcasts wait, at most {limit} may", stats.broadcasts_queued));
-        }
-        let open = self.conversations.len();
-        if open > EXCHANGES_MAX {
-            return Err(format!("{open} exchanges are open, at most {EXCHANGES_MAX} may be"));
-        }
-        Ok(())
-    }
-
-    /// What should have ended by now and has not, in words.
-    pub(super) fn overdue(&self, now: Time) -> Option<String> {
-        if self.is_paused() {
-            return None;
-        }
-        let timeout = self.pool.tuning().stream_timeout;
-        let patience = timeout * 3 + self.pool.config().query_timeout * 2;
-        let task = self.tasks.iter().find(|&(_, &begun)| now.since(begun) > timeout * 30);
-        let late = |(id, begun)| format!("{id:?}, begun at {begun:?}, has not been done");
-        self.conversations.overdue(now, patience).or_else(|| task.map(late))
-    }
-
     fn take(&mut self, fabric: &mut Fabric, input: Input) {
         match input {
             Input::Packet { from, to, bytes } => self.take_packet(fabric, from, to, bytes),
@@ -254,6 +210,7 @@ impl Host {
             Input::Timer { generation } => self.take_timer(fabric, generation),
             Input::ExchangeTimer { id, generation } => self.take_exchange_timer(fabric, id, generation),
             Input::Reply { life, ask, reply } if life == self.life => {
+                self.asks.remove(&ask);
                 if let Some(machine) = &mut self.machine {
                     machine.handle_reply(fabric.now, ask, reply);
                 }
@@ -305,7 +262,8 @@ impl Host {
         if due != self.timer && !self.is_paused() {
             self.timer = due;
             self.generation += 1;
-            if let Some(at) = due {
+            if let Some(due) = due {
+                let at = due + self.lateness.up_to(LATENESS);
                 fabric.schedule_at(at, self.id, Input::Timer { generation: self.generation });
             }
         }
@@ -313,7 +271,7 @@ impl Host {
 
     fn transmit(&mut self, fabric: &mut Fabric) {
         let Some(machine) = &mut self.machine else { return };
-        let limit = self.pool.config().udp_buffer_size + GO_SLACK + prefix(&self.pool).len();
+        let limit = self.pool.config().udp_buffer_size + prefix(&self.pool).len();
         let from = self.identity.addr.socket_addr();
         let mut bytes = fabric.buffer();
         while let Some(to) = machine.poll_transmit(fabric.now, &mut bytes) {
@@ -356,6 +314,7 @@ impl Host {
             self.break_promise(format!("{id:?} could be answered until {deadline:?} only"));
         }
         self.latest_ask = Some(id);
+        self.asks.insert(id, deadline);
         if let Some((wait, reply)) = self.app.consider(question) {
             let input = Input::Reply { life: self.life, ask: id, reply };
             fabric.schedule_at(fabric.now + wait, self.id, input);
@@ -399,10 +358,7 @@ pub(super) fn prefix(pool: &CheckedPool) -> Vec<u8> {
     }
 }
 
-/// Go's budget leaves out the length field of the first message and the checksum
-/// (behaviour 9); staying below that is better, and allowed.
-const GO_SLACK: usize = 7;
-/// Go's limit of inbound push/pulls, and as many of our own.
-const EXCHANGES_MAX: usize = 256;
+/// Timers fire up to this late, as those of a runtime do.
+pub(super) const LATENESS: Duration = Duration::from_millis(1);
 /// What label, encryption and message types can add to a datagram of the application.
 const LAYERS_MAX: usize = 320;

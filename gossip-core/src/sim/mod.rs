@@ -39,8 +39,8 @@
 //! another's incarnation, nobody thinks itself dead, the application is told of joining
 //! and leaving in turn, datagrams fit, queues keep to their limits, gauges are right,
 //! `poll_timeout` lies ahead after `handle_timeout`, every task is done once. When time has
-//! been let pass: no exchange and no task is older than it may become. Do not write
-//! these into scenarios.
+//! been let pass: no exchange and no task is older than it may become, and the machine
+//! waits for nothing that its host knows nothing of. Do not write these into scenarios.
 //!
 //! # One seed
 //!
@@ -60,7 +60,7 @@
 //! ```text
 //!   world ---- faults, look                 scenarios talk to it
 //!     |
-//!   host ---- conversations, app, checks    one Machine, its Exchanges, its application
+//!   host ---- conversations, app, inspect   one Machine, its Exchanges, its application
 //!     |
 //!   fabric ---- stream                      datagrams and virtual TCP
 //!     |
@@ -74,6 +74,7 @@ mod conversations;
 pub mod fabric;
 mod faults;
 pub mod host;
+mod inspect;
 pub mod link;
 mod look;
 mod queue;

@@ -74,6 +74,7 @@ pub(super) enum Purpose {
     App = 3,
     Link = 4,
     Scenario = 5,
+    Lateness = 6,
 }
 
 /// The child of `seed` for a purpose and two numbers (host and life, or both ends of a link).

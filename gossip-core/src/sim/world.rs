@@ -278,11 +278,11 @@ impl World {
         true
     }
 
-    fn check_endings(&self) {
-        for host in &self.hosts {
-            if let Some(what) = host.overdue(self.fabric.now) {
-                self.fail(&format!("{}: {what}", host.identity.name));
-            }
+    fn check_endings(&mut self) {
+        let now = self.fabric.now;
+        let overdue = self.hosts.iter_mut().find_map(|host| Some((host.id, host.overdue(now)?)));
+        if let Some((host, what)) = overdue {
+            self.fail(&format!("{}: {what}", self.name(host)));
         }
     }
 }

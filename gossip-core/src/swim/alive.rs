@@ -218,7 +218,7 @@ fn are_possible(alive: &Alive<'_>) -> bool {
 }
 
 /// The alive message about a known node.
-pub(crate) fn alive_of(node: &Node, incarnation: u32) -> Alive<'_> {
+pub fn alive_of(node: &Node, incarnation: u32) -> Alive<'_> {
     Alive {
         incarnation,
         node: Cow::Borrowed(node.name.as_bytes()),

@@ -1,6 +1,7 @@
 //! A few machines on a perfect network in virtual time: what they promise their host,
 //! and what two of them say to each other.
 
+mod garbage;
 mod hosts;
 mod merges;
 
@@ -148,6 +149,23 @@ fn what_does_not_fit_is_refused_at_the_call() {
     let now = hosts.now;
     let meta = hosts.list[0].machine.update(now, Bytes::from(vec![0; 513]), None).unwrap_err();
     assert_eq!(meta.to_string(), "metadata is 513 bytes, at most 512 fit");
+}
+
+#[test]
+fn metadata_that_fits_no_datagram_is_refused_and_what_fits_is_gossiped() {
+    let config = PoolConfig { udp_buffer_size: 512, label: vec![7; 100].into(), ..PoolConfig::local(1) };
+    let mut hosts = joined(2, &config);
+    let (now, limit) = (hosts.now, hosts.list[0].machine.meta_limit());
+    assert!(limit < 400, "of 512 bytes, {limit} are left");
+
+    let refused = hosts.list[0].machine.update(now, Bytes::from(vec![1; limit + 1]), None).unwrap_err();
+    assert_eq!(refused, CommandError::TooLarge { what: "metadata", size: limit + 1, limit });
+
+    hosts.list[0].machine.update(now, Bytes::from(vec![1; limit]), Some(SECOND * 30)).unwrap();
+    hosts.run_for(SECOND * 5);
+    assert!(matches!(&hosts.done(0)[..], [(_, Outcome::Updated)]));
+    let told = |notice: &Notice| matches!(notice, Notice::Updated(member) if member.meta().len() == limit);
+    assert!(hosts.notices(1).iter().any(told));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! How a peer is to be started.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::peer::Peer;
@@ -58,6 +59,12 @@ impl Launch {
     /// The protocol version to speak, 1 to 5; 2 if not told otherwise.
     pub fn protocol(self, version: u8) -> Self {
         self.with("protocol", &version.to_string())
+    }
+
+    /// The address to bind to and to advertise; a free port of 127.0.0.1 if not told
+    /// otherwise (memberlist only).
+    pub fn at(self, addr: SocketAddr) -> Self {
+        self.with("bind", &addr.ip().to_string()).with("port", &addr.port().to_string())
     }
 
     /// The pools of an `euforia/gossip` node; 1 and 2 if not told otherwise.

@@ -25,6 +25,8 @@
 mod event;
 mod inbox;
 mod launch;
+mod node;
+mod ours;
 mod peer;
 mod process;
 mod program;
@@ -34,6 +36,8 @@ use std::time::Duration;
 
 pub use event::{Event, Member};
 pub use launch::Launch;
+pub use node::{Node, know, meet, talk};
+pub use ours::{Ours, bare, key, keyring, labelled, own_address, pool, prefixed};
 pub use peer::Peer;
 pub use program::{Program, Release, memberlist_or_skip, seed_or_skip};
 
@@ -41,11 +45,13 @@ pub use program::{Program, Release, memberlist_or_skip, seed_or_skip};
 /// test that fails ever waits for so long.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Between two looks at what no event announces.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Waits for a condition that no event announces, such as one inside a node of
 /// ours, and panics when [`DEADLINE`] is over.
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    const PAUSE: Duration = Duration::from_millis(10);
     for _ in 0..DEADLINE.as_millis() / PAUSE.as_millis() {
         if condition() {
             return;

@@ -11,7 +11,7 @@ use pyo3::types::PyTuple;
 
 use crate::convert;
 use crate::errors;
-use crate::life::Owned;
+use crate::life::{self, Owned};
 use crate::readable::{Closed, Readable};
 
 /// Connections taken from the core ahead of an accept. The core's own backlog is where
@@ -73,8 +73,8 @@ impl Listener {
     }
 
     /// Before a sleep on the descriptor.
-    fn enter(&self) -> PyResult<()> {
-        self.inner.get()?.waiting.enter().map_err(closed)
+    fn enter(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.get()?.waiting.enter().map_err(|Closed| closed(py))
     }
 
     /// After a sleep on the descriptor.
@@ -86,7 +86,7 @@ impl Listener {
     /// The descriptor of a connection, blocking and the caller's alone, and the peer's
     /// address; `None` if no connection waits.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<(RawFd, Bound<'py, PyTuple>)>> {
-        let Some((stream, peer)) = self.inner.get()?.waiting.take().map_err(closed)? else {
+        let Some((stream, peer)) = self.inner.get()?.waiting.take().map_err(|Closed| closed(py))? else {
             return Ok(None);
         };
         let peer = convert::address(py, peer)?;
@@ -110,6 +110,7 @@ impl Listener {
 }
 
 /// What an accept on a closed socket raises.
-fn closed(_: Closed) -> PyErr {
+fn closed(py: Python<'_>) -> PyErr {
+    py.detach(life::stay_out_at_exit);
     errors::bad_descriptor("listener is closed")
 }

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use crate::convert::{self, Address, Payload};
 use crate::errors;
-use crate::life::Owned;
+use crate::life::{self, Owned};
 use crate::readable::{Closed, Readable};
 use crate::wait;
 
@@ -78,8 +78,8 @@ impl Packets {
     }
 
     /// Before a sleep on the descriptor.
-    fn enter(&self) -> PyResult<()> {
-        self.inner.get()?.waiting.enter().map_err(closed)
+    fn enter(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.get()?.waiting.enter().map_err(|Closed| closed(py))
     }
 
     /// After a sleep on the descriptor.
@@ -90,7 +90,7 @@ impl Packets {
 
     /// A datagram and its sender's address; `None` if none waits.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyTuple>)>> {
-        let Some((bytes, from)) = self.inner.get()?.waiting.take().map_err(closed)? else {
+        let Some((bytes, from)) = self.inner.get()?.waiting.take().map_err(|Closed| closed(py))? else {
             return Ok(None);
         };
         Ok(Some((PyBytes::new(py, &bytes), convert::address(py, from)?)))
@@ -114,6 +114,7 @@ impl Packets {
 }
 
 /// What a receive on a closed socket raises.
-fn closed(_: Closed) -> PyErr {
+fn closed(py: Python<'_>) -> PyErr {
+    py.detach(life::stay_out_at_exit);
     errors::bad_descriptor("packet receiver is closed")
 }

@@ -33,12 +33,8 @@ impl Events {
     /// serves no signals.
     fn take<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
         let queue = self.queue.get()?;
-        let taken = py.detach(|| {
-            let taken = queue.take(limit, None);
-            life::stay_out_at_exit();
-            taken
-        });
-        match taken {
+        life::serves_delegate();
+        match py.detach(|| queue.take(limit, None)) {
             Ok(events) => {
                 let calls = events.into_iter().filter_map(|event| to_python(py, event).transpose());
                 calls.collect::<PyResult<_>>().map(Some)

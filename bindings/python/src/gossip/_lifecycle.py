@@ -26,14 +26,13 @@ def opened(node: "Gossip") -> None:
 
 
 def _at_exit() -> None:
+    _core.before_exit()
     for node in list(_open):
         if not node.closed:
             with contextlib.suppress(Exception):
                 node.leave(timeout=1.0)
             with contextlib.suppress(Exception):
                 node.shutdown(timeout=1.0)
-    # Only now: until here the delegates' threads still had to come back from their waits.
-    _core.before_exit()
 
 
 def _in_child() -> None:
