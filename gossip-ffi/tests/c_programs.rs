@@ -186,6 +186,20 @@ fn what_the_header_declares_is_what_the_library_exports() {
     assert!(declared.len() > 80, "only {} functions were found", declared.len());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_library_is_named_by_its_version_and_stays_loaded() {
+    if has("readelf", "how the library is linked") {
+        let library = library_dir().join("libgossip.so");
+
+        let dynamic = run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(library));
+
+        let soname = format!("[libgossip.so.{}.{}]", version("MAJOR"), version("MINOR"));
+        assert!(dynamic.contains(&soname), "{dynamic}");
+        assert!(dynamic.contains("NODELETE"), "{dynamic}");
+    }
+}
+
 /// A program that calls every function of the header with nothing but NULL, then 0, -1 and
 /// the largest numbers. What begins with a pointer must say that it is NULL.
 fn nothing_program() -> String {
