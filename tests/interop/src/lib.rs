@@ -30,6 +30,7 @@ mod ours;
 mod peer;
 mod process;
 mod program;
+mod serve;
 
 use std::thread;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub use node::{Node, know, meet, talk};
 pub use ours::{Ours, bare, key, keyring, labelled, own_address, pool, prefixed};
 pub use peer::Peer;
 pub use program::{Program, Release, memberlist_or_skip, seed_or_skip};
+pub use serve::{http_get, say, serve_echo, serve_http};
 
 /// How long any wait goes on: long enough for a busy machine, because only a
 /// test that fails ever waits for so long.

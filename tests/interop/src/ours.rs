@@ -201,6 +201,12 @@ impl Ours {
             .clone()
     }
 
+    /// What of others' traffic could not be read, by reason.
+    #[track_caller]
+    pub fn all_refused(&self) -> Vec<(&'static str, u64)> {
+        self.must("stats", self.pool.stats()).machine.refused
+    }
+
     /// How often something was refused for this reason.
     #[track_caller]
     pub fn refused(&self, reason: &str) -> u64 {

@@ -1,135 +1,177 @@
-//! Our nodes beside nodes of the Go package `euforia/gossip`, two pools on each port, with
-//! the services that share it; and pools of every framing on one port of ours.
+//! Our nodes and `euforia/gossip` v0.6.0: pools, listeners and datagrams of one port.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::thread;
-use std::time::Duration;
-
-use gossip_core::{Listener, ListenerId, PoolConfig, State, dial};
+use gossip_core::{ListenerId, PoolConfig, State, dial};
 use gossip_interop::{
-    Event, Ours, Peer, Release, bare, know, labelled, meet, memberlist_or_skip, prefixed, seed_or_skip, talk,
+    DEADLINE, Event, Ours, Peer, eventually, http_get, keyring, know, meet, prefixed, say, seed_or_skip,
+    serve_echo, serve_http, talk,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Answers one line on each connection.
-fn serve_echo(listener: Listener, name: &'static str) {
-    thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept(None) {
-            let mut line = String::new();
-            let read = BufReader::new(&stream).read_line(&mut line);
-            if read.is_ok() {
-                let _ = write!(stream, "{name}: {line}");
-            }
-        }
-    });
-}
-
-/// Answers each HTTP request alike.
-fn serve_http(listener: Listener, body: &'static str) {
-    thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept(None) {
-            let mut lines = BufReader::new(&stream).lines();
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let length = body.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
-        }
-    });
-}
-
-fn answer_to(mut stream: TcpStream, question: &str) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(question.as_bytes()).unwrap();
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).unwrap();
-    answer.trim_end().to_owned()
-}
-
 #[test]
-fn two_pools_of_a_seed_and_of_ours_are_two_clusters() {
-    let Some(seed) = seed_or_skip() else { return };
-    let one = Ours::start("ours", prefixed(1));
-    let two = one.and(prefixed(2));
-    let go = seed.peer("go").pools(&[1, 2]).start();
+fn members_meet_in_both_pools_whoever_joins() {
+    let Some(go) = seed_or_skip() else { return };
+    let one = Ours::start("ours", PoolConfig { meta: "red".into(), ..prefixed(1) });
+    let two = one.and(PoolConfig { meta: "red".into(), ..prefixed(2) });
+    let go = go.peer("go").meta("green").start();
 
     meet(&one, &go.pool(1));
-    go.pool(2).join(two.addr());
-    know(&two, &go.pool(2));
-    talk(&one, &go.pool(1));
-    talk(&go.pool(2), &two);
+    meet(&go.pool(2), &two);
 
-    one.leave();
-    go.pool(1).wait_gone("ours");
-    two.wait_member("go");
-    go.kill();
-    two.wait_end("go", State::Dead);
-}
-
-#[test]
-fn a_pool_that_only_one_side_has_disturbs_nobody() {
-    let Some(seed) = seed_or_skip() else { return };
-    let ours = Ours::start("ours", prefixed(1));
-    let go = seed.peer("go").pools(&[1, 7]).start();
-    meet(&ours, &go.pool(1));
-
-    assert!(go.pool(7).try_command(&format!("join {}", ours.addr())).is_err());
-
-    assert!(ours.node().stats().connections_unknown_pool > 0);
-    talk(&ours, &go.pool(1));
-}
-
-#[test]
-fn services_beside_gossip_answer_each_other() {
-    let Some(seed) = seed_or_skip() else { return };
-    let ours = Ours::start("ours", prefixed(1));
-    serve_echo(ours.node().listen(Peer::ECHO).unwrap(), "ours");
-    serve_http(ours.node().listen_tcp().unwrap(), "hello from ours");
-    let packets = ours.node().packets().unwrap();
-    let go = seed.peer("go").pools(&[1]).start();
-    meet(&ours, &go.pool(1));
-    let to = go.addr().to_string();
-
-    let muxed = dial(&to, ListenerId::new(Peer::ECHO), PATIENCE).unwrap();
-    assert_eq!(answer_to(muxed, "over here\n"), "go: over here");
-    let mut native = dial(&to, None, PATIENCE).unwrap();
-    native.set_read_timeout(Some(PATIENCE)).unwrap();
-    native.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-    let mut page = String::new();
-    native.read_to_string(&mut page).unwrap();
-    assert!(page.ends_with("hello from go"), "{page}");
-
-    assert_eq!(go.dial(ours.addr(), Peer::ECHO, "over there"), "ours: over there");
-    assert_eq!(go.http(ours.addr()), "hello from ours");
-
-    packets.send_to(b"a datagram", go.addr()).unwrap();
-    go.expect(PATIENCE, |event| matches!(event, Event::Packet { data, .. } if data == "a datagram"));
-    know(&ours, &go.pool(1));
-}
-
-#[test]
-fn three_framings_on_one_port_are_three_clusters() {
-    let (Some(seed), Some(go)) = (seed_or_skip(), memberlist_or_skip(Release::V0_6)) else { return };
-    let prefix = Ours::start("ours", prefixed(1));
-    let label = prefix.and(PoolConfig { ..labelled("blue") });
-    let bare = prefix.and(bare());
-    let (seed, blue, stock) = (
-        seed.peer("seed").pools(&[1]).start(),
-        go.peer("blue").label("blue").start(),
-        go.peer("stock").start(),
-    );
-
-    meet(&prefix, &seed.pool(1));
-    meet(&blue, &label);
-    meet(&bare, &stock);
-    talk(&prefix, &seed.pool(1));
-    talk(&label, &blue);
-    talk(&stock, &bare);
-
-    for pool in [&prefix, &label, &bare] {
-        assert_eq!(pool.pool().num_members(), 2);
+    for (ours, id) in [(&one, 1), (&two, 2)] {
+        ours.wait_meta("go", "green");
+        go.pool(id).wait_meta("ours", "red");
+        assert_eq!(ours.all_refused(), []);
     }
+}
+
+#[test]
+fn members_talk_in_both_pools() {
+    let Some(go) = seed_or_skip() else { return };
+    let one = Ours::start("ours", prefixed(1));
+    let two = one.and(prefixed(2));
+    let go = go.peer("go").start();
+    meet(&one, &go.pool(1));
+    meet(&go.pool(2), &two);
+
+    talk(&go.pool(1), &one);
+    talk(&two, &go.pool(2));
+}
+
+#[test]
+fn members_talk_uncompressed() {
+    let Some(go) = seed_or_skip() else { return };
+    let ours = Ours::start("ours", PoolConfig { compression: false, ..prefixed(7) });
+    let go = go.peer("go").pools(&[7]).compress(false).start().pool(7);
+
+    meet(&ours, &go);
+    talk(&ours, &go);
+}
+
+#[test]
+fn members_talk_encrypted() {
+    let Some(go) = seed_or_skip() else { return };
+    for key in [&[16; 16][..], &[24; 24], &[32; 32]] {
+        let ours = Ours::start("ours", PoolConfig { keyring: keyring(&[key]), ..prefixed(255) });
+        let go = go.peer("go").pools(&[255]).key(key).start().pool(255);
+
+        meet(&ours, &go);
+        talk(&go, &ours);
+        assert_eq!(ours.all_refused(), []);
+    }
+}
+
+#[test]
+fn answers_to_probes_carry_payloads() {
+    let Some(go) = seed_or_skip() else { return };
+    let ours = Ours::start("ours", prefixed(1));
+    ours.set_ack("payload of ours");
+    let go = go.peer("go").ack("payload of go").start().pool(1);
+    meet(&ours, &go);
+
+    ours.ping("go");
+    go.ping("ours");
+
+    ours.wait_ack("go", "payload of go");
+    go.wait_ack("ours", "payload of ours");
+}
+
+/// The memberlist in the Go node is of before 0.1.6, whose goodbyes look like obituaries
+/// (wire document 14).
+#[test]
+fn whoever_leaves_one_pool_stays_in_the_other() {
+    let Some(go) = seed_or_skip() else { return };
+    let one = Ours::start("ours", prefixed(1));
+    let two = one.and(prefixed(2));
+    let go = go.peer("go").start();
+    meet(&one, &go.pool(1));
+    meet(&two, &go.pool(2));
+
+    go.pool(1).leave();
+    one.wait_end("go", State::Dead);
+    two.leave();
+    go.pool(2).wait_gone("ours");
+
+    // Go's memberlist never comes back from a goodbye; ours may.
+    two.join(go.addr());
+    know(&two, &go.pool(2));
+    one.wait_gone("go");
+}
+
+#[test]
+fn whoever_dies_is_missed_in_both_pools() {
+    let Some(go) = seed_or_skip() else { return };
+    let one = Ours::start("ours", prefixed(1));
+    let two = one.and(prefixed(2));
+    let dies = go.peer("dies").start();
+    let stays = go.peer("stays").start();
+    for (ours, id) in [(&one, 1), (&two, 2)] {
+        meet(&stays.pool(id), ours);
+        meet(ours, &dies.pool(id));
+        know(&stays.pool(id), &dies.pool(id));
+    }
+
+    dies.kill();
+    for ours in [&one, &two] {
+        ours.wait_end("dies", State::Dead);
+    }
+    one.crash();
+    for id in [1, 2] {
+        stays.pool(id).wait_gone("ours");
+        stays.pool(id).wait_gone("dies");
+    }
+}
+
+#[test]
+fn a_pool_that_we_do_not_have_is_nobody_s_and_counted() {
+    let Some(go) = seed_or_skip() else { return };
+    let ours = Ours::start("ours", prefixed(1));
+    let go = go.peer("go").start();
+
+    assert!(go.pool(2).try_command(&format!("join {}", ours.addr())).is_err());
+
+    eventually("the stream is counted", || ours.node().stats().connections_unknown_pool > 0);
+    meet(&go.pool(1), &ours);
+}
+
+#[test]
+fn each_side_dials_the_other_s_muxed_listener() {
+    const OUR_ECHO: u16 = 0x0102;
+    let Some(go) = seed_or_skip() else { return };
+    let ours = Ours::start("ours", prefixed(1));
+    serve_echo(ours.node().listen(OUR_ECHO).unwrap(), "ours");
+    let go = go.peer("go").start();
+    meet(&ours, &go.pool(1));
+
+    let echo = dial(&go.addr().to_string(), ListenerId::new(Peer::ECHO), DEADLINE).unwrap();
+    assert_eq!(say(&echo, "one line"), "go: one line");
+    assert_eq!(say(&echo, "and another"), "go: and another");
+    assert_eq!(go.dial(ours.addr(), OUR_ECHO, "hello there"), "ours: hello there");
+}
+
+#[test]
+fn each_side_asks_the_other_s_web_server() {
+    let Some(go) = seed_or_skip() else { return };
+    let ours = Ours::start("ours", prefixed(1));
+    serve_http(ours.node().listen_tcp().unwrap(), "ours");
+    let go = go.peer("go").start();
+    meet(&go.pool(1), &ours);
+
+    let web = dial(&go.addr().to_string(), None, DEADLINE).unwrap();
+    assert_eq!(http_get(&web), "hello from go");
+    assert_eq!(go.http(ours.addr()), "hello from ours");
+}
+
+#[test]
+fn our_datagrams_come_from_the_shared_port() {
+    let Some(go) = seed_or_skip() else { return };
+    let ours = Ours::start("ours", prefixed(1));
+    let packets = ours.node().packets().unwrap();
+    let go = go.peer("go").start();
+    meet(&ours, &go.pool(1));
+
+    packets.send_to(b"native", go.addr()).unwrap();
+
+    go.expect(
+        DEADLINE,
+        |event| matches!(event, Event::Packet { from, data } if *from == ours.addr() && data == "native"),
+    );
 }
