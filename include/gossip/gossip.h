@@ -60,9 +60,10 @@
  *                                for that callback returns DEADLOCK
  * after fork, in the child       handles of nodes, pools, listeners, packets answer FORKED,
  *                                and freeing them frees memory only
- * signals                        the library's threads block all; handlers, dispositions and
- *                                the mask of your threads are left alone. No function may
- *                                be called from a signal handler.
+ * signals                        the library's threads block all, so handlers run on yours;
+ *                                a helper that lives for one shutdown has its caller's mask.
+ *                                Dispositions are never touched. No function may be called
+ *                                from a signal handler.
  *
  * `destroy` is called exactly once, after the last callback has returned, never concurrently
  * with one, also when the registering call fails.
@@ -1021,9 +1022,10 @@ GOSSIP_API uint32_t gossip_member_incarnation(const gossip_member_t *member);
 /// Memory: `versions` has room for 6 bytes, written on success. Threads: any, callbacks
 /// too. Blocks: no.
 /// Status: NULL_ARG.
+///
 GOSSIP_API
 gossip_status_t gossip_member_versions(const gossip_member_t *member,
-                                       uint8_t (*versions)[6]);
+                                       uint8_t versions[6]);
 
 /// The name of a state: `alive`, `suspect`, `dead`, `left`; `unknown` for other numbers.
 ///
