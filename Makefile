@@ -14,7 +14,7 @@ SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' 
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench header lint clean
+.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench fuzz header lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -60,6 +60,13 @@ seeds:
 
 bench:
 	$(CARGO) bench --locked -p gossip-core
+
+# Needs a nightly toolchain and cargo-fuzz: make fuzz FUZZ_SECONDS=600
+FUZZ_SECONDS ?= 60
+fuzz:
+	cd gossip-core && for target in datagram stream lzw machine; do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done
 
 # Rewrites include/gossip/gossip.h from the Rust source; the tests fail while it is stale.
 header:

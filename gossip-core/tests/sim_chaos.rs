@@ -109,7 +109,7 @@ fn pick(world: &mut World, nodes: &[HostId]) -> HostId {
 
 #[test]
 fn after_any_faults_all_views_agree_again() {
-    for_each_seed(5, |world| {
+    for_each_seed(10, |world| {
         let nodes = world.spawn(60, &PoolConfig::lan(1));
 
         chaos(world, &nodes);
@@ -118,7 +118,7 @@ fn after_any_faults_all_views_agree_again() {
 
 #[test]
 fn encryption_and_slow_applications_change_nothing() {
-    for_each_seed(3, |world| {
+    for_each_seed(6, |world| {
         let key = Key::new(&[7; 32]).unwrap();
         let config = PoolConfig {
             keyring: Keyring::new([], Some(key)).unwrap(),

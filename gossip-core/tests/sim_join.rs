@@ -5,6 +5,7 @@ use std::time::Duration;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::pool::action::Outcome;
 use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::exchange::ExchangeError;
 use gossip_core::sim::app::News;
 use gossip_core::sim::host::HostId;
 use gossip_core::sim::seed::for_each_seed;
@@ -41,6 +42,30 @@ fn two_hundred_nodes_join_through_one() {
             };
             assert_eq!((report.reached.len(), report.failed.len()), (1, 0), "{report:?}");
         }
+    });
+}
+
+#[test]
+fn a_join_says_who_was_reached_and_who_was_not() {
+    for_each_seed(2, |world| {
+        let nodes = cluster(world, 6, &PoolConfig::lan(1));
+        let (crashed, lost) = (nodes[1], nodes[2]);
+        world.crash(crashed);
+        let _lost = world.isolate(lost);
+        let newcomer = world.spawn(1, &PoolConfig::lan(1))[0];
+
+        let seeds = [crashed, nodes[3], lost, nodes[4]].map(|node| world.target(node)).to_vec();
+        let task = world.task(newcomer, |machine, now| machine.join(now, seeds, None));
+        world.run_for(30 * SECOND);
+
+        let Some(Outcome::Join(report)) = world.outcome(newcomer, task) else { panic!("no outcome") };
+        let mut reached = report.reached.clone();
+        reached.sort();
+        assert_eq!(reached, [world.addr(nodes[3]), world.addr(nodes[4])]);
+        assert!(
+            matches!(&report.failed[..], [(first, ExchangeError::Connect(_)), (second, ExchangeError::Timeout)]
+            if *first == world.addr(crashed) && *second == world.addr(lost))
+        );
     });
 }
 
@@ -334,8 +359,12 @@ fn reliable_messages_arrive_or_say_why_not() {
         drop(lost);
 
         assert!(matches!(world.outcome(nodes[0], sent), Some(Outcome::Sent)));
-        assert!(matches!(world.outcome(nodes[0], refused), Some(Outcome::Failed(_))));
-        assert!(matches!(world.outcome(nodes[0], silent), Some(Outcome::Failed(_))));
+        let failed = |task| match world.outcome(nodes[0], task) {
+            Some(Outcome::Failed(error)) => error.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(failed(refused), ExchangeError::Connect(_)));
+        assert_eq!(failed(silent), ExchangeError::Timeout);
         assert!(world.app(nodes[1]).got(&long));
     });
 }

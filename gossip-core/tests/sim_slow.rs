@@ -132,12 +132,41 @@ fn who_may_not_be_pinged_over_streams_is_not() {
             &script,
         );
         world.join_all(&nodes);
-        world.run_until_agreed();
+        world.run_for(5 * SECOND);
+        // Without push/pull a broadcast that missed somebody is not made good.
+        world.join_all(&nodes);
+        world.run_for(5 * SECOND);
+        assert!(world.agreed());
         let streams = world.report().traffic.streams;
 
         world.crash(nodes[4]);
         world.run_until(MINUTE, |world| world.all_see(nodes[4], State::Dead));
 
         assert_eq!(world.report().traffic.streams, streams);
+    });
+}
+
+#[test]
+fn a_crowd_at_a_slow_door_is_let_in_by_turns() {
+    for_each_seed(1, |world| {
+        let slow = Script { local_state: granting(900, 900), ..Script::default() };
+        let door = world.spawn_with(1, &PoolConfig::lan(1), &slow)[0];
+        let crowd = world.spawn(180, &PoolConfig::lan(1));
+
+        let first: Vec<_> = crowd.iter().map(|&node| (node, world.join(node, door))).collect();
+        world.run_for(5 * SECOND);
+
+        let is_in = |node, task| match world.outcome(node, task) {
+            Some(Outcome::Join(report)) => report.reached.len() == 1,
+            other => panic!("{other:?}"),
+        };
+        let turned_away: Vec<_> =
+            first.iter().filter(|&&(node, task)| !is_in(node, task)).map(|&(node, _)| node).collect();
+        assert_eq!(turned_away.len() as u64, world.machine(door).stats().push_pulls_refused);
+        assert!((1..=60).contains(&turned_away.len()), "{}", turned_away.len());
+        for node in turned_away {
+            world.join(node, door);
+        }
+        world.run_until_agreed();
     });
 }

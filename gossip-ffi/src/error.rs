@@ -131,6 +131,9 @@ impl From<Error> for Failure {
             Error::NoResponse(_) => GOSSIP_ERR_NO_RESPONSE,
             Error::Deadlock => GOSSIP_ERR_DEADLOCK,
             Error::Cancelled => GOSSIP_ERR_CANCELLED,
+            // A thread that the system does not give is EAGAIN, and waiting does not help.
+            Error::System(error) if error.kind() == io::ErrorKind::WouldBlock => GOSSIP_ERR_RESOURCE_LIMIT,
+            Error::System(error) => io_status(error),
             _ => GOSSIP_ERR_INTERNAL,
         };
         Self { os_errno: os_errno(&error), ..Self::new(status, error.to_string()) }
@@ -227,10 +230,12 @@ fn io_status(error: &io::Error) -> Status {
 
 /// The system's number for what went wrong, if the system said something.
 fn os_errno(error: &Error) -> i32 {
-    match error {
-        Error::Net(error) => error.io_error().and_then(io::Error::raw_os_error).unwrap_or(0),
-        _ => 0,
-    }
+    let said = match error {
+        Error::Net(error) => error.io_error(),
+        Error::System(error) => Some(error),
+        _ => None,
+    };
+    said.and_then(io::Error::raw_os_error).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use gossip_core::swim::node::{Member, State};
 
 use crate::addr::gossip_addr_t;
-use crate::border::{bytes, give, offer, quick, some, value, write};
+use crate::border::{bytes, copy_out, give, offer, quick, some, value, write};
 use crate::status::gossip_status_t;
 
 /// The members of a pool at one moment. It never changes, so many threads may read it,
@@ -220,12 +220,18 @@ pub extern "C" fn gossip_member_incarnation(member: Option<&gossip_member_t>) ->
 /// Memory: `versions` has room for 6 bytes, written on success. Threads: any, callbacks
 /// too. Blocks: no.
 /// Status: NULL_ARG.
+///
+/// cbindgen:ptrs-as-arrays=[[versions; 6]]
 #[unsafe(no_mangle)]
-pub extern "C" fn gossip_member_versions(
+pub unsafe extern "C" fn gossip_member_versions(
     member: Option<&gossip_member_t>,
-    versions: Option<&mut MaybeUninit<[u8; 6]>>,
+    versions: *mut u8,
 ) -> gossip_status_t {
-    quick(|| write(versions, "versions", some(member, "member")?.member.node.versions.to_bytes()))
+    quick(|| {
+        let announced = some(member, "member")?.member.node.versions.to_bytes();
+        // SAFETY: the caller gives room for six bytes, as the header says.
+        unsafe { copy_out(&announced, versions, "versions") }
+    })
 }
 
 /// The name of a state: `alive`, `suspect`, `dead`, `left`; `unknown` for other numbers.

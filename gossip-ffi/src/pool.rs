@@ -197,8 +197,10 @@ pub unsafe extern "C" fn gossip_pool_update_node(
     })
 }
 
-/// Sends a message to every member, by gossip. At most `gossip_pool_max_broadcast_size`
-/// bytes fit. `timeout_ms` is how long to wait for room in the queue, not for delivery.
+/// Gives a message to gossip, for every member. Nobody relays it: a pool of a few nodes is
+/// reached as a whole, perhaps more than once; in a large one some may miss it; a pool of
+/// one has nobody to tell. At most `gossip_pool_max_broadcast_size` bytes fit. `timeout_ms`
+/// is how long to wait for room in the queue, not for delivery.
 ///
 /// Memory: copies the bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start or after a leave, CLOSED,

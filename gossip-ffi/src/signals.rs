@@ -5,7 +5,20 @@
 //! run on the program's own threads, as it expects. Dispositions are never touched.
 
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::panic::resume_unwind;
+use std::{io, ptr, thread};
+
+/// Does work that makes threads and may take long on a thread of its own, so that the
+/// caller, who waits for it, can be interrupted as ever.
+pub(crate) fn aside<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let spawn = || {
+            let _blocked = Blocked::new();
+            thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, work)
+        };
+        Ok(spawn()?.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
 
 /// All signals are blocked in this thread while this lives.
 pub(crate) struct Blocked {

@@ -40,3 +40,44 @@ fn the_checked_in_header_is_what_the_source_says() {
         path.display()
     );
 }
+
+/// What a comment says behind `label`, up to the next label or its end.
+fn said<'a>(comment: &'a str, label: &str) -> Option<&'a str> {
+    let (_, rest) = comment.split_once(label)?;
+    let end = ["Memory:", "Threads:", "Blocks:", "Status:"].iter().filter_map(|next| rest.find(next)).min();
+    Some(rest[..end.unwrap_or(rest.len())].trim())
+}
+
+#[test]
+fn every_function_says_who_owns_which_threads_and_whether_it_blocks() {
+    for function in support::functions() {
+        for label in ["Memory:", "Threads:", "Blocks:"] {
+            let text = said(&function.comment, label).unwrap_or_default();
+            assert!(text.len() > 1, "{} does not say {label}\n{}", function.name, function.comment);
+        }
+    }
+}
+
+#[test]
+fn every_function_that_can_fail_names_statuses_that_exist() {
+    let status = |name: &str| {
+        (0..gossip::status::gossip_status_count()).any(|index| {
+            let code = -i32::try_from(index).expect("there are few");
+            let full = gossip::status::gossip_status_name(code);
+            // SAFETY: the names are static C strings.
+            let full = unsafe { std::ffi::CStr::from_ptr(full) }.to_str().expect("names are ASCII");
+            full.strip_prefix("GOSSIP_ERR_") == Some(name)
+        })
+    };
+    for function in support::functions().iter().filter(|function| function.can_fail()) {
+        let text = said(&function.comment, "Status:");
+        let text = text.unwrap_or_else(|| panic!("{} does not say Status:", function.name));
+        let names: Vec<_> = text
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .filter(|word| word.len() > 1 && word.bytes().all(|letter| !letter.is_ascii_lowercase()))
+            .collect();
+        for name in names.iter().filter(|name| !name.bytes().all(|letter| letter.is_ascii_digit())) {
+            assert!(status(name), "{}: there is no status {name}", function.name);
+        }
+    }
+}

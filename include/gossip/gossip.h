@@ -60,9 +60,10 @@
  *                                for that callback returns DEADLOCK
  * after fork, in the child       handles of nodes, pools, listeners, packets answer FORKED,
  *                                and freeing them frees memory only
- * signals                        the library's threads block all; handlers, dispositions and
- *                                the mask of your threads are left alone. No function may
- *                                be called from a signal handler.
+ * signals                        the library's threads block all, so handlers run on yours;
+ *                                a helper that lives for one shutdown has its caller's mask.
+ *                                Dispositions are never touched. No function may be called
+ *                                from a signal handler.
  *
  * `destroy` is called exactly once, after the last callback has returned, never concurrently
  * with one, also when the registering call fails.
@@ -802,8 +803,10 @@ gossip_status_t gossip_pool_update_node(const gossip_pool_t *pool,
                                         int32_t timeout_ms,
                                         gossip_error_t **err);
 
-/// Sends a message to every member, by gossip. At most `gossip_pool_max_broadcast_size`
-/// bytes fit. `timeout_ms` is how long to wait for room in the queue, not for delivery.
+/// Gives a message to gossip, for every member. Nobody relays it: a pool of a few nodes is
+/// reached as a whole, perhaps more than once; in a large one some may miss it; a pool of
+/// one has nobody to tell. At most `gossip_pool_max_broadcast_size` bytes fit. `timeout_ms`
+/// is how long to wait for room in the queue, not for delivery.
 ///
 /// Memory: copies the bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start or after a leave, CLOSED,
@@ -1019,9 +1022,10 @@ GOSSIP_API uint32_t gossip_member_incarnation(const gossip_member_t *member);
 /// Memory: `versions` has room for 6 bytes, written on success. Threads: any, callbacks
 /// too. Blocks: no.
 /// Status: NULL_ARG.
+///
 GOSSIP_API
 gossip_status_t gossip_member_versions(const gossip_member_t *member,
-                                       uint8_t (*versions)[6]);
+                                       uint8_t versions[6]);
 
 /// The name of a state: `alive`, `suspect`, `dead`, `left`; `unknown` for other numbers.
 ///

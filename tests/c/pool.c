@@ -178,7 +178,7 @@ static void both_see_both(struct pair *pair)
     EXPECT(GOSSIP_OK, gossip_local_addr(pair->green, &bound));
     CHECK(memcmp(&addr, &bound, sizeof addr) == 0);
     uint8_t versions[6];
-    EXPECT(GOSSIP_OK, gossip_member_versions(green, &versions));
+    EXPECT(GOSSIP_OK, gossip_member_versions(green, versions));
     CHECK(versions[0] == 1 && versions[1] == 5 && versions[2] == 2);
 
     EXPECT(GOSSIP_OK, gossip_member_clone(green, &kept));

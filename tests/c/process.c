@@ -27,6 +27,59 @@ static int blocks_all_signals(const char *thread)
     return 1;
 }
 
+/* Counts the callbacks that were called with all signals blocked, and those that were not. */
+struct masks {
+    atomic_int blocked, open;
+};
+
+static void look_at_mask(struct masks *masks)
+{
+    char own[16];
+
+    snprintf(own, sizeof own, "%ld", thread_id());
+    if (blocks_all_signals(own))
+        masks->blocked++;
+    else
+        masks->open++;
+}
+
+static void on_join(void *user_data, const gossip_member_t *member)
+{
+    (void)member;
+    look_at_mask(user_data);
+}
+
+static int32_t on_local_state(void *user_data, int32_t join, gossip_buffer_t *out)
+{
+    (void)join;
+    (void)out;
+    look_at_mask(user_data);
+    return GOSSIP_CB_DONE;
+}
+
+static void callbacks_run_with_all_signals_blocked(void)
+{
+    struct masks masks = {0};
+    gossip_delegate_t delegate = {
+        .struct_size = sizeof delegate,
+        .user_data = &masks,
+        .notify_join = on_join,
+        .local_state = on_local_state,
+    };
+    gossip_t *node = open_node("node"), *other = open_node("other");
+    gossip_pool_t *pool = open_pool(node, 1, &delegate), *other_pool = open_pool(other, 1, NULL);
+
+    OK(gossip_start(node, &err));
+    OK(gossip_start(other, &err));
+    join_two(other_pool, pool, node);
+    EVENTUALLY(masks.blocked + masks.open >= 3); /* two joins, one state */
+    CHECK(masks.open == 0);
+    gossip_free(node);
+    gossip_free(other);
+    gossip_pool_free(pool);
+    gossip_pool_free(other_pool);
+}
+
 static void threads_of_the_library_block_all_signals(void)
 {
     gossip_t *node = open_node("node");
@@ -137,6 +190,7 @@ int main(void)
 {
     start_watchdog();
     threads_of_the_library_block_all_signals();
+    callbacks_run_with_all_signals_blocked();
     a_child_can_only_free();
     return 0;
 }

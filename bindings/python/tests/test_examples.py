@@ -12,7 +12,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from support import DEADLINE
+from conftest import MakeNode
+from support import DEADLINE, Recorder
+
+import gossip
 
 HERE = Path(__file__).parent.parent
 EXAMPLES = HERE.parent.parent / "examples" / "python"
@@ -106,9 +109,15 @@ def test_two_demonstration_nodes_use_everything(start: Any) -> None:
     assert a.event(event="leave", pool=1, member="c")["state"] == "dead"
 
 
-def test_hello_runs_to_the_end_of_its_input(start: Any) -> None:
-    hello = start(str(EXAMPLES / "hello.py"), "alice")
+def test_hello_greets_and_is_heard(start: Any, make_node: MakeNode) -> None:
+    at_alice = Recorder()
+    alice = make_node("alice")
+    alice.register_pool(gossip.PoolConfig.local(1), at_alice)
 
-    assert hello.lines.get(timeout=DEADLINE) == "alice is here"
-    hello.tell("good morning")
-    assert hello.end() == 0
+    bob = start(str(EXAMPLES / "hello.py"), "bob", "{}:{}".format(*alice.address))
+
+    assert {bob.lines.get(timeout=DEADLINE) for _ in range(2)} == {"alice is here", "bob is here"}
+    bob.tell("good morning")
+    assert at_alice.wait_for("notify_msg")[0].data == b"bob: good morning"
+    assert bob.end() == 0
+    assert at_alice.named("notify_leave", "bob").state is gossip.MemberState.LEFT

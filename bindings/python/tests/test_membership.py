@@ -235,6 +235,7 @@ def test_counters_count(make_node: MakeNode) -> None:
 
 def test_hooks_run_on_one_thread_of_the_pool(make_node: MakeNode) -> None:
     _, at_a, _, _ = pair(make_node)
+    at_a.named("notify_join", "b")
 
     (thread,) = at_a.threads
     assert thread.name == "gossip-delegate-1"

@@ -74,6 +74,44 @@ fn find<C>(keys: &'static [Key<C>], name: &str) -> Option<&'static Key<C>> {
     })
 }
 
+/// The row of a plain field: a flag, a count between two bounds, or a duration.
+macro_rules! row {
+    (flag $field:ident, $about:literal) => {
+        $crate::base::keys::Key {
+            name: stringify!($field),
+            kind: $crate::base::keys::Kind::Flag,
+            range: "true or false",
+            about: $about,
+            get: |config| config.$field.to_string(),
+            set: |config, text| $crate::base::keys::parse_flag(text).map(|value| config.$field = value),
+        }
+    };
+    (count $field:ident, $min:literal, $max:literal, $about:literal) => {
+        $crate::base::keys::Key {
+            name: stringify!($field),
+            kind: $crate::base::keys::Kind::Count,
+            range: concat!(stringify!($min), " to ", stringify!($max)),
+            about: $about,
+            get: |config| config.$field.to_string(),
+            set: |config, text| {
+                $crate::base::keys::parse_count(text, $min, $max).map(|value| config.$field = value)
+            },
+        }
+    };
+    (duration $field:ident, $range:literal, $about:literal) => {
+        $crate::base::keys::Key {
+            name: stringify!($field),
+            kind: $crate::base::keys::Kind::Duration,
+            range: $range,
+            about: $about,
+            get: |config| $crate::base::keys::write_duration(config.$field),
+            set: |config, text| $crate::base::keys::parse_duration(text).map(|value| config.$field = value),
+        }
+    };
+}
+
+pub(crate) use row;
+
 /// Reads a flag.
 pub fn parse_flag(text: &str) -> Result<bool, String> {
     match text {

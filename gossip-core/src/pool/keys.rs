@@ -3,45 +3,9 @@
 
 use bytes::Bytes;
 
-use crate::base::keys::{
-    Key, Kind, parse_count, parse_duration, parse_flag, parse_list, write_duration, write_list,
-};
+use crate::base::keys::{Key, Kind, parse_count, parse_list, row, write_list};
 use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
-
-/// A row for a plain field.
-macro_rules! row {
-    (flag $field:ident, $about:literal) => {
-        Key {
-            name: stringify!($field),
-            kind: Kind::Flag,
-            range: "true or false",
-            about: $about,
-            get: |config| config.$field.to_string(),
-            set: |config, text| parse_flag(text).map(|value| config.$field = value),
-        }
-    };
-    (count $field:ident, $min:literal, $max:literal, $about:literal) => {
-        Key {
-            name: stringify!($field),
-            kind: Kind::Count,
-            range: concat!(stringify!($min), " to ", stringify!($max)),
-            about: $about,
-            get: |config| config.$field.to_string(),
-            set: |config, text| parse_count(text, $min, $max).map(|value| config.$field = value),
-        }
-    };
-    (duration $field:ident, $range:literal, $about:literal) => {
-        Key {
-            name: stringify!($field),
-            kind: Kind::Duration,
-            range: $range,
-            about: $about,
-            get: |config| write_duration(config.$field),
-            set: |config, text| parse_duration(text).map(|value| config.$field = value),
-        }
-    };
-}
 
 /// Every key of [`PoolConfig`] that has a text form, in the order of the manual. The
 /// id is given at construction; keys and delegate have setters of their own.

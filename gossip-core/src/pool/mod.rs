@@ -38,6 +38,7 @@ pub mod commands;
 pub mod config;
 pub mod error;
 pub mod exchange;
+pub mod fuzz;
 pub mod inbound;
 pub mod keys;
 pub mod machine;

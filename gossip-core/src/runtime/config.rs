@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::config_error::ConfigError;
-use crate::base::keys::{Key, Kind, parse_count, parse_duration, parse_list, write_duration, write_list};
+use crate::base::keys::{Key, Kind, parse_list, row, write_list};
 
 /// Everything that can be chosen about a node. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,20 +94,6 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "must be an IP address such as 192.0.2.1 or 2001:db8::1".to_owned())
 }
 
-/// A row for a plain number.
-macro_rules! count {
-    ($field:ident, $min:literal, $max:literal, $about:literal) => {
-        Key {
-            name: stringify!($field),
-            kind: Kind::Count,
-            range: concat!(stringify!($min), " to ", stringify!($max)),
-            about: $about,
-            get: |config| config.$field.to_string(),
-            set: |config, text| parse_count(text, $min, $max).map(|value| config.$field = value),
-        }
-    };
-}
-
 /// Every key of [`Config`], in the order of the manual.
 pub const KEYS: &[Key<Config>] = &[
     Key {
@@ -132,7 +118,7 @@ pub const KEYS: &[Key<Config>] = &[
             Ok(())
         },
     },
-    count!(bind_port, 0, 65535, "TCP and UDP port; 0 takes a free one"),
+    row!(count bind_port, 0, 65535, "TCP and UDP port; 0 takes a free one"),
     Key {
         name: "advertise_addr",
         kind: Kind::Text,
@@ -144,21 +130,14 @@ pub const KEYS: &[Key<Config>] = &[
             Ok(())
         },
     },
-    count!(advertise_port, 0, 65535, "the port told to others; 0 means the bound one"),
-    count!(threads, 1, 64, "threads for the network"),
-    Key {
-        name: "sniff_timeout",
-        kind: Kind::Duration,
-        range: "1 ms to 1 h",
-        about: "after this long without a byte a connection goes to the native listener",
-        get: |config| write_duration(config.sniff_timeout),
-        set: |config, text| parse_duration(text).map(|value| config.sniff_timeout = value),
-    },
-    count!(max_sniffing, 1, 1048576, "connections that have not yet said whom they want"),
-    count!(max_sniffing_per_source, 1, 1048576, "the same for one source address"),
-    count!(listener_backlog, 1, 65536, "connections that wait for an accept of each listener"),
-    count!(packet_queue, 1, 1048576, "datagrams that wait for the packet receiver"),
-    count!(
+    row!(count advertise_port, 0, 65535, "the port told to others; 0 means the bound one"),
+    row!(count threads, 1, 64, "threads for the network"),
+    row!(duration sniff_timeout, "1 ms to 1 h", "after this long without a byte a connection goes to the native listener"),
+    row!(count max_sniffing, 1, 1048576, "connections that have not yet said whom they want"),
+    row!(count max_sniffing_per_source, 1, 1048576, "the same for one source address"),
+    row!(count listener_backlog, 1, 65536, "connections that wait for an accept of each listener"),
+    row!(count packet_queue, 1, 1048576, "datagrams that wait for the packet receiver"),
+    row!(count
         udp_recv_buffer,
         4096,
         1073741824,

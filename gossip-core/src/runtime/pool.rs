@@ -92,7 +92,12 @@ impl Pool {
         }
     }
 
-    /// Sends a message to every member. One larger than
+    /// Gives a message to gossip, for every member.
+    ///
+    /// It is sent as often as memberlist sends its own news, which grows with the
+    /// logarithm of the pool's size, and nobody relays it: in a pool of a few nodes it
+    /// reaches all of them, perhaps more than once; in a large one some may miss it. A pool
+    /// of one has nobody to tell, and keeps nothing. A message larger than
     /// [`max_broadcast_size`](Self::max_broadcast_size) is refused. If the queue is full
     /// this waits for room, and gives up with `QueueFull` after `timeout`; zero only tries.
     pub fn broadcast(&self, message: &[u8], timeout: Duration) -> Result<(), Error> {

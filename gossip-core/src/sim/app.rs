@@ -40,18 +40,6 @@ impl Script {
             allow_stream_ping: self.allow_stream_ping.is_some(),
         }
     }
-
-    /// Grants everything after the same wait.
-    pub fn granting_after(wait: Duration) -> Self {
-        let habit = Some(Habit::Grants { least: wait, most: wait });
-        Self {
-            local_state: habit,
-            admit_alive: habit,
-            admit_merge: habit,
-            allow_stream_ping: habit,
-            ..Self::default()
-        }
-    }
 }
 
 /// How an application treats one kind of question.

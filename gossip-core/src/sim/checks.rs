@@ -64,7 +64,7 @@ pub(super) struct Observer {
     changes: Vec<Change>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Entry {
     member: Member,
     since: Time,
@@ -179,7 +179,8 @@ impl Observer {
         ledger: &Ledger,
     ) -> Result<Entry, String> {
         if let Some(entry) = known.filter(|entry| is_unchanged(&entry.member, &member)) {
-            return Ok(entry.clone());
+            let &Entry { since, name_print, facts_print, .. } = entry;
+            return Ok(Entry { member, since, name_print, facts_print });
         }
         ledger.allows(&member)?;
         if let Some(entry) = known {

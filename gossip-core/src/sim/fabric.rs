@@ -81,6 +81,8 @@ pub struct Traffic {
     pub dropped: u64,
     /// Datagrams among them that arrived twice.
     pub doubled: u64,
+    /// Datagrams among them that were damaged on the way.
+    pub corrupted: u64,
     /// Datagrams among them that went where nobody is.
     pub unroutable: u64,
     /// Streams dialed.
@@ -200,7 +202,7 @@ impl Fabric {
     }
 
     /// Sends a datagram.
-    pub(super) fn send(&mut self, host: HostId, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    pub(super) fn send(&mut self, host: HostId, from: SocketAddr, to: SocketAddr, mut bytes: Vec<u8>) {
         let traffic = &mut self.traffic[host.index()];
         traffic.datagrams += 1;
         traffic.datagram_bytes += bytes.len() as u64;
@@ -220,6 +222,9 @@ impl Fabric {
             copy.extend_from_slice(&bytes);
             self.schedule(later, Event::Input(receiver, Input::Packet { from, to, bytes: copy }));
         }
+        let (link, quality) = self.link(host, receiver);
+        let corrupted = link.corrupt(quality, &mut bytes);
+        self.traffic[host.index()].corrupted += u64::from(corrupted);
         self.schedule(delay, Event::Input(receiver, Input::Packet { from, to, bytes }));
     }
 

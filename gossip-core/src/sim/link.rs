@@ -1,4 +1,4 @@
-//! One direction between two hosts: how long it takes, what it loses and doubles.
+//! One direction between two hosts: how long it takes, what it loses, doubles and damages.
 //!
 //! Every packet draws for itself, so any latency that varies also reorders.
 
@@ -17,19 +17,21 @@ pub struct Quality {
     pub bursts: Option<Bursts>,
     /// Share of datagrams that arrive twice.
     pub duplication: f64,
+    /// Share of datagrams of which one bit is flipped on the way.
+    pub corruption: f64,
 }
 
 impl Quality {
     /// A quiet local network: 0.2 to 1 ms, nothing lost.
     pub fn lan() -> Self {
         let latency = Latency::Uniform(Duration::from_micros(200), Duration::from_millis(1));
-        Self { latency, loss: 0.0, bursts: None, duplication: 0.0 }
+        Self { latency, loss: 0.0, bursts: None, duplication: 0.0, corruption: 0.0 }
     }
 
     /// A wide-area network: 40 ms and an exponential tail of 10 ms on average, 0.1 % lost.
     pub fn wan() -> Self {
         let latency = Latency::Tail { least: Duration::from_millis(40), mean: Duration::from_millis(10) };
-        Self { latency, loss: 0.001, bursts: None, duplication: 0.0 }
+        Self { latency, loss: 0.001, bursts: None, duplication: 0.0, corruption: 0.0 }
     }
 
     /// The same link losing this share of its packets.
@@ -45,6 +47,11 @@ impl Quality {
     /// The same link delivering this share of its datagrams twice.
     pub fn with_duplication(self, duplication: f64) -> Self {
         Self { duplication, ..self }
+    }
+
+    /// The same link damaging this share of its datagrams.
+    pub fn with_corruption(self, corruption: f64) -> Self {
+        Self { corruption, ..self }
     }
 
     /// The same link with another latency.
@@ -122,6 +129,15 @@ impl Link {
     pub(super) fn double(&mut self, quality: &Quality) -> Option<Duration> {
         let doubled = quality.duplication > 0.0 && self.rng.chance(quality.duplication);
         doubled.then(|| quality.latency.draw(&mut self.rng))
+    }
+
+    /// Damages a datagram, if it is its turn.
+    pub(super) fn corrupt(&mut self, quality: &Quality, datagram: &mut [u8]) -> bool {
+        let damaged = quality.corruption > 0.0 && self.rng.chance(quality.corruption);
+        if damaged && let Some(byte) = datagram.get_mut(self.rng.below(datagram.len())) {
+            *byte ^= 1 << self.rng.below(8);
+        }
+        damaged
     }
 
     /// A length for the next piece of a stream, of which `rest` bytes are left. Mostly

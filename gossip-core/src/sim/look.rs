@@ -101,11 +101,6 @@ impl World {
         self.hosts[host.index()].pool.tuning()
     }
 
-    /// How many exchanges a host has under way.
-    pub fn exchanges_open(&self, host: HostId) -> usize {
-        self.hosts[host.index()].conversations.len()
-    }
-
     /// What a host has sent.
     pub fn traffic(&self, host: HostId) -> Traffic {
         self.fabric.traffic[host.index()]

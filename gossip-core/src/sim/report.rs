@@ -167,6 +167,7 @@ impl Traffic {
             datagram_bytes: self.datagram_bytes + other.datagram_bytes,
             dropped: self.dropped + other.dropped,
             doubled: self.doubled + other.doubled,
+            corrupted: self.corrupted + other.corrupted,
             unroutable: self.unroutable + other.unroutable,
             streams: self.streams + other.streams,
             stream_bytes: self.stream_bytes + other.stream_bytes,

@@ -231,10 +231,13 @@ impl World {
         }
         for change in self.hosts[id.index()].observer.take_changes() {
             let Some(&subject) = self.names.get(&change.name) else { continue };
+            if self.hosts[subject.index()].is_paused() {
+                continue;
+            }
             match change.to {
-                State::Suspect if !self.hosts[subject.index()].is_paused() => self.watch.suspected(subject),
+                State::Suspect => self.watch.suspected(subject),
                 State::Dead => self.watch.declared(subject, now),
-                _ => {}
+                State::Alive | State::Left => {}
             }
         }
     }

@@ -1,5 +1,8 @@
-//! Where things are, for the tests of the C interface.
+//! Where things are, and what the header declares, for the tests of the C interface.
+// Each test program uses its own part.
+#![allow(dead_code)]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The root of the repository.
@@ -10,4 +13,57 @@ pub(crate) fn root() -> &'static Path {
 /// What C programs get as `-I`.
 pub(crate) fn include_dir() -> PathBuf {
     root().join("include")
+}
+
+/// A function as the header declares it.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// Its comment, one line after the other.
+    pub(crate) comment: String,
+    /// The type that it returns.
+    pub(crate) returns: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its parameters with their types.
+    pub(crate) parameters: Vec<String>,
+}
+
+impl Function {
+    /// Whether it returns a status.
+    pub(crate) fn can_fail(&self) -> bool {
+        self.returns == "gossip_status_t"
+    }
+
+    fn parse(comment: String, declaration: &str) -> Self {
+        let words = declaration.replace("GOSSIP_API", "").replace("GOSSIP_NODISCARD", "");
+        let (head, rest) = words.split_once('(').expect("a function has parameters");
+        let (parameters, _) = rest.rsplit_once(')').expect("they end");
+        let (returns, name) = head.rsplit_once([' ', '*']).expect("a function has a type and a name");
+        let returns = format!("{}{}", returns.trim(), if head.contains('*') { " *" } else { "" });
+        let parameters = parameters.split(',').map(str::trim).filter(|parameter| *parameter != "void");
+        let parameters = parameters.map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "));
+        Self { comment, returns, name: name.to_owned(), parameters: parameters.collect() }
+    }
+}
+
+/// Every function of the header, in its order.
+pub(crate) fn functions() -> Vec<Function> {
+    let header = fs::read_to_string(include_dir().join("gossip/gossip.h")).expect("the header is there");
+    let (mut found, mut comment, mut declaration) = (Vec::new(), String::new(), String::new());
+    for line in header.lines() {
+        if let Some(text) = line.strip_prefix("///") {
+            comment.push_str(text.trim_end());
+            comment.push('\n');
+        } else if line.starts_with("GOSSIP_API") || !declaration.is_empty() {
+            declaration.push_str(line);
+            declaration.push(' ');
+            if line.ends_with(';') {
+                found.push(Function::parse(std::mem::take(&mut comment), &declaration));
+                declaration.clear();
+            }
+        } else {
+            comment.clear();
+        }
+    }
+    found
 }

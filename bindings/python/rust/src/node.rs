@@ -102,11 +102,6 @@ impl Gossip {
         wait::interruptible(py, move || node.shutdown(limit))
     }
 
-    fn is_running(&self) -> PyResult<bool> {
-        let node = self.node.get()?;
-        wait::at_once(|| node.is_running())
-    }
-
     /// The port's counters by name.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let node = self.node.get()?;

@@ -10,6 +10,21 @@ _Address = tuple[str, int]
 _Buffer = bytes | bytearray | memoryview
 _Row = tuple[str, str, str, str, str]
 
+__all__ = [
+    "after_fork_in_child",
+    "before_exit",
+    "Listener",
+    "Gossip",
+    "Packets",
+    "Pool",
+    "Events",
+    "check_config",
+    "check_pool",
+    "config_keys",
+    "pool_keys",
+    "__version__",
+]
+
 __version__: str
 
 def after_fork_in_child() -> None: ...
@@ -21,7 +36,7 @@ def check_pool(id: int, values: _Values, meta: _Buffer, keys: Sequence[_Buffer])
 
 @final
 class Gossip:
-    def __init__(self, values: _Values) -> None: ...
+    def __new__(cls, values: _Values) -> Gossip: ...
     def start(self) -> None: ...
     def node_name(self) -> bytes: ...
     def local_addrs(self) -> list[_Address]: ...
@@ -34,7 +49,6 @@ class Gossip:
     def packets(self) -> Packets: ...
     def leave(self, timeout: float | None) -> None: ...
     def shutdown(self, timeout: float | None) -> None: ...
-    def is_running(self) -> bool: ...
     def stats(self) -> dict[str, int]: ...
 
 @final

@@ -113,7 +113,10 @@ class Pool:
         return True
 
     def broadcast(self, message: Buffer, *, timeout: Seconds | None = 0.0) -> None:
-        """Sends a message to every member.
+        """Gives a message to gossip, for every member.
+
+        Nobody relays it: a pool of a few nodes is reached as a whole, perhaps more than
+        once; in a large one some may miss it; a pool of one has nobody to tell.
 
         `MessageTooLargeError` if it can never fit; `QueueFullError` if the queue is still
         full after `timeout`.

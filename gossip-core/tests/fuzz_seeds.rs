@@ -1,0 +1,71 @@
+//! The fuzz targets on stable, in ordinary tests: their stored inputs, and a bounded number
+//! of mutations of recorded messages.
+
+use gossip_core::base::rng::Rng;
+use gossip_core::{pool, wire};
+use serde_json::Value;
+
+/// Every byte string of the golden vectors that a node could be sent.
+fn recorded() -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for file in ["messages", "compound", "compress", "packets", "streams", "ingest", "decode"] {
+        let path = format!("{}/tests/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for vector in json["vectors"].as_array().unwrap() {
+            let hex = vector["wire"].as_str().unwrap();
+            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            found.push((0..hex.len()).step_by(2).map(byte).collect());
+        }
+    }
+    found
+}
+
+/// Bytes with a few of them changed, removed or repeated.
+fn mutated(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=rng.below(4) {
+        let at = rng.below(bytes.len().max(1));
+        match rng.below(4) {
+            0 => bytes.truncate(at),
+            1 if at < bytes.len() => bytes[at] = rng.below(256) as u8,
+            2 if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
+            _ => {
+                let tail = bytes[at.min(bytes.len())..].to_vec();
+                bytes.extend_from_slice(&tail[..tail.len().min(300)]);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn decoders_return_whatever_they_are_given() {
+    let mut rng = Rng::from_seed(1);
+    let recorded = recorded();
+    assert!(recorded.len() > 300);
+    for bytes in &recorded {
+        for _ in 0..20 {
+            let bytes = mutated(bytes, &mut rng);
+            wire::fuzz::datagram(&bytes);
+            wire::fuzz::stream(&bytes, 1 + rng.below(50));
+            wire::fuzz::lzw(&bytes);
+        }
+    }
+}
+
+#[test]
+fn a_machine_keeps_its_promises_whatever_it_hears() {
+    let mut rng = Rng::from_seed(2);
+    let recorded: Vec<_> = recorded().into_iter().filter(|bytes| bytes.len() < 256).collect();
+    for _ in 0..300 {
+        let mut input = Vec::new();
+        for _ in 0..40 {
+            let bytes = &recorded[rng.below(recorded.len())];
+            let bytes = if rng.chance(0.5) { bytes.clone() } else { mutated(bytes, &mut rng) };
+            let bytes = &bytes[..bytes.len().min(255)];
+            input.extend_from_slice(&[bytes.len() as u8, rng.below(256) as u8]);
+            input.extend_from_slice(bytes);
+        }
+        pool::fuzz::machine(&input);
+    }
+}
