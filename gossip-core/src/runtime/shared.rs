@@ -52,13 +52,13 @@ pub(crate) struct Shared {
     life: Mutex<Life>,
     /// What went wrong, if the driver panicked.
     defect: OnceLock<String>,
-    runtime: OnceLock<Handle>,
 }
 
 enum Life {
     /// Not yet started: what the driver will own.
     Registered(Box<Parked>),
-    Running,
+    /// The runtime goes with the life: it has descriptors, and handles of pools are kept.
+    Running(Handle),
     Ended,
 }
 
@@ -109,7 +109,6 @@ impl Shared {
             asks,
             life: Mutex::new(Life::Registered(Box::new(parked))),
             defect: OnceLock::new(),
-            runtime: OnceLock::new(),
         }))
     }
 
@@ -123,10 +122,11 @@ impl Shared {
         if !matches!(*life, Life::Registered(_)) {
             return;
         }
-        let Life::Registered(parked) = mem::replace(&mut *life, Life::Running) else { return };
+        let Life::Registered(parked) = mem::replace(&mut *life, Life::Running(runtime.clone())) else {
+            return;
+        };
         let running = self.tally.enter();
         drop(life);
-        let _ = self.runtime.set(runtime.clone());
         self.publish(&machine);
         let driver = Driver::new(
             machine,
@@ -165,7 +165,7 @@ impl Shared {
                 self.port.remove_pool(self.id());
                 self.courier.close_here();
             }
-            Life::Running => {
+            Life::Running(_) => {
                 let _ = self.inputs.send(Input::Stop);
             }
             Life::Ended => {}
@@ -181,7 +181,7 @@ impl Shared {
     pub(crate) fn inputs(&self) -> Result<UnboundedSender<Input>, Error> {
         match &*self.life.lock() {
             Life::Registered(_) => Err(Error::NotStarted),
-            Life::Running => Ok(self.inputs.clone()),
+            Life::Running(_) => Ok(self.inputs.clone()),
             Life::Ended => Err(self.closed()),
         }
     }
@@ -202,7 +202,7 @@ impl Shared {
     pub(crate) fn parked(&self) -> Vec<Change> {
         match &*self.life.lock() {
             Life::Registered(parked) => parked.changes.clone(),
-            Life::Running | Life::Ended => Vec::new(),
+            Life::Running(_) | Life::Ended => Vec::new(),
         }
     }
 
@@ -211,9 +211,13 @@ impl Shared {
         self.defect.get().map_or(Error::Closed, |text| Error::Internal(text.clone()))
     }
 
-    /// The runtime, once the pool has been started.
-    pub(crate) fn runtime(&self) -> Result<&Handle, Error> {
-        self.runtime.get().ok_or(Error::NotStarted)
+    /// The runtime of a running pool.
+    pub(crate) fn runtime(&self) -> Result<Handle, Error> {
+        match &*self.life.lock() {
+            Life::Registered(_) => Err(Error::NotStarted),
+            Life::Running(runtime) => Ok(runtime.clone()),
+            Life::Ended => Err(self.closed()),
+        }
     }
 
     /// Shows readers the state of `machine`.
