@@ -197,8 +197,11 @@ impl Node {
         self.stop();
         match phase {
             Phase::Stopped => {}
+            // There are no threads to end. A farewell may be under way, perhaps in this thread.
             Phase::New => {
-                self.finish(Time::FAR);
+                let in_callback = courier::current_callback().is_some();
+                let patience = if in_callback { Duration::ZERO } else { DROP_PATIENCE };
+                self.finish(self.clock.now() + patience);
             }
             Phase::Running | Phase::Stopping | Phase::Freeing => {
                 let node = Arc::clone(self);

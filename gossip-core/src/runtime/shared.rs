@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) courier: Arc<Courier>,
     pub(crate) port: Arc<Port>,
     pub(crate) node: Weak<Node>,
-    /// The driver and callbacks that run.
+    /// The pool until it has ended, and callbacks that run.
     pub(crate) tally: Arc<Tally>,
     pub(crate) asks: Asks,
     life: Mutex<Life>,
@@ -67,6 +67,8 @@ struct Parked {
     control: UnboundedReceiver<Input>,
     /// What was published before the start.
     changes: Vec<Change>,
+    /// The farewell is still owed: whoever waits for the end waits for it, too.
+    running: Running,
 }
 
 impl Shared {
@@ -92,7 +94,7 @@ impl Shared {
         );
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
         let port = node.port.add_pool_with(id, framing.clone(), *handoff_queue_depth).map_err(from_net)?;
-        let parked = Parked { port, control, changes: Vec::new() };
+        let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
             config,
             identity: node.identity.clone(),
@@ -125,7 +127,6 @@ impl Shared {
         let Life::Registered(parked) = mem::replace(&mut *life, Life::Running(runtime.clone())) else {
             return;
         };
-        let running = self.tally.enter();
         drop(life);
         self.publish(&machine);
         let driver = Driver::new(
@@ -136,7 +137,7 @@ impl Shared {
             parked.port,
             self.port.sender(),
         );
-        runtime.spawn(Arc::clone(self).supervise(driver, running));
+        runtime.spawn(Arc::clone(self).supervise(driver, parked.running));
     }
 
     /// Waits for the end of the driver, and ends what is around it.
@@ -160,10 +161,11 @@ impl Shared {
     pub(crate) fn stop(&self) {
         let mut life = self.life.lock();
         match mem::replace(&mut *life, Life::Ended) {
-            Life::Registered(_) => {
+            Life::Registered(parked) => {
                 drop(life);
                 self.port.remove_pool(self.id());
                 self.courier.close_here();
+                drop(parked);
             }
             Life::Running(_) => {
                 let _ = self.inputs.send(Input::Stop);
