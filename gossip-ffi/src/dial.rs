@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 
 use gossip_core::base::ids::ListenerId;
@@ -10,6 +11,7 @@ use gossip_core::runtime::dial::dial;
 use crate::border::{Timeout, call, some, text};
 use crate::error::gossip_error_t;
 use crate::listener::{gossip_fd_t, listener_id, wants_nonblocking};
+use crate::signals::apart;
 use crate::status::gossip_status_t;
 
 /// Ids of `gossip_dial` that are none.
@@ -49,7 +51,14 @@ pub unsafe extern "C" fn gossip_dial(
             -1 => None,
             _ => ListenerId::new(listener_id(id)?),
         };
-        let stream = timeout.judge(dial(addr, id, timeout.duration()))?;
+        let dialled = if addr.parse::<SocketAddr>().is_ok() {
+            dial(addr, id, timeout.duration())
+        } else {
+            // A name is looked up by a thread, for the resolver knows no timeout.
+            let addr = addr.to_owned();
+            apart(move || dial(&addr, id, timeout.duration()))?
+        };
+        let stream = timeout.judge(dialled)?;
         stream.set_nonblocking(nonblocking)?;
         fd.write(stream.into_raw_fd());
         Ok(())

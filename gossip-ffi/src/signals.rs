@@ -4,8 +4,11 @@
 //! while a call makes threads, and what was there before is restored after it: handlers
 //! run on the program's own threads, as it expects. Dispositions are never touched.
 
+use std::io;
 use std::mem::MaybeUninit;
+use std::panic::resume_unwind;
 use std::ptr;
+use std::thread;
 
 /// All signals are blocked in this thread while this lives.
 pub(crate) struct Blocked {
@@ -32,4 +35,14 @@ impl Drop for Blocked {
         // never leaves the call that made it.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
     }
+}
+
+/// Does `work`, which makes threads and takes its time, on a thread that blocks all signals,
+/// while the calling one waits for it and serves its own.
+pub(crate) fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let worker = {
+        let _blocked = Blocked::new();
+        thread::Builder::new().name("gossip-call".into()).spawn(work)?
+    };
+    Ok(worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
 }

@@ -281,9 +281,12 @@ impl Node {
     }
 }
 
-/// Ends the threads. On a thread of its own, because inside of an async context, where
-/// the application may well be, a runtime refuses to wait.
+/// Ends the threads. Inside of an async context, where the application may well be, a
+/// runtime refuses to wait; only there it takes a thread more.
 fn end(runtime: Runtime, patience: Duration) {
+    if Handle::try_current().is_err() {
+        return runtime.shutdown_timeout(patience);
+    }
     let (hand_over, handed) = bounded(1);
     let ending = move || {
         if let Ok(runtime) = handed.recv() {
