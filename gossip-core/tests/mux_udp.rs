@@ -123,6 +123,7 @@ fn the_largest_datagrams_for_a_stalled_owner_leave_buffers_for_the_rest() {
 
     assert_eq!(*host.datagram(&mut pool).bytes, *b"ping");
     assert!(host.port.stats().packets_no_buffer > 100);
+    assert_eq!(stalled.stats().dropped, host.port.stats().packets_no_buffer, "the owner can know");
     assert_eq!(next(&stalled), large);
 }
 

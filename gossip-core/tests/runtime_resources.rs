@@ -74,6 +74,8 @@ fn threads_and_descriptors_are_given_back() {
 
     for round in 0..3 {
         let nodes = live();
+        // Handles that are kept hold on to nothing but memory.
+        let _pools: Vec<_> = nodes.iter().flat_map(Gossip::pools).collect();
         let names = thread_names();
         assert!(names.contains("gossip-io-0") && names.contains("gossip-io-1"), "{names:?}");
         for node in &nodes {

@@ -37,7 +37,7 @@ pub struct gossip_delegate_t {
     /// The first argument of every callback; the library does not look at it.
     pub user_data: *mut c_void,
     /// Called exactly once, after the last callback has returned, never concurrently with
-    /// one, also when the registering call fails.
+    /// one, also when the registering call fails; not if that refuses `struct_size`.
     pub destroy: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
 
     /// A node joined or came back; also this node itself at the start.

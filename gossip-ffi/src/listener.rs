@@ -97,7 +97,7 @@ pub extern "C" fn gossip_listen_tcp(
 /// Memory: `fd` is yours. Threads: any, callbacks too; several may accept at once. Blocks:
 /// up to `timeout_ms`.
 /// Status: NULL_ARG, INVALID_ARG for unknown flags, FORKED; AGAIN, TIMEOUT; CLOSED after
-/// gossip_listener_close, the pool's or the node's end, also for those who wait.
+/// gossip_listener_close or the node's end, also for those who wait.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_listener_accept(

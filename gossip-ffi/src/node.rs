@@ -173,7 +173,8 @@ pub extern "C" fn gossip_advertise_addr(
 }
 
 /// Adds a pool; on a running node it starts at once. `delegate` may be NULL; if not, its
-/// `destroy` is called exactly once, also when this call fails.
+/// `destroy` is called exactly once, also when this call fails, except with INVALID_ARG for
+/// its `struct_size`: then nothing else of it was read.
 ///
 /// Memory: `pool`, which may be NULL, is yours: gossip_pool_free; copies `config` and
 /// `delegate`. Threads: any, callbacks too. Blocks: no.

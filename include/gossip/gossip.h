@@ -21,7 +21,8 @@
  * -----------
  * Status    A function that can fail returns gossip_status_t: 0 is success. Comments name
  *           codes without GOSSIP_ERR_; every function may also return PANIC, a defect of
- *           the library, caught. Out-parameters are written on success only.
+ *           the library, caught. Out-parameters are written on success only, and
+ *           none may overlap another: pass NULL for what you do not want.
  * err       A function that has something to explain takes `gossip_error_t **err` last. It
  *           may be NULL. If not, *err is written by every call: NULL on success, else an
  *           object to read and to free with gossip_error_free.
@@ -66,7 +67,7 @@
  *                                from a signal handler.
  *
  * `destroy` is called exactly once, after the last callback has returned, never concurrently
- * with one, also when the registering call fails.
+ * with one, also when the registering call fails (unless it can't trust `struct_size`).
  */
 
 
@@ -339,7 +340,7 @@ typedef struct {
     /// The first argument of every callback; the library does not look at it.
     void *user_data;
     /// Called exactly once, after the last callback has returned, never concurrently with
-    /// one, also when the registering call fails.
+    /// one, also when the registering call fails; not if that refuses `struct_size`.
     void (*destroy)(void *user_data);
     /// A node joined or came back; also this node itself at the start.
     void (*notify_join)(void *user_data, const gossip_member_t *member);
@@ -694,7 +695,8 @@ GOSSIP_API gossip_status_t gossip_local_addr(const gossip_t *node, gossip_addr_t
 GOSSIP_API gossip_status_t gossip_advertise_addr(const gossip_t *node, gossip_addr_t *addr);
 
 /// Adds a pool; on a running node it starts at once. `delegate` may be NULL; if not, its
-/// `destroy` is called exactly once, also when this call fails.
+/// `destroy` is called exactly once, also when this call fails, except with INVALID_ARG for
+/// its `struct_size`: then nothing else of it was read.
 ///
 /// Memory: `pool`, which may be NULL, is yours: gossip_pool_free; copies `config` and
 /// `delegate`. Threads: any, callbacks too. Blocks: no.
@@ -1112,7 +1114,7 @@ gossip_status_t gossip_listen_tcp(const gossip_t *node,
 /// Memory: `fd` is yours. Threads: any, callbacks too; several may accept at once. Blocks:
 /// up to `timeout_ms`.
 /// Status: NULL_ARG, INVALID_ARG for unknown flags, FORKED; AGAIN, TIMEOUT; CLOSED after
-/// gossip_listener_close, the pool's or the node's end, also for those who wait.
+/// gossip_listener_close or the node's end, also for those who wait.
 GOSSIP_API
 GOSSIP_NODISCARD
 gossip_status_t gossip_listener_accept(const gossip_listener_t *listener,

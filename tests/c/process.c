@@ -1,6 +1,8 @@
 /* A good guest in its process: signals, and forks. */
 #include "check.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -115,6 +117,36 @@ static void threads_of_the_library_block_all_signals(void)
     gossip_pool_free(pool);
 }
 
+/* Threads that would take signals, made since this was last 0. */
+static atomic_int open_to_signals;
+
+/* Stands before the C library's, for the library too. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    sigset_t mask;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    if (pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && !sigismember(&mask, SIGTERM))
+        open_to_signals++;
+    return real(thread, attr, start, arg);
+}
+
+static void so_do_the_short_lived_ones(void)
+{
+    gossip_t *node = open_node("node");
+    gossip_fd_t fd;
+
+    open_to_signals = 0;
+    OK(gossip_start(node, &err));
+    CHECK(gossip_dial("localhost:1", GOSSIP_DIAL_NATIVE, 5000, 0, &fd, NULL) != GOSSIP_OK);
+    CHECK(open_to_signals == 0);
+    OK(gossip_shutdown(node, 5000, &err));
+    CHECK(open_to_signals == 0);
+    gossip_free(node);
+    CHECK(open_to_signals == 0);
+}
+
 static void count(void *user_data)
 {
     ++*(atomic_int *)user_data;
@@ -191,6 +223,7 @@ int main(void)
     start_watchdog();
     threads_of_the_library_block_all_signals();
     callbacks_run_with_all_signals_blocked();
+    so_do_the_short_lived_ones();
     a_child_can_only_free();
     return 0;
 }

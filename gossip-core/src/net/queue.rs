@@ -57,6 +57,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Counts an item that could not even be offered, for lack of memory.
+    pub(super) fn count_drop(&self) {
+        self.dropped.fetch_add(1, Relaxed);
+    }
+
     /// Takes the oldest item, waiting for one as long as `timeout` says; `None` is for ever.
     pub(super) fn take(&self, timeout: Option<Duration>) -> Result<T, WaitError> {
         if self.is_closed() {
@@ -95,7 +100,7 @@ impl<T> Queue<T> {
 pub struct QueueStats {
     /// How many were queued for the application.
     pub accepted: u64,
-    /// How many were dropped because the queue was full.
+    /// How many were dropped because the queue was full, or held all the memory it may.
     pub dropped: u64,
     /// How many wait to be taken now.
     pub pending: usize,

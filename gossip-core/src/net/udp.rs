@@ -107,6 +107,7 @@ impl PacketLoop {
 
     fn deliver_to_application(&self, inbox: &PacketInbox, bytes: &[u8], from: SocketAddr, received: Time) {
         let Some(bytes) = inbox.account.copy(bytes) else {
+            inbox.queue.count_drop();
             return self.counters.packets_no_buffer.raise();
         };
         match inbox.queue.offer(Datagram { from, received, bytes }) {

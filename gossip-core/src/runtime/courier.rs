@@ -30,6 +30,10 @@ use crate::runtime::input::Input;
 use crate::runtime::lane::{Lane, Queue, Then};
 use crate::runtime::tally::{Running, Tally};
 
+/// Questions that wait behind one which the application does not answer; for more, the
+/// default is taken. As many as the machine has open at a time.
+const QUESTIONS_MAX: usize = 4096;
+
 /// Where a callback belongs: the number of its node, and its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -111,7 +115,21 @@ impl Courier {
 
     /// Asks the application; the answer comes as an input. Called inside the runtime.
     pub(crate) fn ask(self: &Arc<Self>, id: AskId, question: Question, deadline: Time) {
-        let then = self.ask.put(|asked| asked.push_back(Asked { id, question, deadline }));
+        let now = self.clock.now();
+        let mut defaulted = 0;
+        let then = self.ask.put(|asked| {
+            // Behind a callback that does not return these would pile up.
+            while asked.front().is_some_and(|first| first.deadline <= now) {
+                asked.pop_front();
+                defaulted += 1;
+            }
+            if asked.len() < QUESTIONS_MAX {
+                asked.push_back(Asked { id, question, deadline });
+            } else {
+                defaulted += 1;
+            }
+        });
+        self.counters.questions_defaulted.add(defaulted);
         self.follow(then, Self::run_ask);
     }
 
@@ -263,5 +281,52 @@ fn answer(delegate: &dyn Delegate, question: Question) -> Reply {
             debug!(reason, "the application refused");
             Reply::Refuse
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    /// Answers nothing until the other end is dropped.
+    struct Stuck(Mutex<Receiver<()>>);
+
+    impl Delegate for Stuck {
+        fn local_state(&self, _: bool) -> Option<Vec<u8>> {
+            let _ = self.0.lock().recv();
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn questions_do_not_pile_up_behind_one_that_is_never_answered() {
+        let (release, stuck) = channel();
+        let (inputs, _replies) = unbounded_channel();
+        let (counters, tally) = <(Arc<Counters>, Arc<Tally>)>::default();
+        let clock = Clock::start();
+        let courier = Courier::new(
+            Some(Arc::new(Stuck(Mutex::new(stuck)))),
+            1,
+            Place { node: 0, pool: PoolId(1) },
+            clock,
+            inputs,
+            Arc::clone(&counters),
+            Arc::clone(&tally),
+        );
+        let soon = clock.now() + Duration::from_secs(600);
+
+        for id in 0..3 * QUESTIONS_MAX as u64 {
+            courier.ask(AskId(id), Question::LocalState { join: false }, soon);
+        }
+
+        // One is with the application or about to be.
+        assert!(counters.questions_defaulted.get() >= 2 * QUESTIONS_MAX as u64 - 1);
+        drop(release);
+        assert!(tally.wait(clock, soon));
     }
 }

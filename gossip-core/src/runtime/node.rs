@@ -197,8 +197,11 @@ impl Node {
         self.stop();
         match phase {
             Phase::Stopped => {}
+            // There are no threads to end. A farewell may be under way, perhaps in this thread.
             Phase::New => {
-                self.finish(Time::FAR);
+                let in_callback = courier::current_callback().is_some();
+                let patience = if in_callback { Duration::ZERO } else { DROP_PATIENCE };
+                self.finish(self.clock.now() + patience);
             }
             Phase::Running | Phase::Stopping | Phase::Freeing => {
                 let node = Arc::clone(self);
@@ -278,9 +281,12 @@ impl Node {
     }
 }
 
-/// Ends the threads. On a thread of its own, because inside of an async context, where
-/// the application may well be, a runtime refuses to wait.
+/// Ends the threads. Inside of an async context, where the application may well be, a
+/// runtime refuses to wait; only there it takes a thread more.
 fn end(runtime: Runtime, patience: Duration) {
+    if Handle::try_current().is_err() {
+        return runtime.shutdown_timeout(patience);
+    }
     let (hand_over, handed) = bounded(1);
     let ending = move || {
         if let Ok(runtime) = handed.recv() {

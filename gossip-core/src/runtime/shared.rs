@@ -46,19 +46,19 @@ pub(crate) struct Shared {
     pub(crate) courier: Arc<Courier>,
     pub(crate) port: Arc<Port>,
     pub(crate) node: Weak<Node>,
-    /// The driver and callbacks that run.
+    /// The pool until it has ended, and callbacks that run.
     pub(crate) tally: Arc<Tally>,
     pub(crate) asks: Asks,
     life: Mutex<Life>,
     /// What went wrong, if the driver panicked.
     defect: OnceLock<String>,
-    runtime: OnceLock<Handle>,
 }
 
 enum Life {
     /// Not yet started: what the driver will own.
     Registered(Box<Parked>),
-    Running,
+    /// The runtime goes with the life: it has descriptors, and handles of pools are kept.
+    Running(Handle),
     Ended,
 }
 
@@ -67,6 +67,8 @@ struct Parked {
     control: UnboundedReceiver<Input>,
     /// What was published before the start.
     changes: Vec<Change>,
+    /// The farewell is still owed: whoever waits for the end waits for it, too.
+    running: Running,
 }
 
 impl Shared {
@@ -92,7 +94,7 @@ impl Shared {
         );
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
         let port = node.port.add_pool_with(id, framing.clone(), *handoff_queue_depth).map_err(from_net)?;
-        let parked = Parked { port, control, changes: Vec::new() };
+        let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
             config,
             identity: node.identity.clone(),
@@ -109,7 +111,6 @@ impl Shared {
             asks,
             life: Mutex::new(Life::Registered(Box::new(parked))),
             defect: OnceLock::new(),
-            runtime: OnceLock::new(),
         }))
     }
 
@@ -123,10 +124,10 @@ impl Shared {
         if !matches!(*life, Life::Registered(_)) {
             return;
         }
-        let Life::Registered(parked) = mem::replace(&mut *life, Life::Running) else { return };
-        let running = self.tally.enter();
+        let Life::Registered(parked) = mem::replace(&mut *life, Life::Running(runtime.clone())) else {
+            return;
+        };
         drop(life);
-        let _ = self.runtime.set(runtime.clone());
         self.publish(&machine);
         let driver = Driver::new(
             machine,
@@ -136,7 +137,7 @@ impl Shared {
             parked.port,
             self.port.sender(),
         );
-        runtime.spawn(Arc::clone(self).supervise(driver, running));
+        runtime.spawn(Arc::clone(self).supervise(driver, parked.running));
     }
 
     /// Waits for the end of the driver, and ends what is around it.
@@ -160,12 +161,13 @@ impl Shared {
     pub(crate) fn stop(&self) {
         let mut life = self.life.lock();
         match mem::replace(&mut *life, Life::Ended) {
-            Life::Registered(_) => {
+            Life::Registered(parked) => {
                 drop(life);
                 self.port.remove_pool(self.id());
                 self.courier.close_here();
+                drop(parked);
             }
-            Life::Running => {
+            Life::Running(_) => {
                 let _ = self.inputs.send(Input::Stop);
             }
             Life::Ended => {}
@@ -181,7 +183,7 @@ impl Shared {
     pub(crate) fn inputs(&self) -> Result<UnboundedSender<Input>, Error> {
         match &*self.life.lock() {
             Life::Registered(_) => Err(Error::NotStarted),
-            Life::Running => Ok(self.inputs.clone()),
+            Life::Running(_) => Ok(self.inputs.clone()),
             Life::Ended => Err(self.closed()),
         }
     }
@@ -202,7 +204,7 @@ impl Shared {
     pub(crate) fn parked(&self) -> Vec<Change> {
         match &*self.life.lock() {
             Life::Registered(parked) => parked.changes.clone(),
-            Life::Running | Life::Ended => Vec::new(),
+            Life::Running(_) | Life::Ended => Vec::new(),
         }
     }
 
@@ -211,9 +213,13 @@ impl Shared {
         self.defect.get().map_or(Error::Closed, |text| Error::Internal(text.clone()))
     }
 
-    /// The runtime, once the pool has been started.
-    pub(crate) fn runtime(&self) -> Result<&Handle, Error> {
-        self.runtime.get().ok_or(Error::NotStarted)
+    /// The runtime of a running pool.
+    pub(crate) fn runtime(&self) -> Result<Handle, Error> {
+        match &*self.life.lock() {
+            Life::Registered(_) => Err(Error::NotStarted),
+            Life::Running(runtime) => Ok(runtime.clone()),
+            Life::Ended => Err(self.closed()),
+        }
     }
 
     /// Shows readers the state of `machine`.

@@ -71,6 +71,55 @@ fn handles_outlive_the_node_and_answer_that_it_is_closed() {
     assert_eq!(listener.accept(None).unwrap_err(), WaitError::Closed);
 }
 
+/// Does something when the pool ends.
+struct Farewell<F>(F);
+
+impl<F: Fn() + Send + Sync> Delegate for Farewell<F> {
+    fn notify_shutdown(&self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn a_shutdown_waits_for_the_farewells_of_another_that_ends_a_node_never_started() {
+    let gossip = node("a");
+    let ((begin, begun), (end, ended)) = (channel(), channel::<()>());
+    let (begin, ended) = (Mutex::new(begin), Mutex::new(ended));
+    let farewell = move || {
+        begin.lock().unwrap().send(()).unwrap();
+        let _ = ended.lock().unwrap().recv();
+    };
+    gossip.register_pool(quick(1), Some(Arc::new(Farewell(farewell)))).unwrap();
+
+    thread::scope(|scope| {
+        let first = scope.spawn(|| gossip.shutdown(PATIENCE));
+        begun.recv().unwrap();
+        let second = gossip.shutdown(Duration::from_millis(20));
+        drop(end);
+
+        assert!(matches!(second, Err(Error::Timeout(_))), "{second:?}");
+        gossip.shutdown(PATIENCE).unwrap();
+        first.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_farewell_of_a_node_never_started_may_let_go_of_its_last_handle() {
+    let gossip = node("a");
+    let held = Arc::new(Mutex::new(None));
+    let delegate = {
+        let held = Arc::clone(&held);
+        Farewell(move || drop(held.lock().unwrap().take()))
+    };
+    let pool = gossip.register_pool(quick(1), Some(Arc::new(delegate))).unwrap();
+    let addr = gossip.local_addr();
+    *held.lock().unwrap() = Some(gossip);
+
+    pool.shutdown(PATIENCE).unwrap();
+
+    expect_free(addr);
+}
+
 #[test]
 fn shutting_down_again_is_no_error_and_several_threads_may() {
     let (gossip, _, _) = started("a");
