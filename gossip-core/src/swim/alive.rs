@@ -19,8 +19,8 @@ use crate::wire::message::{Alive, blob_bytes};
 /// length; a longer message could never be gossiped on in a datagram.
 const META_ACCEPTED: usize = 4096;
 
-/// The same for names.
-const NAME_ACCEPTED: usize = 1024;
+/// The same for names: of nodes, of their accusers, of whom to ping.
+pub(crate) const NAME_ACCEPTED: usize = 1024;
 
 /// What a known name with other facts amounts to.
 enum Claim {

@@ -1,0 +1,46 @@
+//! What strangers and faulty peers cannot make a machine hold or send.
+
+use gossip_core::base::time::Time;
+use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::machine::{Machine, Received};
+use gossip_core::swim::node::State;
+use gossip_core::wire::encode::encode;
+use gossip_core::wire::message::{Dead, IndirectPing, Message, Suspect};
+
+use crate::hosts::{Hosts, addr, joined, names};
+
+/// Longer than any name may be, and than a datagram that is sent.
+const LONG: [u8; 5000] = [b'x'; 5000];
+
+fn hear(machine: &mut Machine, now: Time, message: &Message<'_>) {
+    let mut bytes = Vec::new();
+    encode(message, &mut bytes);
+    machine.handle_packet(now, Received { from: addr(9), at: now, bytes: &mut bytes });
+}
+
+#[test]
+fn an_accuser_without_a_possible_name_is_not_heard() {
+    let mut hosts = joined(2, &PoolConfig::lan(1));
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    let (node, from) = (b"n1".as_slice(), LONG.as_slice());
+
+    hear(machine, now, &Message::Suspect(Suspect { incarnation: 9, node: node.into(), from: from.into() }));
+    hear(machine, now, &Message::Dead(Dead { incarnation: 9, node: node.into(), from: from.into() }));
+
+    assert_eq!(machine.stats().swim.facts_invalid, 2);
+    assert_eq!(names(&hosts, 0, State::Alive), ["n0", "n1"]);
+}
+
+#[test]
+fn a_ping_for_a_node_without_a_possible_name_is_not_relayed() {
+    let mut hosts = Hosts::new(&[PoolConfig::lan(1)]);
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    let target = Some([10, 0, 0, 77].as_slice().into());
+    let ping =
+        IndirectPing { seq: 1, target, port: 7946, node: LONG.as_slice().into(), ..Default::default() };
+
+    hear(machine, now, &Message::IndirectPing(ping));
+
+    assert_eq!(machine.poll_transmit(now, &mut Vec::new()), None);
+    assert_eq!(machine.stats().swim.facts_invalid, 1);
+}
