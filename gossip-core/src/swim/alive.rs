@@ -56,7 +56,7 @@ impl Swim {
     /// a member's facts: what an application that admits members has to judge. Repeats and
     /// refutations of admitted nodes do not count.
     pub fn would_change_facts(&self, now: Time, alive: &Alive<'_>) -> bool {
-        if *alive.node == *self.name.as_bytes() {
+        if *alive.node == *self.name.as_bytes() || !are_possible(alive) {
             return false;
         }
         let Some(record) = self.roster.get(&alive.node) else { return alive.incarnation > 0 };

@@ -1,11 +1,12 @@
 //! What strangers and faulty peers cannot make a machine hold or send.
 
 use gossip_core::base::time::Time;
+use gossip_core::pool::action::{Action, Asks};
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::machine::{Machine, Received};
 use gossip_core::swim::node::State;
 use gossip_core::wire::encode::encode;
-use gossip_core::wire::message::{Dead, IndirectPing, Message, Suspect};
+use gossip_core::wire::message::{Alive, Dead, IndirectPing, Message, Suspect};
 
 use crate::hosts::{Hosts, addr, joined, names};
 
@@ -43,4 +44,33 @@ fn a_ping_for_a_node_without_a_possible_name_is_not_relayed() {
 
     assert_eq!(machine.poll_transmit(now, &mut Vec::new()), None);
     assert_eq!(machine.stats().swim.facts_invalid, 1);
+}
+
+#[test]
+fn impossible_facts_are_not_put_to_the_application() {
+    let mut hosts = Hosts::new(&[PoolConfig::lan(1)]);
+    hosts.replace(0, Asks { admit_alive: true, ..Asks::default() });
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    let possible = Alive {
+        incarnation: 1,
+        node: b"n1".as_slice().into(),
+        addr: Some([10, 0, 0, 1].as_slice().into()),
+        port: 7946,
+        meta: None,
+        versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
+    };
+
+    hear(machine, now, &Message::Alive(Alive { meta: Some(LONG.as_slice().into()), ..possible.clone() }));
+    hear(machine, now, &Message::Alive(Alive { node: LONG.as_slice().into(), ..possible.clone() }));
+    let versions = Some([0, 5, 2, 0, 0, 0].as_slice().into());
+    hear(machine, now, &Message::Alive(Alive { versions, ..possible.clone() }));
+    assert_eq!(machine.stats().swim.facts_invalid, 3);
+    assert_eq!(questions(machine), 0);
+
+    hear(machine, now, &Message::Alive(possible));
+    assert_eq!(questions(machine), 1);
+}
+
+fn questions(machine: &mut Machine) -> usize {
+    std::iter::from_fn(|| machine.poll_action()).filter(|action| matches!(action, Action::Ask { .. })).count()
 }
