@@ -1,7 +1,10 @@
 //! What strangers and faulty peers cannot make a machine hold or send.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use gossip_core::base::time::Time;
-use gossip_core::pool::action::{Action, Asks};
+use gossip_core::pool::action::{Action, Asks, Reply};
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::machine::{Machine, Received};
 use gossip_core::swim::node::State;
@@ -69,6 +72,33 @@ fn impossible_facts_are_not_put_to_the_application() {
 
     hear(machine, now, &Message::Alive(possible));
     assert_eq!(questions(machine), 1);
+}
+
+/// A host that has nothing to do of its own accord.
+fn idle(asks: Asks) -> Hosts {
+    let off = Duration::ZERO;
+    let (probe_interval, gossip_interval, push_pull_interval) = (off, off, off);
+    let config = PoolConfig { probe_interval, gossip_interval, push_pull_interval, ..PoolConfig::lan(1) };
+    let mut hosts = Hosts::new(&[config]);
+    hosts.replace(0, asks);
+    hosts
+}
+
+#[test]
+fn an_answered_question_leaves_no_timer_behind() {
+    let mut hosts = idle(Asks { local_state: true, ..Asks::default() });
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    machine.join(now, vec![addr(1).into()], None).unwrap();
+    let asked = std::iter::from_fn(|| machine.poll_action()).find_map(|action| match action {
+        Action::Ask { id, deadline, .. } => Some((id, deadline)),
+        _ => None,
+    });
+    let (id, deadline) = asked.unwrap();
+    assert_eq!(machine.poll_timeout(), Some(deadline));
+
+    machine.handle_reply(now, id, Reply::State(Bytes::new()));
+
+    assert_eq!(machine.poll_timeout(), None);
 }
 
 fn questions(machine: &mut Machine) -> usize {
