@@ -74,6 +74,22 @@ fn impossible_facts_are_not_put_to_the_application() {
     assert_eq!(questions(machine), 1);
 }
 
+#[test]
+fn news_that_fits_no_datagram_is_dropped_and_counted() {
+    let mut hosts = joined(2, &PoolConfig::lan(1));
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    let (node, addr) = ([b'x'; 1000].as_slice(), Some([10, 0, 0, 9].as_slice().into()));
+    let alive = Alive { incarnation: 1, node: node.into(), addr, port: 7946, ..Alive::default() };
+    hear(machine, now, &Message::Alive(alive));
+    hear(machine, now, &Message::Dead(Dead { incarnation: 1, node: node.into(), from: node.into() }));
+    assert_eq!(machine.stats().broadcasts_queued, 1);
+
+    hosts.run_for(Duration::from_secs(5));
+
+    let stats = hosts.list[0].machine.stats();
+    assert_eq!((stats.broadcasts_queued, stats.swim.broadcasts_too_long), (0, 1));
+}
+
 /// A host that has nothing to do of its own accord.
 fn idle(asks: Asks) -> Hosts {
     let off = Duration::ZERO;
