@@ -14,6 +14,7 @@ use crate::pool::action::{Action, Question, Reply};
 use crate::pool::machine::{Machine, Timer};
 use crate::swim::merge::alive_from;
 use crate::swim::node::{Member, Node, State};
+use crate::swim::timers::TimerKey;
 use crate::wire::message::{Alive, NodeRecord, blob_bytes};
 use crate::wire::push_pull::RemoteState;
 
@@ -35,26 +36,40 @@ pub(super) enum Ask {
     StreamPing { seq: u32, node: Arc<Node>, deadline: Time },
 }
 
+/// A question that is not settled.
+#[derive(Debug)]
+pub(super) struct OpenAsk {
+    pub(super) ask: Ask,
+    timer: TimerKey,
+}
+
 impl Machine {
     /// Takes in the application's answer; one that comes too late changes nothing.
     pub fn handle_reply(&mut self, now: Time, ask: AskId, reply: Reply) {
         let now = self.at(now);
-        if let Some(ask) = self.open_asks.remove(&ask) {
+        if let Some(ask) = self.take_ask(ask) {
             self.resume(now, ask, Some(reply));
         }
+    }
+
+    /// Settles a question before its deadline.
+    fn take_ask(&mut self, id: AskId) -> Option<Ask> {
+        let OpenAsk { ask, timer } = self.open_asks.remove(&id)?;
+        self.timers.cancel(timer);
+        Some(ask)
     }
 
     pub(super) fn ask(&mut self, now: Time, ask: Ask, question: Question) -> AskId {
         let id = AskId(self.next_id());
         let deadline = now + self.config.query_timeout;
-        self.open_asks.insert(id, ask);
-        self.timers.set(deadline, Timer::AskEnd(id));
+        let timer = self.timers.set(deadline, Timer::AskEnd(id));
+        self.open_asks.insert(id, OpenAsk { ask, timer });
         self.actions.push_back(Action::Ask { id, question, deadline });
         id
     }
 
     pub(super) fn ask_expired(&mut self, now: Time, id: AskId) {
-        if let Some(ask) = self.open_asks.remove(&id) {
+        if let Some(OpenAsk { ask, .. }) = self.open_asks.remove(&id) {
             self.tally.asks_expired += 1;
             self.resume(now, ask, None);
         }
@@ -108,7 +123,7 @@ impl Machine {
         };
         if let Some(asked) = self.parked.get(&*alive.node) {
             let asked = *asked;
-            if let Some(Ask::Alive(parked)) = self.open_asks.get_mut(&asked) {
+            if let Some(OpenAsk { ask: Ask::Alive(parked), .. }) = self.open_asks.get_mut(&asked) {
                 if parked.incarnation >= alive.incarnation {
                     return;
                 }
@@ -119,7 +134,7 @@ impl Machine {
                 }
             }
             // Newer facts: the answer about the older ones no longer counts.
-            self.open_asks.remove(&asked);
+            self.take_ask(asked);
         } else if self.parked.len() >= PARKED_MAX {
             self.tally.overflows += 1;
             return;

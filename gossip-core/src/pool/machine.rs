@@ -17,7 +17,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::mux::prefix::Framing;
 use crate::pool::action::{Action, Asks, Notice, Outcome};
-use crate::pool::asks::Ask;
+use crate::pool::asks::OpenAsk;
 use crate::pool::commands::{Task, fits};
 use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
@@ -78,7 +78,7 @@ pub struct Machine {
     pub(super) packer: Packer,
     pub(super) exchanges: BTreeMap<ExchangeId, Talk>,
     pub(super) tasks: BTreeMap<TaskId, Task>,
-    pub(super) open_asks: BTreeMap<AskId, Ask>,
+    pub(super) open_asks: BTreeMap<AskId, OpenAsk>,
     /// Alive messages that wait for the application's verdict, by node.
     pub(super) parked: BTreeMap<NodeName, AskId>,
     pub(super) timers: Timers<Timer>,

@@ -153,6 +153,8 @@ impl Machine {
     /// The application's go by gossip alone, as long as there is gossip: each round brings
     /// them to different members, while acks would bring them to the same one again.
     fn add_broadcasts(&mut self, packer: &mut Packer, by_gossip: bool) {
+        let most = self.packet_room().saturating_sub(COMPOUND_OVERHEAD + COMPOUND_PART_OVERHEAD);
+        self.swim.counters.broadcasts_too_long += self.swim.broadcasts.drop_longer(most);
         let own = packer.messages.len() + packer.ends.len() * COMPOUND_PART_OVERHEAD;
         let mut room = Room {
             overhead: COMPOUND_PART_OVERHEAD,

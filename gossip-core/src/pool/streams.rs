@@ -96,12 +96,24 @@ impl Machine {
     fn push_pull_begun(&mut self, id: ExchangeId) {
         let running =
             self.exchanges.values().filter(|talk| matches!(talk, Talk::Inbound { is_push_pull: true, .. }));
-        if running.count() + self.merges.len() >= INBOUND_PUSH_PULLS {
+        // A received state is held until it is merged, also when its exchange is long over.
+        let held =
+            self.merges.len() + self.open_asks.values().filter(|open| self.outlives(&open.ask)).count();
+        if running.count() + held >= INBOUND_PUSH_PULLS {
             self.tally.push_pulls_refused += 1;
             self.exchanges.remove(&id);
             self.actions.push_back(Action::Drop { id });
         } else if let Some(Talk::Inbound { is_push_pull, .. }) = self.exchanges.get_mut(&id) {
             *is_push_pull = true;
+        }
+    }
+
+    /// Whether a question holds a state that no exchange under way accounts for.
+    fn outlives(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Merge { .. } => true,
+            Ask::Answer { id, .. } => !self.exchanges.contains_key(id),
+            Ask::Opening { .. } | Ask::Alive(_) | Ask::StreamPing { .. } => false,
         }
     }
 

@@ -19,8 +19,8 @@ use crate::wire::message::{Alive, blob_bytes};
 /// length; a longer message could never be gossiped on in a datagram.
 const META_ACCEPTED: usize = 4096;
 
-/// The same for names.
-const NAME_ACCEPTED: usize = 1024;
+/// The same for names: of nodes, of their accusers, of whom to ping.
+pub(crate) const NAME_ACCEPTED: usize = 1024;
 
 /// What a known name with other facts amounts to.
 enum Claim {
@@ -56,7 +56,7 @@ impl Swim {
     /// a member's facts: what an application that admits members has to judge. Repeats and
     /// refutations of admitted nodes do not count.
     pub fn would_change_facts(&self, now: Time, alive: &Alive<'_>) -> bool {
-        if *alive.node == *self.name.as_bytes() {
+        if *alive.node == *self.name.as_bytes() || !are_possible(alive) {
             return false;
         }
         let Some(record) = self.roster.get(&alive.node) else { return alive.incarnation > 0 };

@@ -110,6 +110,19 @@ impl BroadcastQueue {
         used
     }
 
+    /// Drops the entries longer than `most` bytes, which nobody will ever take; returns how many.
+    pub fn drop_longer(&mut self, most: usize) -> u64 {
+        let before = self.entries.len();
+        // Never taken and longest: they are in front.
+        while let Some(place) = self.entries.first_key_value().map(|(place, _)| *place) {
+            if place.1.0 <= most {
+                break;
+            }
+            self.finish(place);
+        }
+        (before - self.entries.len()) as u64
+    }
+
     /// Drops the entries at the back until `most` remain.
     pub fn prune(&mut self, most: usize) {
         while self.entries.len() > most {

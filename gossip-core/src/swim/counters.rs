@@ -31,6 +31,8 @@ pub struct Counters {
     pub acks_unmatched: u64,
     /// Pings for another node's name.
     pub pings_misdirected: u64,
+    /// News of others not passed on, because it fits no datagram.
+    pub broadcasts_too_long: u64,
     /// Datagrams not queued, relays not begun, because too many wait.
     pub overflows: u64,
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
+use crate::swim::alive::NAME_ACCEPTED;
 use crate::swim::effect::Effect;
 use crate::swim::node::State;
 use crate::swim::scale::suspicion_timeout;
@@ -17,6 +18,10 @@ use crate::wire::message::{Dead, Suspect};
 impl Swim {
     /// Hears that a node is suspected.
     pub fn hear_suspect(&mut self, now: Time, suspect: &Suspect<'_>) {
+        if suspect.from.len() > NAME_ACCEPTED {
+            self.counters.facts_invalid += 1;
+            return;
+        }
         let Some(record) = self.roster.get_mut(&suspect.node) else { return };
         if suspect.incarnation < record.incarnation {
             return;
@@ -84,6 +89,10 @@ impl Swim {
 
     /// Hears that a node is dead, or has left.
     pub fn hear_dead(&mut self, now: Time, dead: &Dead<'_>) {
+        if dead.from.len() > NAME_ACCEPTED {
+            self.counters.facts_invalid += 1;
+            return;
+        }
         let Some(record) = self.roster.get(&dead.node) else { return };
         if dead.incarnation < record.incarnation {
             return;

@@ -11,6 +11,7 @@ use crate::base::addr::{NodeAddr, WireIp};
 use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
+use crate::swim::alive::NAME_ACCEPTED;
 use crate::swim::effect::{Body, Effect};
 use crate::swim::swim::{Swim, Timer};
 use crate::swim::timers::TimerKey;
@@ -65,7 +66,9 @@ impl Swim {
 
     /// Somebody asks us to ping a node that does not answer them.
     pub fn hear_indirect_ping(&mut self, now: Time, from: SocketAddr, ping: &IndirectPing<'_>) {
-        let Some(ip) = WireIp::from_bytes(blob_bytes(&ping.target)) else {
+        // The name is sent on: a long one would make us send more than was sent to us.
+        let ip = WireIp::from_bytes(blob_bytes(&ping.target));
+        let Some(ip) = ip.filter(|_| ping.node.len() <= NAME_ACCEPTED) else {
             self.counters.facts_invalid += 1;
             return;
         };

@@ -1,6 +1,7 @@
 //! A few machines on a perfect network in virtual time: what they promise their host,
 //! and what two of them say to each other.
 
+mod bounds;
 mod garbage;
 mod hosts;
 mod merges;

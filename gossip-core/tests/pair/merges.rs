@@ -1,12 +1,15 @@
-//! Recorded push/pulls that Go refuses to merge, given to a machine.
+//! Push/pulls that are not merged, or not yet: recorded ones that Go refuses, and too many at a time.
 
 use std::sync::Arc;
 
 use gossip_core::base::time::Time;
+use gossip_core::pool::action::Asks;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::exchange::ExchangeNews;
 use gossip_core::swim::node::State;
+use gossip_core::wire::limits::INBOUND_PUSH_PULLS;
 use gossip_core::wire::onion::Wire;
+use gossip_core::wire::push_pull::LocalState;
 use gossip_core::wire::stream::{Frame, FrameReader};
 use serde_json::Value;
 
@@ -51,4 +54,23 @@ fn a_node_without_versions_blocks_no_merge() {
 
     assert_eq!(hosts.list[0].machine.stats().merges_refused, 0);
     assert_eq!(names(&hosts, 0, State::Alive).len(), 2);
+}
+
+#[test]
+fn states_that_wait_for_a_verdict_count_as_push_pulls_in_progress() {
+    let mut hosts = Hosts::new(&[PoolConfig::lan(1)]);
+    hosts.replace(0, Asks { admit_merge: true, ..Asks::default() });
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    let mut reader = FrameReader::request(Arc::new(Wire::plain()));
+    let join = LocalState::default().encode(true);
+    let Ok(Some(Frame::PushPull(state))) = reader.push(&join) else { panic!("a push/pull") };
+
+    for _ in 0..=INBOUND_PUSH_PULLS {
+        let exchange = machine.accept(now, addr(9)).unwrap();
+        machine.handle_exchange(now, exchange, ExchangeNews::PushPullBegun);
+        machine.handle_exchange(now, exchange, ExchangeNews::RemoteState(state.clone()));
+        machine.handle_exchange(now, exchange, ExchangeNews::Finished);
+    }
+
+    assert_eq!(machine.stats().push_pulls_refused, 1);
 }
