@@ -2,7 +2,7 @@
 
 use gossip_core::PoolConfig;
 use gossip_interop::{
-    Launch, Ours, Program, Release, bare, eventually, key, keyring, know, labelled, meet, memberlist_or_skip,
+    Launch, Ours, Program, Release, bare, eventually, key, keyring, labelled, meet, memberlist_or_skip,
     own_address, talk,
 };
 
@@ -36,9 +36,15 @@ fn compressed() {
 }
 
 #[test]
-fn compressed_by_one_side_only() {
+fn compressed_by_go_only() {
     let ours = PoolConfig { compression: false, ..bare() };
-    talk_with_each(&[Release::V0_1, Release::V0_6], ours, |go| go.compress(true));
+    talk_with_each(&Release::ALL, ours, |go| go.compress(true));
+}
+
+#[test]
+fn compressed_by_us_only() {
+    let ours = PoolConfig { compression: true, ..bare() };
+    talk_with_each(&Release::ALL, ours, |go| go.compress(false));
 }
 
 #[test]
@@ -85,20 +91,18 @@ fn encrypted_as_protocol_version_1_does() {
 }
 
 #[test]
-fn every_protocol_version_is_spoken() {
-    let (Some(old), Some(new)) = (memberlist_or_skip(Release::V0_1), memberlist_or_skip(Release::V0_6))
-    else {
-        return;
-    };
-    for version in [3, 4, 5] {
-        let ours = Ours::start("ours", PoolConfig { protocol_version: version, ..bare() });
-        let old = old.peer("old").protocol(version).start();
-        let new = new.peer("new").protocol(2).start();
+fn every_protocol_version_is_spoken_to_every_other() {
+    for release in Release::ALL {
+        let Some(go) = memberlist_or_skip(release) else { return };
+        for (we, they) in [(2, 3), (3, 4), (4, 5), (5, 2)] {
+            let ours = Ours::start("ours", PoolConfig { protocol_version: we, ..bare() });
+            let go = go.peer("go").protocol(they).start();
 
-        meet(&old, &ours);
-        meet(&ours, &new);
-        know(&old, &new);
-        assert_eq!(new.wait_member("ours").vsn[2], version);
+            meet(&go, &ours);
+
+            assert_eq!(go.wait_member("ours").vsn, [1, 5, we, 0, 0, 0]);
+            assert_eq!(ours.member("go").node.versions.to_bytes(), [1, 5, they, 0, 0, 0]);
+        }
     }
 }
 
@@ -119,19 +123,21 @@ fn a_wrong_key_lets_nobody_in_and_is_counted() {
 
 #[test]
 fn clear_text_and_encryption_do_not_mix() {
-    let Some(go) = memberlist_or_skip(Release::V0_6) else { return };
-    let closed = Ours::start("closed", PoolConfig { keyring: keyring(&[KEY_16]), ..bare() });
-    let open = Ours::start("open", bare());
-    let clear = go.peer("clear").start();
-    let secret = go.peer("secret").key(KEY_16).start();
+    for release in Release::ALL {
+        let Some(go) = memberlist_or_skip(release) else { return };
+        let closed = Ours::start("closed", PoolConfig { keyring: keyring(&[KEY_16]), ..bare() });
+        let open = Ours::start("open", bare());
+        let clear = go.peer("clear").start();
+        let secret = go.peer("secret").key(KEY_16).start();
 
-    assert!(clear.try_command(&format!("join {}", closed.addr())).is_err());
-    assert!(secret.try_command(&format!("join {}", open.addr())).is_err());
-    assert!(closed.try_join(clear.addr()).is_err());
-    assert!(open.try_join(secret.addr()).is_err());
+        assert!(clear.try_command(&format!("join {}", closed.addr())).is_err());
+        assert!(secret.try_command(&format!("join {}", open.addr())).is_err());
+        assert!(closed.try_join(clear.addr()).is_err());
+        assert!(open.try_join(secret.addr()).is_err());
 
-    eventually("clear text is refused", || closed.refused("not_encrypted") > 0);
-    eventually("encryption is refused", || open.refused("encrypted") > 0);
+        eventually("clear text is refused", || closed.refused("not_encrypted") > 0);
+        eventually("encryption is refused", || open.refused("encrypted") > 0);
+    }
 }
 
 #[test]
