@@ -149,6 +149,7 @@ fn pool_rows(pool: &PoolStats) -> Vec<(String, u64)> {
         ("probes_saved_by_stream", swim.probes_saved_by_stream),
         ("timeouts_degraded", swim.timeouts_degraded),
         ("acks_unmatched", swim.acks_unmatched),
+        ("broadcasts_too_long", swim.broadcasts_too_long),
         ("pings_misdirected", swim.pings_misdirected),
         ("inbox_dropped", pool.inbox_dropped),
         ("send_dropped", pool.send_dropped),

@@ -15,6 +15,7 @@ use crate::pool::machine::{Machine, Timer};
 use crate::swim::merge::alive_from;
 use crate::swim::node::{Member, Node, State};
 use crate::swim::timers::TimerKey;
+use crate::wire::limits::USER_STATE_MAX;
 use crate::wire::message::{Alive, NodeRecord, blob_bytes};
 use crate::wire::push_pull::RemoteState;
 
@@ -61,7 +62,11 @@ impl Machine {
 
     pub(super) fn ask(&mut self, now: Time, ask: Ask, question: Question) -> AskId {
         let id = AskId(self.next_id());
-        let deadline = now + self.config.query_timeout;
+        let mut deadline = now + self.config.query_timeout;
+        if let Ask::StreamPing { deadline: round, .. } = &ask {
+            // Half of what is left of the round stays for the ping itself.
+            deadline = deadline.min(now + round.since(now) / 2);
+        }
         let timer = self.timers.set(deadline, Timer::AskEnd(id));
         self.open_asks.insert(id, OpenAsk { ask, timer });
         self.actions.push_back(Action::Ask { id, question, deadline });
@@ -83,6 +88,8 @@ impl Machine {
                 let state = self.state_from(reply);
                 self.open_push_pull(now, id, to, join, state);
             }
+            // Go, too, merges only what it could answer.
+            Ask::Answer { id, .. } if !self.exchanges.contains_key(&id) => self.tally.merges_refused += 1,
             Ask::Answer { id, state } => {
                 let own = self.state_from(reply);
                 let own = self.state_with(own);
@@ -104,9 +111,11 @@ impl Machine {
         }
     }
 
+    /// The state to give: the application's answer, or the published one for want of an
+    /// answer that others would take.
     fn state_from(&self, reply: Option<Reply>) -> bytes::Bytes {
         match reply {
-            Some(Reply::State(state)) => state,
+            Some(Reply::State(state)) if state.len() <= USER_STATE_MAX => state,
             _ => self.local_state.clone(),
         }
     }

@@ -62,6 +62,7 @@ impl Machine {
             return Err(CommandError::NameRequired);
         }
         if self.swim.has_left {
+            self.cancel(|kind| matches!(kind, TaskKind::Leave));
             let meta = self.swim.meta();
             self.swim.announce(now, (!meta.is_empty()).then_some(&*meta), None);
         }
@@ -117,13 +118,10 @@ impl Machine {
     }
 
     /// Says goodbye. Ends when the goodbye has been sent often enough; the node goes on
-    /// answering. Joins under way are cancelled. Leaving twice is no error.
+    /// answering. Joins and updates under way are cancelled. Leaving twice is no error.
     pub fn leave(&mut self, now: Time, timeout: Option<Duration>) -> Result<TaskId, CommandError> {
         let now = self.at(now);
-        let joins = self.tasks.iter().filter(|(_, task)| matches!(task.kind, TaskKind::Join { .. }));
-        for id in joins.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.finish(id, Outcome::Cancelled);
-        }
+        self.cancel(|kind| matches!(kind, TaskKind::Join { .. } | TaskKind::Update));
         let id = self.begin(now, TaskKind::Leave, timeout);
         let again = self.swim.has_left;
         if !again {
@@ -268,6 +266,12 @@ impl Machine {
         id
     }
 
+    /// Ends the commands of a kind that another one overtakes.
+    fn cancel(&mut self, overtaken: fn(&TaskKind) -> bool) {
+        let tasks = self.tasks.iter().filter(|(_, task)| overtaken(&task.kind)).map(|(id, _)| *id);
+        tasks.collect::<Vec<_>>().into_iter().for_each(|id| self.finish(id, Outcome::Cancelled));
+    }
+
     /// Ends a command; one that has ended already is left alone.
     pub(super) fn finish(&mut self, id: TaskId, outcome: Outcome) {
         let Some(task) = self.tasks.remove(&id) else { return };
@@ -277,7 +281,7 @@ impl Machine {
         self.actions.push_back(Action::Done { id, outcome });
     }
 
-    pub(super) fn task_expired(&mut self, _now: Time, id: TaskId) {
+    pub(super) fn task_expired(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.timer = None;
         let outcome = match &mut task.kind {

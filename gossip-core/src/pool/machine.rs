@@ -162,7 +162,7 @@ impl Machine {
             while let Some((_, timer)) = self.timers.pop_due(now) {
                 match timer {
                     Timer::AskEnd(id) => self.ask_expired(now, id),
-                    Timer::TaskEnd(id) => self.task_expired(now, id),
+                    Timer::TaskEnd(id) => self.task_expired(id),
                     Timer::MergeSlice => self.merge_slice(now),
                 }
             }

@@ -195,8 +195,8 @@ impl Machine {
     fn merged(&mut self, now: Time, merge: Merge) {
         self.tally.push_pulls += 1;
         let RemoteState { join, user_state, .. } = merge.state;
+        self.settle();
         if !user_state.is_empty() {
-            self.settle();
             self.notify(Notice::RemoteState { join, state: user_state });
         }
         if let Some((task, addr)) = merge.join {

@@ -3,6 +3,7 @@
 //! Rules and their order: behaviour 4.2, 4.3 and 6 (Go: `suspectNode`, `deadNode`).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
@@ -14,6 +15,9 @@ use crate::swim::scale::suspicion_timeout;
 use crate::swim::suspicion::{Suspicion, Terms};
 use crate::swim::swim::{Swim, Timer};
 use crate::wire::message::{Dead, Suspect};
+
+/// Stands in for the probe interval of a node that does not probe: that of the LAN preset.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Swim {
     /// Hears that a node is suspected.
@@ -65,7 +69,10 @@ impl Swim {
         let wanted = self.tuning.suspicion_mult.saturating_sub(2);
         let others = members.saturating_sub(2);
         let expected = if others < wanted as usize { 0 } else { wanted };
-        let min = suspicion_timeout(self.tuning.suspicion_mult, members, self.tuning.probe_interval);
+        // Without probes of our own a suspect still gets time: Go gives it none.
+        let interval =
+            if self.tuning.probe_interval.is_zero() { IDLE_INTERVAL } else { self.tuning.probe_interval };
+        let min = suspicion_timeout(self.tuning.suspicion_mult, members, interval);
         Terms { expected, min, max: min.saturating_mul(self.tuning.suspicion_max_timeout_mult) }
     }
 

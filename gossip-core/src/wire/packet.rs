@@ -135,7 +135,13 @@ impl Unfolding<'_> {
 
     fn compressed(&mut self, record: &[u8], levels: &mut [Vec<u8>]) -> Result<(), Refused> {
         let (unfolded, deeper) = levels.split_first_mut().ok_or(Refused::Nesting)?;
-        self.coder.unpack(record, self.left, unfolded)?;
+        if let Err(why) = self.coder.unpack(record, self.left, unfolded) {
+            // What could not be unfolded has cost as much as what could.
+            if matches!(why, Refused::DecompressedTooLarge(_)) {
+                self.left = 0;
+            }
+            return Err(why);
+        }
         self.left -= unfolded.len();
         self.message(unfolded, deeper);
         Ok(())

@@ -299,3 +299,23 @@ fn garbage_changes_nothing_but_a_counter() {
     assert_eq!(machine.stats().refused.iter().map(|(_, count)| count).sum::<u64>(), 8);
     assert!(machine.poll_action().is_none_or(|action| !matches!(action, Action::Open { .. })));
 }
+
+#[test]
+fn what_a_leave_or_a_join_overtakes_is_cancelled() {
+    let mut hosts = joined(2, &PoolConfig::local(1));
+    let now = hosts.now;
+    let machine = &mut hosts.list[0].machine;
+    let update = machine.update(now, Bytes::from_static(b"never told"), None).unwrap();
+    let leave = machine.leave(now, None).unwrap();
+    machine.join(now, vec![addr(1).into()], None).unwrap();
+
+    hosts.run_for(SECOND * 10);
+
+    let done = hosts.done(0);
+    for id in [update, leave] {
+        assert!(
+            done.iter().any(|(done, outcome)| *done == id && matches!(outcome, Outcome::Cancelled)),
+            "{id:?}"
+        );
+    }
+}

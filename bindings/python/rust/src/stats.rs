@@ -22,7 +22,7 @@ pub(crate) fn pool<'py>(py: Python<'py>, stats: &PoolStats) -> PyResult<Bound<'p
     put!(fields, stats.machine.swim,
         alives suspicions deaths refutations conflicts facts_invalid not_allowed probes
         probes_degraded probes_failed probes_saved_by_stream timeouts_degraded acks_unmatched
-        pings_misdirected);
+        pings_misdirected broadcasts_too_long);
     let states = ["members_alive", "members_suspect", "members_dead", "members_left"];
     for (name, count) in states.iter().zip(stats.machine.members) {
         fields.set_item(name, count)?;

@@ -172,6 +172,8 @@ class PoolStats:
     """Acks and nacks that nobody waits for."""
     pings_misdirected: int
     """Pings for another node's name."""
+    broadcasts_too_long: int
+    """News of others that fits no datagram, and so was not gossiped on."""
     overflows: int
     """Things not done because a bounded table was full."""
     stalls: int
