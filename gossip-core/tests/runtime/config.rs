@@ -56,9 +56,10 @@ fn an_address_or_port_that_cannot_be_bound_is_an_error_that_names_it() {
     let error = Gossip::new(Config { bind_port: port, ..loopback("b") }).unwrap_err();
     assert!(matches!(error, Error::Net(_)) && error.to_string().contains(&port.to_string()), "{error}");
 
-    let udp_holder = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // An address of its own: on 127.0.0.1 another test may hold the TCP port of that number.
+    let udp_holder = UdpSocket::bind("127.0.2.7:0").unwrap();
     let addr = udp_holder.local_addr().unwrap();
-    Gossip::new(Config { bind_port: addr.port(), ..loopback("b") }).unwrap_err();
+    Gossip::new(Config { bind_addr: vec![addr.ip()], bind_port: addr.port(), ..loopback("b") }).unwrap_err();
     eventually("the tcp half is released", || TcpListener::bind(addr).is_ok());
 }
 
