@@ -278,3 +278,36 @@ def test_descriptors_and_threads_are_given_back() -> None:
 def test_a_node_cannot_be_pickled(node: gossip.Gossip) -> None:
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(node)
+
+
+def test_a_shutdown_that_was_cut_short_is_finished_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = gossip.Gossip(gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)).start()
+    address = node.address
+
+    class CutShort:
+        """The core of the node, of which the first call to end it is interrupted."""
+
+        def __init__(self, core: object) -> None:
+            self._core = core
+            self.calls = 0
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._core, name)
+
+        def shutdown(self, timeout: float | None) -> None:
+            self.calls += 1
+            if self.calls == 1:
+                raise KeyboardInterrupt
+            self._core.shutdown(timeout)  # type: ignore[attr-defined]
+
+    core = CutShort(node._core)
+    monkeypatch.setattr(node, "_core", core)
+    with pytest.raises(KeyboardInterrupt):
+        node.shutdown()
+
+    node.shutdown()
+    node.shutdown()
+
+    assert core.calls == 2
+    with socket.create_server(address):
+        pass

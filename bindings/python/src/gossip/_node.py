@@ -39,6 +39,8 @@ class Gossip:
     """
 
     _closed = True
+    # Nothing is left to end: not the same as closed, for a shutdown can be cut short.
+    _ended = True
 
     def __init__(self, config: Config | None = None, /) -> None:
         self._config = Config() if config is None else config
@@ -46,6 +48,7 @@ class Gossip:
         self._pools: dict[int, Pool] = {}
         self._sockets: WeakSet[QueueSocket[Any]] = WeakSet()
         self._closed = False
+        self._ended = False
         _lifecycle.opened(self)
 
     @property
@@ -122,15 +125,17 @@ class Gossip:
     def shutdown(self, timeout: Seconds | None = 5.0) -> None:
         """Frees port, threads and descriptors at once, without a word; `leave` first is polite.
 
-        Everyone who waits in a call of this node wakes. A second call does nothing.
+        Everyone who waits in a call of this node wakes. After a `TimeoutError` or Ctrl-C
+        it may be called again, to wait for the rest; after success it does nothing.
         """
-        if self._closed:
+        if self._ended:
             return
         self._closed = True
         for waiting in list(self._sockets):
             waiting._source.close()
         try:
             self._core.shutdown(limit(timeout))
+            self._ended = True
         finally:
             for pool in self._pools.values():
                 pool._stop_hooks()
@@ -187,4 +192,4 @@ class Gossip:
 
     def _disown(self) -> None:
         """In a forked child: there is nothing to close here."""
-        self._closed = True
+        self._closed = self._ended = True
