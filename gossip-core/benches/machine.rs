@@ -88,7 +88,7 @@ impl Driven {
 
 fn rounds(criterion: &mut Criterion) {
     let quiet = PoolConfig {
-        compression: false,
+        enable_compression: false,
         gossip_interval: Duration::ZERO,
         push_pull_interval: Duration::ZERO,
         ..PoolConfig::lan(1)

@@ -82,7 +82,7 @@ fn a_state_larger_than_a_slice_is_heard_whole() {
 
 #[test]
 fn every_dress_of_the_wire_carries_a_cluster() {
-    let plain = PoolConfig { compression: false, ..PoolConfig::lan(1) };
+    let plain = PoolConfig { enable_compression: false, ..PoolConfig::lan(1) };
     let label = || b"production".as_slice().into();
     let dresses = [
         ("neither compressed nor encrypted", plain.clone()),

@@ -146,7 +146,7 @@ pub(crate) fn describe<C>(keys: &[Key<C>]) -> Vec<KeyText> {
             Kind::Text => gossip_key_kind_t::GOSSIP_KEY_TEXT,
             Kind::List => gossip_key_kind_t::GOSSIP_KEY_LIST,
         },
-        range: c_text(key.range),
+        range: c_text(key.range.to_string()),
         about: c_text(key.about),
     };
     keys.iter().map(describe).collect()

@@ -110,7 +110,7 @@ pub(crate) fn c_text(text: impl Into<Vec<u8>>) -> CString {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self { field: error.field, ..Self::new(GOSSIP_ERR_CONFIG, error.to_string()) }
+        Self { field: error.first().field, ..Self::new(GOSSIP_ERR_CONFIG, error.to_string()) }
     }
 }
 

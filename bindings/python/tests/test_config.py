@@ -81,7 +81,7 @@ def test_lists_may_be_text_or_sequences() -> None:
         (lambda: PoolConfig.lan(1, meta=bytes(513)), "meta"),
         (lambda: PoolConfig.lan(1, label="x" * 256), "label"),
         (lambda: PoolConfig.lan(1, framing="sideways"), "framing"),
-        (lambda: PoolConfig.lan(1, delegate_protocol=(2, 1, 1)), "delegate_protocol"),
+        (lambda: PoolConfig.lan(1, delegate_protocol_min=2), "delegate_protocol_min"),
         (lambda: PoolConfig.lan(1, cidrs_allowed=["10.0.0.0/40"]), "cidrs_allowed"),
         (lambda: PoolConfig.lan(1, gossip_nodes=-1), "gossip_nodes"),
     ],
@@ -95,6 +95,15 @@ def test_a_refused_value_names_its_field(make: Any, field: str) -> None:
     assert isinstance(refused.value, ValueError)
 
 
+def test_every_problem_is_reported_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config(threads=0, bind_addr="localhost", sniff_timeout=0)
+
+    assert [field for field, _, _ in refused.value.problems] == ["bind_addr", "threads", "sniff_timeout"]
+    assert all(field in str(refused.value) for field in ("bind_addr", "threads", "sniff_timeout"))
+    assert pickle.loads(pickle.dumps(refused.value)).problems == refused.value.problems
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -102,7 +111,7 @@ def test_a_refused_value_names_its_field(make: Any, field: str) -> None:
         lambda: Config(threads=True),
         lambda: Config(name=b"a"),  # type: ignore[arg-type]
         lambda: PoolConfig.lan("1"),  # type: ignore[arg-type]
-        lambda: PoolConfig.lan(1, compression="yes"),
+        lambda: PoolConfig.lan(1, enable_compression="yes"),
         lambda: PoolConfig.lan(1, probe_interval="1s"),
         lambda: PoolConfig.lan(1, meta="text"),
         lambda: PoolConfig.lan(1, unknown=1),

@@ -1,10 +1,10 @@
-//! Configuration keys: one row per knob, from which the string setters of the
-//! bindings and the tables of the manual come.
+//! Configuration keys: one row per knob, from which the checks, the string setters of
+//! the bindings and the tables of the manual come.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::base::config_error::ConfigError;
+use crate::base::config_error::{ConfigError, Problems};
 
 /// What kind of value a key takes, and how it is written as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +17,57 @@ pub enum Kind {
     Duration,
     /// Text as it stands.
     Text,
-    /// Several values separated by commas; the empty text is the empty list.
+    /// Several values separated by commas.
     List,
+}
+
+impl Kind {
+    /// Its name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Count => "count",
+            Self::Duration => "duration",
+            Self::Text => "text",
+            Self::List => "list",
+        }
+    }
+}
+
+/// Which values a key allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// Both of a flag's.
+    Either,
+    /// The whole numbers from the first to the second.
+    Count(u64, u64),
+    /// From one millisecond to the longest.
+    Span(Duration),
+    /// The same, or zero, which means what the words say.
+    SpanOrZero(Duration, &'static str),
+    /// What the words say.
+    Words(&'static str),
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Either => write!(f, "true or false"),
+            Self::Count(min, max) => write!(f, "{min} to {max}"),
+            Self::Span(max) => write!(f, "1 ms to {}", Hours(*max)),
+            Self::SpanOrZero(max, zero) => write!(f, "1 ms to {}, or 0: {zero}", Hours(*max)),
+            Self::Words(words) => f.write_str(words),
+        }
+    }
+}
+
+/// A duration in whole hours.
+struct Hours(Duration);
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} h", self.0.as_secs() / 3600)
+    }
 }
 
 /// One configuration key of a configuration `C`.
@@ -27,14 +76,18 @@ pub struct Key<C: 'static> {
     pub name: &'static str,
     /// What it takes.
     pub kind: Kind,
+    /// What a number counts: `bytes`, `connections`; empty where there is nothing to count.
+    pub unit: &'static str,
     /// Which values are allowed.
-    pub range: &'static str,
+    pub range: Range,
     /// What it means and how to choose it.
     pub about: &'static str,
     /// The value as text, in the form that `set` reads.
     pub get: fn(&C) -> String,
     /// Parses a text into the field; the error is the rule that the text breaks.
     pub set: fn(&mut C, &str) -> Result<(), String>,
+    /// The rule that the field breaks by itself; how fields fit together is checked elsewhere.
+    pub check: fn(&C) -> Result<(), String>,
 }
 
 impl<C> Key<C> {
@@ -55,62 +108,135 @@ impl<C> fmt::Debug for Key<C> {
 
 /// Sets the key named `name` (with or without `_ms`) of `config` from its text form.
 /// On an error nothing has changed.
-pub fn set<C>(keys: &'static [Key<C>], config: &mut C, name: &str, text: &str) -> Result<(), ConfigError> {
-    let key = find(keys, name)
-        .ok_or_else(|| ConfigError::new("key", format!("{name:?}"), "is no configuration key"))?;
-    (key.set)(config, text).map_err(|rule| ConfigError::new(key.name, format!("{text:?}"), rule))
+pub fn set<C: Clone>(
+    keys: &'static [Key<C>],
+    config: &mut C,
+    name: &str,
+    text: &str,
+) -> Result<(), ConfigError> {
+    let key = find(keys, name)?;
+    let mut changed = config.clone();
+    (key.set)(&mut changed, text)
+        .and_then(|()| (key.check)(&changed))
+        .map_err(|rule| ConfigError::new(key.name, format!("{text:?}"), rule))?;
+    *config = changed;
+    Ok(())
+}
+
+/// Sets several keys; the error lists every one that cannot be set, and the others are set.
+pub fn set_all<C: Clone>(
+    keys: &'static [Key<C>],
+    config: &mut C,
+    values: &[(String, String)],
+) -> Result<(), ConfigError> {
+    let mut problems = Problems::default();
+    for (name, text) in values {
+        if let Err(error) = set(keys, config, name, text) {
+            problems.add(error);
+        }
+    }
+    problems.into_result()
 }
 
 /// The text form of the key named `name`.
 pub fn get<C>(keys: &'static [Key<C>], config: &C, name: &str) -> Result<String, ConfigError> {
-    let key = find(keys, name)
-        .ok_or_else(|| ConfigError::new("key", format!("{name:?}"), "is no configuration key"))?;
-    Ok((key.get)(config))
+    Ok((find(keys, name)?.get)(config))
 }
 
-fn find<C>(keys: &'static [Key<C>], name: &str) -> Option<&'static Key<C>> {
-    keys.iter().find(|key| {
+/// Notes every key whose value cannot work.
+pub(crate) fn check<C>(keys: &'static [Key<C>], config: &C, problems: &mut Problems) {
+    for key in keys {
+        if let Err(rule) = (key.check)(config) {
+            let text = (key.get)(config);
+            let value = match key.kind {
+                Kind::Duration => format!("{text}ms"),
+                Kind::Count | Kind::Flag => text,
+                Kind::Text | Kind::List if text.len() > 64 => format!("{} bytes long", text.len()),
+                Kind::Text | Kind::List => format!("{text:?}"),
+            };
+            problems.refuse(true, key.name, value, rule);
+        }
+    }
+}
+
+fn find<C>(keys: &'static [Key<C>], name: &str) -> Result<&'static Key<C>, ConfigError> {
+    let is_it = |key: &&Key<C>| {
         key.name == name || (key.kind == Kind::Duration && name.strip_suffix("_ms") == Some(key.name))
-    })
+    };
+    keys.iter()
+        .find(is_it)
+        .ok_or_else(|| ConfigError::new("key", format!("{name:?}"), "is no configuration key"))
 }
 
-/// The row of a plain field: a flag, a count between two bounds, or a duration.
+/// The row of a plain field: a flag, a count between two bounds, or a duration up to so
+/// many hours, which may also be zero if the row says what that means.
 macro_rules! row {
     (flag $field:ident, $about:literal) => {
         $crate::base::keys::Key {
             name: stringify!($field),
             kind: $crate::base::keys::Kind::Flag,
-            range: "true or false",
+            unit: "",
+            range: $crate::base::keys::Range::Either,
             about: $about,
             get: |config| config.$field.to_string(),
             set: |config, text| $crate::base::keys::parse_flag(text).map(|value| config.$field = value),
+            check: |_| Ok(()),
         }
     };
-    (count $field:ident, $min:literal, $max:literal, $about:literal) => {
+    (count $field:ident, $min:literal, $max:literal, $unit:literal, $about:literal) => {
         $crate::base::keys::Key {
             name: stringify!($field),
             kind: $crate::base::keys::Kind::Count,
-            range: concat!(stringify!($min), " to ", stringify!($max)),
+            unit: $unit,
+            range: $crate::base::keys::Range::Count($min, $max),
             about: $about,
             get: |config| config.$field.to_string(),
             set: |config, text| {
                 $crate::base::keys::parse_count(text, $min, $max).map(|value| config.$field = value)
             },
+            #[allow(trivial_numeric_casts)]
+            check: |config| $crate::base::keys::check_count(config.$field as u64, $min, $max),
         }
     };
-    (duration $field:ident, $range:literal, $about:literal) => {
+    (duration $field:ident, $hours:literal h, $about:literal) => {
+        $crate::base::keys::row!(@duration $field, $crate::base::keys::Range::Span(
+            std::time::Duration::from_secs($hours * 3600)), $about)
+    };
+    (duration $field:ident, $hours:literal h, 0: $zero:literal, $about:literal) => {
+        $crate::base::keys::row!(@duration $field, $crate::base::keys::Range::SpanOrZero(
+            std::time::Duration::from_secs($hours * 3600), $zero), $about)
+    };
+    (@duration $field:ident, $range:expr, $about:literal) => {
         $crate::base::keys::Key {
             name: stringify!($field),
             kind: $crate::base::keys::Kind::Duration,
+            unit: "ms",
             range: $range,
             about: $about,
             get: |config| $crate::base::keys::write_duration(config.$field),
             set: |config, text| $crate::base::keys::parse_duration(text).map(|value| config.$field = value),
+            check: |config| $crate::base::keys::check_duration(config.$field, $range),
         }
     };
 }
 
 pub(crate) use row;
+
+/// Checks a count against its bounds.
+pub fn check_count(count: u64, min: u64, max: u64) -> Result<(), String> {
+    if (min..=max).contains(&count) { Ok(()) } else { Err(format!("must be from {min} to {max}")) }
+}
+
+/// Checks a duration against its range.
+pub fn check_duration(duration: Duration, range: Range) -> Result<(), String> {
+    let (max, may_be_zero) = match range {
+        Range::Span(max) => (max, false),
+        Range::SpanOrZero(max, _) => (max, true),
+        Range::Either | Range::Count(..) | Range::Words(_) => return Ok(()),
+    };
+    let fits = (Duration::from_millis(1)..=max).contains(&duration) || may_be_zero && duration.is_zero();
+    if fits { Ok(()) } else { Err(format!("must be from {range}")) }
+}
 
 /// Reads a flag.
 pub fn parse_flag(text: &str) -> Result<bool, String> {
@@ -141,9 +267,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
-/// Writes a duration as `parse_duration` reads it.
+/// Writes a duration as `parse_duration` reads it, with a fraction where it has one.
 pub fn write_duration(duration: Duration) -> String {
-    duration.as_millis().to_string()
+    let millis = duration.as_millis();
+    match duration.subsec_nanos() % 1_000_000 {
+        0 => millis.to_string(),
+        nanos => format!("{millis}.{nanos:06}").trim_end_matches('0').to_owned(),
+    }
 }
 
 /// Reads a list separated by commas, each part with `parse`.

@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use ipnet::IpNet;
 
-use crate::base::config_error::ConfigError;
+use crate::base::config_error::{ConfigError, Problems};
 use crate::base::ids::PoolId;
+use crate::base::keys;
 use crate::mux::prefix::Framing;
+use crate::pool::keys::KEYS;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;
-use crate::wire::limits::{LABEL_MAX, META_MAX};
 
 /// Everything that can be chosen about a pool. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,15 +33,20 @@ pub struct PoolConfig {
     /// AES keys, primary first; empty leaves the pool unencrypted. A key holder is trusted entirely.
     pub keyring: Keyring,
     /// With keys: refuse clear text. Off only while a cluster moves to encryption.
-    pub verify_incoming: bool,
+    pub gossip_verify_incoming: bool,
     /// With keys: encrypt. Off only while a cluster moves to encryption.
-    pub verify_outgoing: bool,
+    pub gossip_verify_outgoing: bool,
     /// Compress what is sent: datagrams where it helps, streams always.
-    pub compression: bool,
+    pub enable_compression: bool,
     /// Protocol version spoken, 1 to 5. Nothing but 1 changes a byte; keep 2.
     pub protocol_version: u8,
-    /// Versions of the application's own protocol: lowest and highest understood, and spoken.
-    pub delegate_protocol: (u8, u8, u8),
+    /// Version of the application's own protocol that this node speaks. Nodes whose ranges
+    /// do not overlap exchange no state.
+    pub delegate_protocol_version: u8,
+    /// The lowest version of it that this node understands.
+    pub delegate_protocol_min: u8,
+    /// The highest.
+    pub delegate_protocol_max: u8,
 
     /// Metadata announced at the start, at most 512 bytes.
     pub meta: Bytes,
@@ -106,11 +112,13 @@ impl PoolConfig {
             label: Bytes::new(),
             skip_inbound_label_check: false,
             keyring: Keyring::default(),
-            verify_incoming: true,
-            verify_outgoing: true,
-            compression: true,
+            gossip_verify_incoming: true,
+            gossip_verify_outgoing: true,
+            enable_compression: true,
             protocol_version: 2,
-            delegate_protocol: (0, 0, 0),
+            delegate_protocol_version: 0,
+            delegate_protocol_min: 0,
+            delegate_protocol_max: 0,
             meta: Bytes::new(),
             probe_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_millis(500),
@@ -201,94 +209,59 @@ impl CheckedPool {
     }
 }
 
-/// The longest interval or timeout that makes sense: a day.
-const SPAN_MAX: Duration = Duration::from_secs(24 * 3600);
-
 impl PoolConfig {
-    /// Checks every value, and how they fit together; the error names the first that
-    /// cannot work, its value and the rule.
+    /// Checks every value, and how they fit together; the error lists everything that
+    /// cannot work, each with its value and the rule.
     pub fn check(self) -> Result<CheckedPool, ConfigError> {
-        self.check_identity()?;
-        self.check_times()?;
-        self.check_counts()?;
+        let mut problems = Problems::default();
+        keys::check(KEYS, &self, &mut problems);
+        self.check_labels(&mut problems);
+        self.check_versions(&mut problems);
+        let rule = format!("must be at most probe_interval ({:?})", self.probe_interval);
+        let late = !self.probe_interval.is_zero() && self.probe_timeout > self.probe_interval;
+        problems.refuse(late, "probe_timeout", format!("{:?}", self.probe_timeout), rule);
+        problems.into_result()?;
         let tuning = self.tuning();
         Ok(CheckedPool { config: self, tuning })
     }
 
-    fn check_identity(&self) -> Result<(), ConfigError> {
-        let label = |label: &Bytes| {
-            let rule = format!("must be at most {LABEL_MAX} bytes");
-            refuse(label.len() > LABEL_MAX, "label", format!("{} bytes long", label.len()), rule)
+    /// A label pool has one in its framing, a bare pool none, a prefix pool may have one.
+    fn check_labels(&self, problems: &mut Problems) {
+        let set_twice = match &self.framing {
+            Framing::Prefix => None,
+            Framing::Label(_) => Some("must be empty: a label pool's label stands in its framing"),
+            Framing::Bare => Some("must be empty: a bare pool has no label; use a label pool"),
         };
-        match &self.framing {
-            Framing::Prefix => label(&self.label)?,
-            Framing::Label(text) => {
-                refuse(
-                    text.is_empty(),
-                    "framing",
-                    "a label pool without label",
-                    "needs a label of 1 to 255 bytes",
-                )?;
-                label(text)?;
-                let rule = "must be empty: a label pool's label stands in its framing";
-                refuse(!self.label.is_empty(), "label", format!("{} bytes long", self.label.len()), rule)?;
-            }
-            Framing::Bare => {
-                let rule = "must be empty: a bare pool has no label; use a label pool";
-                refuse(!self.label.is_empty(), "label", format!("{} bytes long", self.label.len()), rule)?;
-            }
+        if let Some(rule) = set_twice {
+            let value = format!("{} bytes long", self.label.len());
+            problems.refuse(!self.label.is_empty(), "label", value, rule);
         }
-        let rule = format!("must be at most {META_MAX} bytes");
-        refuse(self.meta.len() > META_MAX, "meta", format!("{} bytes long", self.meta.len()), rule)?;
-        within("protocol_version", u64::from(self.protocol_version), 1, 5)?;
-        let (min, max, current) = self.delegate_protocol;
-        refuse(
-            min > max || current < min || current > max,
-            "delegate_protocol",
-            format!("{min},{max},{current}"),
-            "must be lowest, highest and spoken version, the last between the others",
-        )
     }
 
-    fn check_times(&self) -> Result<(), ConfigError> {
-        let spans = [
-            ("probe_interval", self.probe_interval, false),
-            ("probe_timeout", self.probe_timeout, true),
-            ("gossip_interval", self.gossip_interval, false),
-            ("gossip_to_the_dead_time", self.gossip_to_the_dead_time, false),
-            ("push_pull_interval", self.push_pull_interval, false),
-            ("tcp_timeout", self.tcp_timeout, true),
-            ("dead_node_reclaim_time", self.dead_node_reclaim_time, false),
-            ("query_timeout", self.query_timeout, true),
-        ];
-        for (field, span, positive) in spans {
-            refuse(positive && span.is_zero(), field, "0ms", "must be longer than zero")?;
-            refuse(span > SPAN_MAX, field, format!("{span:?}"), "must be at most 24 h")?;
-            let rule = "must be at least 1 ms, or 0 to turn it off";
-            refuse(!span.is_zero() && span < Duration::from_millis(1), field, format!("{span:?}"), rule)?;
-        }
-        let late = !self.probe_interval.is_zero() && self.probe_timeout > self.probe_interval;
-        let rule = format!("must be at most probe_interval ({:?})", self.probe_interval);
-        refuse(late, "probe_timeout", format!("{:?}", self.probe_timeout), rule)
-    }
-
-    fn check_counts(&self) -> Result<(), ConfigError> {
-        within("indirect_checks", self.indirect_checks as u64, 0, 1000)?;
-        within("gossip_nodes", self.gossip_nodes as u64, 0, 1000)?;
-        within("awareness_max_multiplier", u64::from(self.awareness_max_multiplier), 1, 1000)?;
-        within("suspicion_mult", u64::from(self.suspicion_mult), 1, 1000)?;
-        within("suspicion_max_timeout_mult", u64::from(self.suspicion_max_timeout_mult), 1, 1000)?;
-        within("retransmit_mult", u64::from(self.retransmit_mult), 1, 1000)?;
-        within("udp_buffer_size", self.udp_buffer_size as u64, 512, 65_507)?;
-        within("handoff_queue_depth", self.handoff_queue_depth as u64, 1, 1 << 20)?;
-        within("broadcast_queue_depth", self.broadcast_queue_depth as u64, 1, 1 << 20)?;
-        within("message_queue_depth", self.message_queue_depth as u64, 1, 1 << 20)
+    fn check_versions(&self, problems: &mut Problems) {
+        let (min, max) = (self.delegate_protocol_min, self.delegate_protocol_max);
+        let rule = format!("must be at most delegate_protocol_max ({max})");
+        problems.refuse(min > max, "delegate_protocol_min", min, rule);
+        let spoken = self.delegate_protocol_version;
+        let rule = format!("must be from delegate_protocol_min ({min}) to delegate_protocol_max ({max})");
+        problems.refuse(
+            min <= max && !(min..=max).contains(&spoken),
+            "delegate_protocol_version",
+            spoken,
+            rule,
+        );
     }
 
     fn tuning(&self) -> Tuning {
-        let (dmin, dmax, dcur) = self.delegate_protocol;
         Tuning {
-            versions: Versions { pmin: 1, pmax: 5, pcur: self.protocol_version, dmin, dmax, dcur },
+            versions: Versions {
+                pmin: 1,
+                pmax: 5,
+                pcur: self.protocol_version,
+                dmin: self.delegate_protocol_min,
+                dmax: self.delegate_protocol_max,
+                dcur: self.delegate_protocol_version,
+            },
             probe_interval: self.probe_interval,
             probe_timeout: self.probe_timeout,
             indirect_checks: self.indirect_checks,
@@ -307,17 +280,4 @@ impl PoolConfig {
             allowed_networks: self.cidrs_allowed.clone(),
         }
     }
-}
-
-fn refuse(
-    broken: bool,
-    field: &'static str,
-    value: impl std::fmt::Display,
-    rule: impl Into<String>,
-) -> Result<(), ConfigError> {
-    if broken { Err(ConfigError::new(field, value, rule)) } else { Ok(()) }
-}
-
-fn within(field: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
-    refuse(value < min || value > max, field, value, format!("must be from {min} to {max}"))
 }

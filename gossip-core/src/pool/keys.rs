@@ -1,99 +1,99 @@
-//! The table of a pool's configuration keys: what the bindings set by name and the
-//! manual prints.
+//! The table of a pool's configuration keys: what is checked, what the bindings set by
+//! name, what the manual prints.
 
 use bytes::Bytes;
 
-use crate::base::keys::{Key, Kind, parse_count, parse_list, row, write_list};
+use crate::base::keys::{Key, Kind, Range, parse_list, row, write_list};
 use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
+use crate::wire::limits::{LABEL_MAX, META_MAX};
 
 /// Every key of [`PoolConfig`] that has a text form, in the order of the manual. The
-/// id is given at construction; keys and delegate have setters of their own.
+/// id is given at construction; encryption keys and delegate have setters of their own.
 pub const KEYS: &[Key<PoolConfig>] = &[
     Key {
         name: "framing",
         kind: Kind::Text,
-        range: "prefix, bare, or label:TEXT",
+        unit: "",
+        range: Range::Words("prefix, bare, or label:TEXT of 1 to 255 bytes"),
         about: "how the pool is reached: behind its two-byte prefix (nodes that share their port), bare (stock \
                 memberlist), or by memberlist label (stock memberlist with a label)",
         get: |config| match &config.framing {
             Framing::Prefix => "prefix".to_owned(),
             Framing::Bare => "bare".to_owned(),
-            Framing::Label(label) => format!("label:{}", String::from_utf8_lossy(label)),
+            Framing::Label(label) => label_text(label),
         },
         set: |config, text| {
-            config.framing = match text.split_once(':') {
-                None if text == "prefix" => Framing::Prefix,
-                None if text == "bare" => Framing::Bare,
-                Some(("label", label)) => Framing::Label(Bytes::copy_from_slice(label.as_bytes())),
-                _ => return Err("must be prefix, bare, or label:TEXT".to_owned()),
+            config.framing = match text {
+                "prefix" => Framing::Prefix,
+                "bare" => Framing::Bare,
+                _ => match text.strip_prefix("label:") {
+                    Some(label) => Framing::Label(Bytes::copy_from_slice(label.as_bytes())),
+                    None => return Err("must be prefix, bare, or label:TEXT".to_owned()),
+                },
             };
             Ok(())
+        },
+        check: |config| match &config.framing {
+            Framing::Prefix | Framing::Bare => Ok(()),
+            Framing::Label(label) if (1..=LABEL_MAX).contains(&label.len()) => Ok(()),
+            Framing::Label(_) => Err(format!("must have a label of 1 to {LABEL_MAX} bytes")),
         },
     },
     Key {
         name: "label",
         kind: Kind::Text,
-        range: "at most 255 bytes",
+        unit: "bytes",
+        range: Range::Words("at most 255 bytes"),
         about: "memberlist label of a prefix pool: nodes with other labels are refused",
         get: |config| String::from_utf8_lossy(&config.label).into_owned(),
         set: |config, text| {
             config.label = Bytes::copy_from_slice(text.as_bytes());
             Ok(())
         },
+        check: |config| at_most(config.label.len(), LABEL_MAX),
     },
     row!(flag skip_inbound_label_check, "the label of inbound traffic was removed by something in front of this node"),
-    row!(flag verify_incoming, "with keys: refuse clear text; off only while a cluster moves to encryption"),
-    row!(flag verify_outgoing, "with keys: encrypt; off only while a cluster moves to encryption"),
-    row!(flag compression, "compress datagrams where it helps, and streams"),
-    row!(count protocol_version, 1, 5, "protocol version spoken"),
-    Key {
-        name: "delegate_protocol",
-        kind: Kind::List,
-        range: "three numbers 0 to 255: lowest, highest, spoken",
-        about: "versions of the application's own protocol",
-        get: |config| {
-            let (min, max, current) = config.delegate_protocol;
-            write_list(&[min, max, current])
-        },
-        set: |config, text| match parse_list(text, |part| parse_count(part, 0, 255))?[..] {
-            [min, max, current] => {
-                config.delegate_protocol = (min, max, current);
-                Ok(())
-            }
-            _ => Err("must be three numbers: lowest, highest, spoken".to_owned()),
-        },
-    },
+    row!(flag gossip_verify_incoming, "with keys: refuse clear text; off only while a cluster moves to encryption"),
+    row!(flag gossip_verify_outgoing, "with keys: encrypt; off only while a cluster moves to encryption"),
+    row!(flag enable_compression, "compress datagrams where it helps, and streams"),
+    row!(count protocol_version, 1, 5, "", "protocol version spoken"),
+    row!(count delegate_protocol_version, 0, 255, "", "version of the application's own protocol that is spoken"),
+    row!(count delegate_protocol_min, 0, 255, "", "lowest version of it that is understood"),
+    row!(count delegate_protocol_max, 0, 255, "", "highest version of it that is understood"),
     Key {
         name: "meta",
         kind: Kind::Text,
-        range: "at most 512 bytes",
+        unit: "bytes",
+        range: Range::Words("at most 512 bytes"),
         about: "metadata announced at the start",
         get: |config| String::from_utf8_lossy(&config.meta).into_owned(),
         set: |config, text| {
             config.meta = Bytes::copy_from_slice(text.as_bytes());
             Ok(())
         },
+        check: |config| at_most(config.meta.len(), META_MAX),
     },
-    row!(duration probe_interval, "1 ms to 24 h, 0 turns it off", "period in which one member is probed"),
-    row!(duration probe_timeout, "1 ms to probe_interval", "wait for a direct ack before others are asked to probe"),
-    row!(count indirect_checks, 0, 1000, "members asked to probe a silent one"),
+    row!(duration probe_interval, 24 h, 0: "no probing, and nobody is forgotten", "period in which one member is probed"),
+    row!(duration probe_timeout, 24 h, "wait for a direct ack before others are asked to probe; at most probe_interval"),
+    row!(count indirect_checks, 0, 1000, "members", "members asked to probe a silent one"),
     row!(flag disable_tcp_pings, "never ping silent members over TCP"),
-    row!(count awareness_max_multiplier, 1, 1000, "how much a node that doubts itself slows its probes"),
-    row!(count suspicion_mult, 1, 1000, "multiplies the time a suspect has to refute"),
-    row!(count suspicion_max_timeout_mult, 1, 1000, "how much longer that time is without confirmations"),
-    row!(count retransmit_mult, 1, 1000, "multiplies the number of times a broadcast is sent"),
-    row!(duration gossip_interval, "1 ms to 24 h, 0 turns it off", "period of gossip"),
-    row!(count gossip_nodes, 0, 1000, "members gossiped to in each period"),
-    row!(duration gossip_to_the_dead_time, "0 to 24 h", "how long the dead are gossiped to and remembered"),
-    row!(duration push_pull_interval, "1 ms to 24 h, 0 turns it off", "base period of the full exchange of state"),
-    row!(duration tcp_timeout, "1 ms to 24 h", "deadline for connecting, and for each of writing and reading, of streams"),
-    row!(duration dead_node_reclaim_time, "0 to 24 h, 0 never", "time after which a dead member's name may move to another address"),
+    row!(count awareness_max_multiplier, 1, 1000, "times", "how much a node that doubts itself slows its probes"),
+    row!(count suspicion_mult, 1, 1000, "times", "multiplies the time a suspect has to refute"),
+    row!(count suspicion_max_timeout_mult, 1, 1000, "times", "how much longer that time is without confirmations"),
+    row!(count retransmit_mult, 1, 1000, "times", "multiplies the number of times a broadcast is sent"),
+    row!(duration gossip_interval, 24 h, 0: "no gossip, broadcasts ride on probes", "period of gossip"),
+    row!(count gossip_nodes, 0, 1000, "members", "members gossiped to in each period"),
+    row!(duration gossip_to_the_dead_time, 24 h, 0: "forgotten at once", "how long the dead are gossiped to and remembered"),
+    row!(duration push_pull_interval, 24 h, 0: "none", "base period of the full exchange of state"),
+    row!(duration tcp_timeout, 24 h, "deadline for connecting, and for each of writing and reading, of streams"),
+    row!(duration dead_node_reclaim_time, 24 h, 0: "never", "time after which a dead member's name may move to another address"),
     row!(flag require_node_names, "refuse to talk to addresses without a node name"),
     Key {
         name: "cidrs_allowed",
         kind: Kind::List,
-        range: "networks such as 10.0.0.0/8, separated by commas",
+        unit: "",
+        range: Range::Words("networks such as 10.0.0.0/8, separated by commas"),
         about: "networks that members' addresses must lie in; empty allows all",
         get: |config| write_list(&config.cidrs_allowed),
         set: |config, text| {
@@ -102,10 +102,20 @@ pub const KEYS: &[Key<PoolConfig>] = &[
             config.cidrs_allowed = parse_list(text, parse)?;
             Ok(())
         },
+        check: |_| Ok(()),
     },
-    row!(count udp_buffer_size, 512, 65507, "bytes up to which datagrams are packed"),
-    row!(count handoff_queue_depth, 1, 1048576, "datagrams that wait for the pool; more are dropped and counted"),
-    row!(count broadcast_queue_depth, 1, 1048576, "application broadcasts that wait to be sent; more are refused"),
-    row!(count message_queue_depth, 1, 1048576, "user messages that wait for the delegate; more are dropped and counted"),
-    row!(duration query_timeout, "1 ms to 24 h", "how long a delegate may take to answer before the default is taken"),
+    row!(count udp_buffer_size, 512, 65507, "bytes", "size up to which datagrams are packed"),
+    row!(count handoff_queue_depth, 1, 1048576, "datagrams", "datagrams that wait for the pool; more are dropped and counted"),
+    row!(count broadcast_queue_depth, 1, 1048576, "broadcasts", "application broadcasts that wait to be sent; more are refused"),
+    row!(count message_queue_depth, 1, 1048576, "messages", "user messages that wait for the delegate; more are dropped and counted"),
+    row!(duration query_timeout, 24 h, "how long a delegate may take to answer before the default is taken"),
 ];
+
+/// A label as the text form of a framing has it.
+fn label_text(label: &[u8]) -> String {
+    format!("label:{}", String::from_utf8_lossy(label))
+}
+
+fn at_most(len: usize, max: usize) -> Result<(), String> {
+    if len <= max { Ok(()) } else { Err(format!("must be at most {max} bytes")) }
+}

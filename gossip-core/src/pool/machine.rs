@@ -112,9 +112,9 @@ impl Machine {
             label: pool.label(),
             skip_inbound_label_check: pool.config.skip_inbound_label_check,
             keyring: pool.config.keyring.clone(),
-            verify_incoming: pool.config.verify_incoming,
-            verify_outgoing: pool.config.verify_outgoing,
-            compression: pool.config.compression,
+            verify_incoming: pool.config.gossip_verify_incoming,
+            verify_outgoing: pool.config.gossip_verify_outgoing,
+            compression: pool.config.enable_compression,
             encryption_version: if pool.config.protocol_version == 1 { 0 } else { 1 },
         };
         let CheckedPool { config, tuning } = pool;

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::base::config_error::ConfigError;
-use crate::base::keys::{Key, Kind, parse_list, row, write_list};
+use crate::base::config_error::{ConfigError, Problems};
+use crate::base::keys::{self, Key, Kind, Range, parse_list, row, write_list};
 
 /// Everything that can be chosen about a node. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,36 +57,12 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks every value; the error names the first that cannot work, its value and the rule.
+    /// Checks every value; the error lists everything that cannot work, each with its
+    /// value and the rule.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let counts = [
-            ("threads", self.threads, 1, 64),
-            ("max_sniffing", self.max_sniffing, 1, 1 << 20),
-            ("max_sniffing_per_source", self.max_sniffing_per_source, 1, 1 << 20),
-            ("listener_backlog", self.listener_backlog, 1, 1 << 16),
-            ("packet_queue", self.packet_queue, 1, 1 << 20),
-            ("udp_recv_buffer", self.udp_recv_buffer, 4096, 1 << 30),
-        ];
-        for (field, value, min, max) in counts {
-            if value < min || value > max {
-                return Err(ConfigError::new(field, value, format!("must be from {min} to {max}")));
-            }
-        }
-        if self.bind_addr.is_empty() {
-            return Err(ConfigError::new("bind_addr", "empty", "needs at least one address"));
-        }
-        if self.sniff_timeout.is_zero() || self.sniff_timeout > Duration::from_secs(3600) {
-            let value = format!("{:?}", self.sniff_timeout);
-            return Err(ConfigError::new("sniff_timeout", value, "must be longer than zero and at most 1 h"));
-        }
-        if self.name.len() > 255 {
-            let value = format!("{} bytes long", self.name.len());
-            return Err(ConfigError::new("name", value, "must be at most 255 bytes"));
-        }
-        if let Some(ip) = self.advertise_addr.filter(IpAddr::is_unspecified) {
-            return Err(ConfigError::new("advertise_addr", ip, "must be an address that others can reach"));
-        }
-        Ok(())
+        let mut problems = Problems::default();
+        keys::check(KEYS, self, &mut problems);
+        problems.into_result()
     }
 }
 
@@ -99,48 +75,58 @@ pub const KEYS: &[Key<Config>] = &[
     Key {
         name: "name",
         kind: Kind::Text,
-        range: "at most 255 bytes",
+        unit: "bytes",
+        range: Range::Words("at most 255 bytes"),
         about: "the node's name, unique in each pool; empty takes the host's name",
         get: |config| config.name.clone(),
         set: |config, text| {
             text.clone_into(&mut config.name);
             Ok(())
         },
+        check: |config| match config.name.len() {
+            0..=255 => Ok(()),
+            _ => Err("must be at most 255 bytes".to_owned()),
+        },
     },
     Key {
         name: "bind_addr",
         kind: Kind::List,
-        range: "IP addresses, separated by commas",
+        unit: "",
+        range: Range::Words("IP addresses, separated by commas"),
         about: "addresses to listen on, all with the same port",
         get: |config| write_list(&config.bind_addr),
         set: |config, text| {
             config.bind_addr = parse_list(text, parse_ip)?;
             Ok(())
         },
+        check: |config| match config.bind_addr.is_empty() {
+            true => Err("must name at least one address".to_owned()),
+            false => Ok(()),
+        },
     },
-    row!(count bind_port, 0, 65535, "TCP and UDP port; 0 takes a free one"),
+    row!(count bind_port, 0, 65535, "", "TCP and UDP port; 0 takes a free one"),
     Key {
         name: "advertise_addr",
         kind: Kind::Text,
-        range: "an IP address, or empty",
+        unit: "",
+        range: Range::Words("an IP address, or empty"),
         about: "the address told to others; empty chooses the bound one, or a private one of this host",
         get: |config| config.advertise_addr.map(|ip| ip.to_string()).unwrap_or_default(),
         set: |config, text| {
             config.advertise_addr = if text.is_empty() { None } else { Some(parse_ip(text)?) };
             Ok(())
         },
+        check: |config| match config.advertise_addr.is_some_and(|ip| ip.to_canonical().is_unspecified()) {
+            true => Err("must be an address that others can reach".to_owned()),
+            false => Ok(()),
+        },
     },
-    row!(count advertise_port, 0, 65535, "the port told to others; 0 means the bound one"),
-    row!(count threads, 1, 64, "threads for the network"),
-    row!(duration sniff_timeout, "1 ms to 1 h", "after this long without a byte a connection goes to the native listener"),
-    row!(count max_sniffing, 1, 1048576, "connections that have not yet said whom they want"),
-    row!(count max_sniffing_per_source, 1, 1048576, "the same for one source address"),
-    row!(count listener_backlog, 1, 65536, "connections that wait for an accept of each listener"),
-    row!(count packet_queue, 1, 1048576, "datagrams that wait for the packet receiver"),
-    row!(count
-        udp_recv_buffer,
-        4096,
-        1073741824,
-        "receive buffer asked of the system for each UDP socket, in bytes"
-    ),
+    row!(count advertise_port, 0, 65535, "", "the port told to others; 0 means the bound one"),
+    row!(count threads, 1, 64, "threads", "threads for the network"),
+    row!(duration sniff_timeout, 1 h, "after this long without a byte a connection goes to the native listener"),
+    row!(count max_sniffing, 1, 1048576, "connections", "connections that have not yet said whom they want"),
+    row!(count max_sniffing_per_source, 1, 1048576, "connections", "the same for one source address"),
+    row!(count listener_backlog, 1, 65536, "connections", "connections that wait for an accept of each listener"),
+    row!(count packet_queue, 1, 1048576, "datagrams", "datagrams that wait for the packet receiver"),
+    row!(count udp_recv_buffer, 4096, 1073741824, "bytes", "receive buffer asked of the system for each UDP socket"),
 ];

@@ -171,7 +171,7 @@ fn metadata_that_fits_no_datagram_is_refused_and_what_fits_is_gossiped() {
 
 #[test]
 fn no_datagram_is_larger_than_configured() {
-    let config = PoolConfig { udp_buffer_size: 700, compression: false, ..PoolConfig::local(1) };
+    let config = PoolConfig { udp_buffer_size: 700, enable_compression: false, ..PoolConfig::local(1) };
     let mut hosts = joined(4, &config);
 
     for _ in 0..200 {

@@ -16,21 +16,51 @@ use super::support::*;
 fn a_node_that_cannot_work_is_refused_with_field_value_and_rule() {
     let cases = [
         (Config { threads: 0, ..loopback("a") }, "threads is 0, must be from 1 to 64"),
-        (Config { bind_addr: vec![], ..loopback("a") }, "bind_addr is empty, needs at least one address"),
+        (Config { bind_addr: vec![], ..loopback("a") }, "bind_addr is \"\", must name at least one address"),
         (
             Config { sniff_timeout: Duration::ZERO, ..loopback("a") },
-            "sniff_timeout is 0ns, must be longer than zero and at most 1 h",
+            "sniff_timeout is 0ms, must be from 1 ms to 1 h",
         ),
         (loopback(&"x".repeat(256)), "name is 256 bytes long, must be at most 255 bytes"),
         (
             Config { advertise_addr: Some([0, 0, 0, 0].into()), ..loopback("a") },
-            "advertise_addr is 0.0.0.0, must be an address that others can reach",
+            "advertise_addr is \"0.0.0.0\", must be an address that others can reach",
         ),
     ];
 
     for (config, expected) in cases {
         assert_eq!(Gossip::new(config).unwrap_err().to_string(), expected);
     }
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once() {
+    let node = Config { threads: 0, packet_queue: 0, bind_addr: vec![], ..loopback("a") };
+    let pool = PoolConfig {
+        framing: Framing::Bare,
+        label: "x".into(),
+        gossip_nodes: 2000,
+        tcp_timeout: Duration::from_micros(10),
+        delegate_protocol_min: 3,
+        probe_timeout: Duration::from_secs(7200),
+        ..quick(1)
+    };
+    let fields = |error: Error| match error {
+        Error::Config(error) => error.problems().map(|problem| problem.field).collect::<Vec<_>>(),
+        other => panic!("{other}"),
+    };
+
+    assert_eq!(fields(Gossip::new(node).unwrap_err()), ["bind_addr", "threads", "packet_queue"]);
+    let refused = super::support::node("a").register_pool(pool, None).unwrap_err();
+    let text = refused.to_string();
+    assert_eq!(
+        fields(refused),
+        ["gossip_nodes", "tcp_timeout", "label", "delegate_protocol_min", "probe_timeout"]
+    );
+    assert!(
+        text.contains("tcp_timeout is 0.01ms, must be from 1 ms to 24 h; label is 1 bytes long"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn key(byte: u8) -> Key {
 fn encrypted(keys: &[u8]) -> PoolConfig {
     let mut keyring = Keyring::default();
     keys.iter().for_each(|byte| keyring.add(key(*byte)));
-    PoolConfig { keyring, compression: true, ..quick(1) }
+    PoolConfig { keyring, enable_compression: true, ..quick(1) }
 }
 
 #[test]

@@ -25,43 +25,43 @@ fn talk_with_each(releases: &[Release], ours: PoolConfig, set_up: impl Fn(Launch
 
 #[test]
 fn in_clear_and_uncompressed() {
-    let ours = PoolConfig { compression: false, ..bare() };
+    let ours = PoolConfig { enable_compression: false, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.compress(false));
 }
 
 #[test]
 fn compressed() {
-    let ours = PoolConfig { compression: true, ..bare() };
+    let ours = PoolConfig { enable_compression: true, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.compress(true));
 }
 
 #[test]
 fn compressed_by_go_only() {
-    let ours = PoolConfig { compression: false, ..bare() };
+    let ours = PoolConfig { enable_compression: false, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.compress(true));
 }
 
 #[test]
 fn compressed_by_us_only() {
-    let ours = PoolConfig { compression: true, ..bare() };
+    let ours = PoolConfig { enable_compression: true, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.compress(false));
 }
 
 #[test]
 fn encrypted_with_16_bytes() {
-    let ours = PoolConfig { keyring: keyring(&[KEY_16]), compression: false, ..bare() };
+    let ours = PoolConfig { keyring: keyring(&[KEY_16]), enable_compression: false, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.key(KEY_16).compress(false));
 }
 
 #[test]
 fn encrypted_with_24_bytes() {
-    let ours = PoolConfig { keyring: keyring(&[KEY_24]), compression: false, ..bare() };
+    let ours = PoolConfig { keyring: keyring(&[KEY_24]), enable_compression: false, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.key(KEY_24).compress(false));
 }
 
 #[test]
 fn encrypted_with_32_bytes() {
-    let ours = PoolConfig { keyring: keyring(&[KEY_32]), compression: false, ..bare() };
+    let ours = PoolConfig { keyring: keyring(&[KEY_32]), enable_compression: false, ..bare() };
     talk_with_each(&Release::ALL, ours, |go| go.key(KEY_32).compress(false));
 }
 

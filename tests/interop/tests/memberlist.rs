@@ -151,7 +151,7 @@ fn our_crash_is_seen_until_we_come_back(go: &Program, release: Release) {
 
 /// As much as one packet, one record, one push/pull may carry.
 fn the_largest_of_everything_arrives(go: &Program, _: Release) {
-    let ours = Ours::start("ours", PoolConfig { compression: false, ..bare() });
+    let ours = Ours::start("ours", PoolConfig { enable_compression: false, ..bare() });
     let go = go.peer("go").compress(false).start();
     meet(&go, &ours);
     let long = |letter: &str, len: usize| letter.repeat(len);

@@ -39,7 +39,7 @@ fn members_talk_in_both_pools() {
 #[test]
 fn members_talk_uncompressed() {
     let Some(go) = seed_or_skip() else { return };
-    let ours = Ours::start("ours", PoolConfig { compression: false, ..prefixed(7) });
+    let ours = Ours::start("ours", PoolConfig { enable_compression: false, ..prefixed(7) });
     let go = go.peer("go").pools(&[7]).compress(false).start().pool(7);
 
     meet(&ours, &go);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use gossip_core::base::config_error::ConfigError as CoreConfigError;
+use gossip_core::base::config_error::{ConfigError as CoreConfigError, Problem};
 use gossip_core::net::error::NetError;
 use gossip_core::pool::error::CommandError;
 use gossip_core::runtime::error::{Error, SeedError};
@@ -48,7 +48,10 @@ pub(crate) fn to_python(error: Error) -> PyErr {
 
 /// A configuration value that cannot work.
 pub(crate) fn config(error: CoreConfigError) -> PyErr {
-    python::ConfigError::new_err((error.field, error.value, error.rule))
+    let row = |problem: &Problem| (problem.field, problem.value.clone(), problem.rule.clone());
+    let (field, value, rule) = row(error.first());
+    let more: Vec<_> = error.problems().skip(1).map(row).collect();
+    python::ConfigError::new_err((field, value, rule, more))
 }
 
 /// The object belongs to the process that forked this one.

@@ -1,7 +1,7 @@
 //! Configurations as their tables of keys: read by the Python dataclasses, so that
 //! names, defaults and rules are stated once, in the core.
 
-use gossip_core::base::keys::{self, Key, Kind};
+use gossip_core::base::keys::{self, Key};
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::keys::KEYS as POOL_KEYS;
 use gossip_core::runtime::config::{Config, KEYS as CONFIG_KEYS};
@@ -13,7 +13,7 @@ use crate::convert::Payload;
 use crate::errors;
 
 /// A key's name, kind, range, meaning and default in text form.
-type Row = (&'static str, &'static str, &'static str, &'static str, String);
+type Row = (&'static str, &'static str, String, &'static str, String);
 
 /// Names and values in text form.
 pub(crate) type Values = Vec<(String, String)>;
@@ -51,9 +51,7 @@ pub(crate) fn check_pool(id: u8, values: Values, meta: Payload, keys: Vec<Payloa
 /// A node's configuration from its text form.
 pub(crate) fn config(values: Values) -> PyResult<Config> {
     let mut config = Config::default();
-    for (name, text) in values {
-        keys::set(CONFIG_KEYS, &mut config, &name, &text).map_err(errors::config)?;
-    }
+    keys::set_all(CONFIG_KEYS, &mut config, &values).map_err(errors::config)?;
     config.check().map_err(errors::config)?;
     Ok(config)
 }
@@ -61,9 +59,7 @@ pub(crate) fn config(values: Values) -> PyResult<Config> {
 /// A pool's configuration from its text form; metadata and keys are bytes, not text.
 pub(crate) fn pool(id: u8, values: Values, meta: Payload, keys: &[Payload]) -> PyResult<PoolConfig> {
     let mut config = PoolConfig::lan(id);
-    for (name, text) in values {
-        keys::set(POOL_KEYS, &mut config, &name, &text).map_err(errors::config)?;
-    }
+    keys::set_all(POOL_KEYS, &mut config, &values).map_err(errors::config)?;
     config.meta = meta.0.into();
     config.keyring = keyring(keys)?;
     config.clone().check().map_err(errors::config)?;
@@ -83,15 +79,6 @@ fn keyring(keys: &[Payload]) -> PyResult<Keyring> {
 }
 
 fn rows<C>(keys: &[Key<C>], config: &C) -> Vec<Row> {
-    keys.iter().map(|key| (key.name, kind_name(key.kind), key.range, key.about, (key.get)(config))).collect()
-}
-
-const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Flag => "flag",
-        Kind::Count => "count",
-        Kind::Duration => "duration",
-        Kind::Text => "text",
-        Kind::List => "list",
-    }
+    let row = |key: &Key<C>| (key.name, key.kind.name(), key.range.to_string(), key.about, (key.get)(config));
+    keys.iter().map(row).collect()
 }

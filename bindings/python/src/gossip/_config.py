@@ -148,16 +148,20 @@ class PoolConfig:
     """The label of inbound traffic was removed by something in front of this node."""
     keys: Sequence[bytes] = dataclasses.field(default=(), repr=False)
     """AES keys of 16, 24 or 32 bytes, the primary one first. None: nothing is encrypted."""
-    verify_incoming: bool = True
+    gossip_verify_incoming: bool = True
     """With keys: refuse clear text. Off only while a cluster moves to encryption."""
-    verify_outgoing: bool = True
+    gossip_verify_outgoing: bool = True
     """With keys: encrypt. Off only while a cluster moves to encryption."""
-    compression: bool = True
+    enable_compression: bool = True
     """Compress datagrams where it helps, and streams."""
     protocol_version: int = 2
     """Protocol version spoken."""
-    delegate_protocol: tuple[int, int, int] = (0, 0, 0)
-    """Versions of the application's own protocol: lowest and highest understood, and spoken."""
+    delegate_protocol_version: int = 0
+    """Version of the application's own protocol that is spoken."""
+    delegate_protocol_min: int = 0
+    """Lowest version of it that is understood."""
+    delegate_protocol_max: int = 0
+    """Highest version of it that is understood."""
     meta: bytes = b""
     """Metadata announced at the start, at most 512 bytes."""
     probe_interval: Seconds = 1.0

@@ -31,23 +31,36 @@ class GossipError(Exception):
 
 
 class ConfigError(GossipError, ValueError):
-    """A value that cannot work. Nothing has been changed or opened."""
+    """Values that cannot work. Nothing has been changed or opened."""
 
     field: str | None
-    """The configuration key, where there is one."""
+    """The first configuration key with a problem, where there is one."""
     value: str | None
     """The refused value, as text."""
     rule: str
     """The rule that it breaks, with the limit."""
+    problems: Sequence[tuple[str | None, str | None, str]]
+    """Every problem as field, value and rule, the first one included."""
 
-    def __init__(self, field: str | None, value: object, rule: str) -> None:
-        super().__init__(field, value, rule)
+    def __init__(
+        self,
+        field: str | None,
+        value: object,
+        rule: str,
+        more: Sequence[tuple[str | None, str | None, str]] = (),
+    ) -> None:
+        super().__init__(field, value, rule, more)
         self.field = field
         self.value = None if value is None else str(value)
         self.rule = rule
+        self.problems = ((field, self.value, rule), *more)
 
     def __str__(self) -> str:
-        return self.rule if self.field is None else f"{self.field} is {self.value}, {self.rule}"
+        texts = (
+            rule if field is None else f"{field} is {value}, {rule}"
+            for field, value, rule in self.problems
+        )
+        return "; ".join(texts)
 
 
 class NotStartedError(GossipError, RuntimeError):
