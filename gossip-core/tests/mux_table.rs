@@ -353,3 +353,31 @@ fn who_leaves_makes_room_for_another() {
 fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
+
+#[test]
+fn a_pool_between_two_labels_owns_what_comes_under_either() {
+    let owned = |routes: &Routes, bytes: &[u8]| {
+        let verdicts = [routes.judge_stream(bytes, Rest::Coming), routes.judge_datagram(bytes)];
+        verdicts.map(|verdict| verdict == Verdict::Owned { owner: Owner::Pool(PoolId(1)), skip: 0 })
+    };
+    let label = |text: &'static str| Framing::Label(Bytes::from_static(text.as_bytes()));
+    let (plain, blue, red) = (b"\x08\x81plain", b"\xF4\x04blue", b"\xF4\x03red");
+    let mut routes = Routes::default();
+
+    routes.add_pool(PoolId(1), Framing::Bare).unwrap();
+    routes.set_framing(PoolId(1), Framing::Bare, Some(label("blue"))).unwrap();
+    assert_eq!((owned(&routes, plain), owned(&routes, blue)), ([true; 2], [true; 2]));
+    routes.set_framing(PoolId(1), label("blue"), Some(label("red"))).unwrap();
+    assert_eq!(
+        (owned(&routes, plain), owned(&routes, blue), owned(&routes, red)),
+        ([false; 2], [true; 2], [true; 2])
+    );
+    routes.set_framing(PoolId(1), label("red"), None).unwrap();
+    assert_eq!((owned(&routes, blue), owned(&routes, red)), ([false; 2], [true; 2]));
+
+    routes.add_pool(PoolId(2), label("blue")).unwrap();
+    assert!(routes.set_framing(PoolId(1), label("red"), Some(label("blue"))).is_err());
+    assert_eq!(owned(&routes, red), [true; 2], "a refusal changes nothing");
+    routes.remove_pool(PoolId(1));
+    routes.add_pool(PoolId(3), label("red")).unwrap();
+}

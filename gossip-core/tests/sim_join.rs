@@ -145,7 +145,7 @@ fn keys_are_changed_under_way_without_losing_anybody() {
         let nodes = cluster(world, 15, &config);
 
         for &node in &nodes {
-            world.command(node, |machine, _| machine.add_key(new.clone()));
+            world.command(node, |machine, _| machine.add_key(new.clone()).unwrap());
             world.run_for(SECOND);
         }
         for &node in &nodes {

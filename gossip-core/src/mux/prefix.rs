@@ -26,6 +26,11 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// The framing of a pool without a prefix that speaks under `label`, empty for none.
+    pub fn of_label(label: Bytes) -> Self {
+        if label.is_empty() { Self::Bare } else { Self::Label(label) }
+    }
+
     /// The bytes the pool `id` sends before each datagram and at the start of each
     /// connection it opens. Empty for label pools too: their header belongs to the
     /// message format, which also authenticates it.

@@ -15,8 +15,9 @@ use crate::base::ids::{ListenerId, PoolId};
 /// owners claim the same bytes, except that a bare pool claims by resemblance.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    pools: BTreeMap<PoolId, Framing>,
-    /// The label pools again, by label.
+    pools: BTreeMap<PoolId, (Framing, Option<Framing>)>,
+    /// The label pools again, by label; a pool that moves from one label to another is here
+    /// under both, or here and bare.
     labels: BTreeMap<Bytes, PoolId>,
     /// The bare pool again, if there is one.
     bare: Option<PoolId>,
@@ -121,25 +122,60 @@ pub fn listener_id(id: u16) -> Result<ListenerId, RouteError> {
 impl Routes {
     /// Registers a pool.
     pub fn add_pool(&mut self, id: PoolId, framing: Framing) -> Result<(), RouteError> {
+        self.add_pool_under(id, framing, None)
+    }
+
+    /// Registers a pool that answers to a second framing, too.
+    pub fn add_pool_under(
+        &mut self,
+        id: PoolId,
+        framing: Framing,
+        other: Option<Framing>,
+    ) -> Result<(), RouteError> {
         if self.pools.contains_key(&id) {
             return Err(RouteError::PoolTaken(id));
         }
         let mut with = self.clone();
-        match &framing {
-            Framing::Prefix => {}
-            Framing::Label(label) => with.add_label(id, label)?,
-            Framing::Bare => {
-                if let Some(holder) = with.bare.replace(id) {
-                    return Err(RouteError::BareTaken(holder));
+        for framing in std::iter::once(&framing).chain(&other) {
+            match framing {
+                Framing::Prefix => {}
+                Framing::Label(label) => with.add_label(id, label)?,
+                Framing::Bare => {
+                    if let Some(holder) = with.bare.replace(id) {
+                        return Err(RouteError::BareTaken(holder));
+                    }
                 }
             }
         }
-        with.pools.insert(id, framing);
+        with.pools.insert(id, (framing, other));
         if let Some(&listener) = self.listeners.iter().find(|listener| with.pool_behind(**listener).is_some())
         {
             return Err(RouteError::Ambiguous { listener, pool: id });
         }
         *self = with;
+        Ok(())
+    }
+
+    /// The framings that a pool answers to, if it is here.
+    pub fn framing(&self, id: PoolId) -> Option<(Framing, Option<Framing>)> {
+        self.pools.get(&id).cloned()
+    }
+
+    /// Lets a registered pool answer to other framings from now on; one that isn't
+    /// registered changes nothing.
+    pub fn set_framing(
+        &mut self,
+        id: PoolId,
+        framing: Framing,
+        other: Option<Framing>,
+    ) -> Result<(), RouteError> {
+        if !self.pools.contains_key(&id) {
+            return Ok(());
+        }
+        let mut changed = self.clone();
+        changed.remove_pool(id);
+        changed.add_pool_under(id, framing, other)?;
+        *self = changed;
         Ok(())
     }
 
@@ -257,7 +293,7 @@ impl Routes {
     /// The pool `id`, if its traffic carries the prefix.
     fn prefixed(&self, id: PoolId) -> Result<Verdict, Stray> {
         match self.pools.get(&id) {
-            Some(Framing::Prefix) => Ok(Verdict::Owned { owner: Owner::Pool(id), skip: 2 }),
+            Some((Framing::Prefix, _)) => Ok(Verdict::Owned { owner: Owner::Pool(id), skip: 2 }),
             _ => Err(Stray::UnknownPool(id)),
         }
     }

@@ -96,12 +96,27 @@ impl Owners {
         self.table.load()
     }
 
-    pub(super) fn add_pool(&self, id: PoolId, framing: Framing, inbox: PoolInbox) -> Result<(), NetError> {
+    pub(super) fn add_pool(
+        &self,
+        id: PoolId,
+        framing: Framing,
+        other: Option<Framing>,
+        inbox: PoolInbox,
+    ) -> Result<(), NetError> {
         self.change(|table| {
-            table.routes.add_pool(id, framing)?;
+            table.routes.add_pool_under(id, framing, other)?;
             table.pools.insert(id, Arc::new(inbox));
             Ok(())
         })
+    }
+
+    pub(super) fn set_framing(
+        &self,
+        id: PoolId,
+        framing: Framing,
+        other: Option<Framing>,
+    ) -> Result<(), NetError> {
+        self.change(|table| Ok(table.routes.set_framing(id, framing, other)?))
     }
 
     pub(super) fn remove_pool(&self, id: PoolId) {

@@ -170,11 +170,18 @@ impl Port {
 
     /// Adds a pool; from now on its traffic goes to the returned channels.
     pub fn add_pool(&self, id: PoolId, framing: Framing) -> Result<PoolPort, NetError> {
-        self.add_pool_with(id, framing, self.config.pool_inbox)
+        self.add_pool_with(id, framing, None, self.config.pool_inbox)
     }
 
-    /// The same with room for `inbox` datagrams instead of the port's `pool_inbox`.
-    pub fn add_pool_with(&self, id: PoolId, framing: Framing, inbox: usize) -> Result<PoolPort, NetError> {
+    /// The same, perhaps under a second framing, with room for `inbox` datagrams instead of
+    /// the port's `pool_inbox`.
+    pub fn add_pool_with(
+        &self,
+        id: PoolId,
+        framing: Framing,
+        other: Option<Framing>,
+        inbox: usize,
+    ) -> Result<PoolPort, NetError> {
         let (packet_sender, packets) = mpsc::channel(inbox.max(1));
         let (stream_sender, streams) = mpsc::channel(POOL_STREAMS);
         let inbox = PoolInbox {
@@ -183,8 +190,18 @@ impl Port {
             account: self.buffers.open_account(),
             counters: PoolCounters::default(),
         };
-        self.owners.add_pool(id, framing, inbox)?;
+        self.owners.add_pool(id, framing, other, inbox)?;
         Ok(PoolPort { packets, streams })
+    }
+
+    /// The framings that a pool answers to, if it is here.
+    pub fn framing(&self, id: PoolId) -> Option<(Framing, Option<Framing>)> {
+        self.owners.table().routes.framing(id)
+    }
+
+    /// Lets a pool answer to other framings from now on; on an error nothing has changed.
+    pub fn set_framing(&self, id: PoolId, framing: Framing, other: Option<Framing>) -> Result<(), NetError> {
+        self.owners.set_framing(id, framing, other)
     }
 
     /// Removes a pool; its channels end, its late traffic is that of an unknown pool.

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,10 +19,8 @@ use crate::swim::broadcast::Subject;
 use crate::swim::effect::Body;
 use crate::swim::timers::TimerKey;
 use crate::swim::versions::understands;
-use crate::wire::keyring::{Key, Keyring};
 use crate::wire::limits::{USER_MESSAGE_MAX, USER_STATE_MAX};
 use crate::wire::message::MessageType;
-use crate::wire::onion::Wire;
 
 /// Addresses of one join that are talked to at a time.
 const JOIN_PARALLEL: usize = 8;
@@ -40,7 +37,7 @@ pub(super) struct Task {
 
 #[derive(Debug)]
 enum TaskKind {
-    Join { waiting: VecDeque<Target>, running: Vec<SocketAddr>, report: JoinReport },
+    Join { waiting: VecDeque<Target>, running: Vec<Target>, report: JoinReport },
     Leave,
     Update,
     Ping,
@@ -91,7 +88,7 @@ impl Machine {
                 }
                 return;
             };
-            running.push(target.addr);
+            running.push(target.clone());
             let talk = Talk::Join { task: id, addr: target.addr };
             self.push_pull(now, talk, target, true);
         }
@@ -105,13 +102,17 @@ impl Machine {
         addr: SocketAddr,
         result: Result<(), ExchangeError>,
     ) {
-        let Some(Task { kind: TaskKind::Join { running, report, .. }, .. }) = self.tasks.get_mut(&id) else {
+        let silent = matches!(result, Err(ExchangeError::Closed | ExchangeError::Reset(_)));
+        let again = silent && self.try_next_label(addr);
+        let Some(Task { kind: TaskKind::Join { running, report, waiting }, .. }) = self.tasks.get_mut(&id)
+        else {
             return;
         };
-        let Some(place) = running.iter().position(|running| *running == addr) else { return };
-        running.swap_remove(place);
+        let Some(place) = running.iter().position(|running| running.addr == addr) else { return };
+        let target = running.swap_remove(place);
         match result {
             Ok(()) => report.reached.push(addr),
+            Err(_) if again => waiting.push_front(target),
             Err(error) => report.failed.push((addr, error)),
         }
         self.join_on(now, id);
@@ -230,35 +231,6 @@ impl Machine {
         Ok(())
     }
 
-    /// Installs a key; the first one becomes primary and turns encryption on.
-    pub fn add_key(&mut self, key: Key) {
-        self.change_keys(|keyring| {
-            keyring.add(key);
-            Ok(())
-        })
-        .unwrap_or_default();
-    }
-
-    /// Makes an installed key the one that encrypts.
-    pub fn use_key(&mut self, key: &Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| keyring.use_key(key).map_err(Into::into))
-    }
-
-    /// Removes a key that is not primary.
-    pub fn remove_key(&mut self, key: &Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| keyring.remove(key).map_err(Into::into))
-    }
-
-    fn change_keys(
-        &mut self,
-        change: impl FnOnce(&mut Keyring) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        let mut wire = Wire::clone(&self.wire);
-        change(&mut wire.keyring)?;
-        self.wire = Arc::new(wire);
-        Ok(())
-    }
-
     fn begin(&mut self, now: Time, kind: TaskKind, timeout: Option<Duration>) -> TaskId {
         let id = TaskId(self.next_id());
         let timer = timeout.map(|timeout| self.timers.set(now + timeout, Timer::TaskEnd(id)));
@@ -286,7 +258,7 @@ impl Machine {
         task.timer = None;
         let outcome = match &mut task.kind {
             TaskKind::Join { waiting, running, report } => {
-                let open = running.drain(..).chain(waiting.drain(..).map(|target| target.addr));
+                let open = running.drain(..).chain(waiting.drain(..)).map(|target| target.addr);
                 report.failed.extend(open.map(|addr| (addr, ExchangeError::Timeout)));
                 Outcome::Join(std::mem::take(report))
             }

@@ -28,6 +28,13 @@ pub struct PoolConfig {
     /// refuse each other. It is authenticated when the pool is encrypted. A label pool's
     /// label stands in its framing; a bare pool has none.
     pub label: Bytes,
+    /// The label to which the cluster is about to move, empty for none at all: it is
+    /// accepted, and spoken to those who speak it. A bare or label pool answers to it as to a
+    /// second framing. On the running pool: `Pool::accept_label`.
+    pub next_label: Option<Bytes>,
+    /// The label from which the cluster is moving: it is still accepted. On the running
+    /// pool: `Pool::speak_label`.
+    pub former_label: Option<Bytes>,
     /// The label of inbound traffic has been removed by something in front of us.
     pub skip_inbound_label_check: bool,
     /// AES keys, primary first; empty leaves the pool unencrypted. A key holder is trusted entirely.
@@ -110,6 +117,8 @@ impl PoolConfig {
             id: PoolId(id),
             framing: Framing::Prefix,
             label: Bytes::new(),
+            next_label: None,
+            former_label: None,
             skip_inbound_label_check: false,
             keyring: Keyring::default(),
             gossip_verify_incoming: true,
@@ -202,10 +211,13 @@ impl CheckedPool {
 
     /// The label on the wire, whichever framing it belongs to; empty for none.
     pub fn label(&self) -> Bytes {
-        match &self.config.framing {
-            Framing::Label(label) => label.clone(),
-            Framing::Prefix | Framing::Bare => self.config.label.clone(),
-        }
+        self.config.wire().label
+    }
+
+    /// The second framing that the pool answers to, if it has one.
+    pub fn other_framing(&self) -> Option<Framing> {
+        let other = self.config.wire().other_label?;
+        (self.config.framing != Framing::Prefix).then(|| Framing::of_label(other))
     }
 }
 
@@ -236,6 +248,16 @@ impl PoolConfig {
             let value = format!("{} bytes long", self.label.len());
             problems.refuse(!self.label.is_empty(), "label", value, rule);
         }
+        for (field, other) in [("next_label", &self.next_label), ("former_label", &self.former_label)] {
+            let Some(other) = other else { continue };
+            let value = format!("{} bytes long", other.len());
+            let same = *other == self.wire().label;
+            problems.refuse(same, field, &value, "must differ from the label that the pool speaks under");
+            let rule = "must not be set together with skip_inbound_label_check";
+            problems.refuse(self.skip_inbound_label_check, field, value, rule);
+        }
+        let both = self.next_label.is_some() && self.former_label.is_some();
+        problems.refuse(both, "former_label", "set", "must not be set together with next_label");
     }
 
     fn check_versions(&self, problems: &mut Problems) {

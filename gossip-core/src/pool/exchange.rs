@@ -136,7 +136,6 @@ impl ExchangeError {
 /// One conversation. The [module](self) says how to drive it.
 #[derive(Debug)]
 pub struct Exchange {
-    wire: Arc<Wire>,
     nonces: Nonces,
     timeout: Duration,
     deadline: Time,
@@ -191,16 +190,16 @@ impl Exchange {
         deadline: Time,
         timeout: Duration,
     ) -> Self {
-        let reader = FrameReader::response(Arc::clone(&wire));
-        Self::new(wire, nonces, reader, Stage::Connecting(opening), deadline, timeout)
+        let reader = FrameReader::response(wire);
+        Self::new(nonces, reader, Stage::Connecting(opening), deadline, timeout)
     }
 
     /// An exchange that a peer opened, behind the prefix; `name` is our own.
     ///
     /// The peer has `timeout` for its request, and again for taking our answer.
     pub fn inbound(now: Time, wire: Arc<Wire>, nonces: Nonces, name: NodeName, timeout: Duration) -> Self {
-        let reader = FrameReader::request(Arc::clone(&wire));
-        Self::new(wire, nonces, reader, Stage::Reading { name }, now + timeout, timeout)
+        let reader = FrameReader::request(wire);
+        Self::new(nonces, reader, Stage::Reading { name }, now + timeout, timeout)
     }
 
     /// The connection stands: the request can be written, with label and prefix in one piece.
@@ -217,7 +216,7 @@ impl Exchange {
             Opening::Ping { seq, node } => (encode_ping(seq, &node), Expected::Ack { seq }),
             Opening::User(payload) => (stream::encode_user(&payload), Expected::Nothing),
         };
-        self.outgoing = Some(stream::frame(&self.wire, &mut self.nonces, true, &plain).into());
+        self.outgoing = Some(stream::frame(self.reader.wire(), &mut self.nonces, true, &plain).into());
         self.stage = Stage::Asking(expected);
     }
 
@@ -317,16 +316,9 @@ impl Exchange {
         matches!(self.stage, Stage::Over)
     }
 
-    fn new(
-        wire: Arc<Wire>,
-        nonces: Nonces,
-        reader: FrameReader,
-        stage: Stage,
-        deadline: Time,
-        timeout: Duration,
-    ) -> Self {
+    fn new(nonces: Nonces, reader: FrameReader, stage: Stage, deadline: Time, timeout: Duration) -> Self {
         let (outgoing, news, is_announced) = (None, VecDeque::new(), false);
-        Self { wire, nonces, timeout, deadline, stage, reader, outgoing, news, is_announced }
+        Self { nonces, timeout, deadline, stage, reader, outgoing, news, is_announced }
     }
 
     /// Tells of a push/pull as soon as its type is known, which on a plain stream is long before its end.
@@ -412,7 +404,7 @@ impl Exchange {
 
     /// Sends the last message of the exchange.
     fn send_last(&mut self, plain: &[u8], ending: Result<(), ExchangeError>) {
-        self.outgoing = Some(stream::frame(&self.wire, &mut self.nonces, false, plain).into());
+        self.outgoing = Some(stream::frame(self.reader.wire(), &mut self.nonces, false, plain).into());
         self.stage = Stage::Ending(ending);
     }
 

@@ -29,8 +29,9 @@ impl Machine {
             Err(why) => self.refuse(from, why),
         });
         self.scratch = Some(scratch);
-        if let Err(why) = opened {
-            self.refuse(from, why);
+        match opened {
+            Ok(under) => self.heard_under(from, under),
+            Err(why) => self.refuse(from, why),
         }
     }
 

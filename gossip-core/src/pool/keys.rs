@@ -37,7 +37,7 @@ pub const KEYS: &[Key<PoolConfig>] = &[
         check: |config| match &config.framing {
             Framing::Prefix | Framing::Bare => Ok(()),
             Framing::Label(label) if (1..=LABEL_MAX).contains(&label.len()) => Ok(()),
-            Framing::Label(_) => Err(format!("must have a label of 1 to {LABEL_MAX} bytes")),
+            Framing::Label(_) => Err(format!("must be label: and 1 to {LABEL_MAX} bytes")),
         },
     },
     Key {
@@ -52,6 +52,32 @@ pub const KEYS: &[Key<PoolConfig>] = &[
             Ok(())
         },
         check: |config| at_most(config.label.len(), LABEL_MAX),
+    },
+    Key {
+        name: "next_label",
+        kind: Kind::Text,
+        unit: "bytes",
+        range: Range::Words("empty, bare, or label:TEXT of 1 to 255 bytes"),
+        about: "the label to which the cluster is about to move, bare for none at all: accepted, and spoken to those who speak it",
+        get: |config| write_label(&config.next_label),
+        set: |config, text| read_label(text).map(|label| config.next_label = label),
+        check: |config| {
+            at_most(config.next_label.as_ref().map_or(0, Bytes::len), LABEL_MAX)
+                .map_err(|_| LABEL_RULE.to_owned())
+        },
+    },
+    Key {
+        name: "former_label",
+        kind: Kind::Text,
+        unit: "bytes",
+        range: Range::Words("empty, bare, or label:TEXT of 1 to 255 bytes"),
+        about: "the label from which the cluster is moving, bare for none at all: still accepted",
+        get: |config| write_label(&config.former_label),
+        set: |config, text| read_label(text).map(|label| config.former_label = label),
+        check: |config| {
+            at_most(config.former_label.as_ref().map_or(0, Bytes::len), LABEL_MAX)
+                .map_err(|_| LABEL_RULE.to_owned())
+        },
     },
     row!(flag skip_inbound_label_check, "the label of inbound traffic was removed by something in front of this node"),
     row!(flag gossip_verify_incoming, "with keys: refuse clear text; off only while a cluster moves to encryption"),
@@ -111,9 +137,31 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(duration query_timeout, 24 h, "how long a delegate may take to answer before the default is taken"),
 ];
 
+const LABEL_RULE: &str = "must be label: and at most 255 bytes";
+
 /// A label as the text form of a framing has it.
 fn label_text(label: &[u8]) -> String {
     format!("label:{}", String::from_utf8_lossy(label))
+}
+
+/// A label that may be absent, and may be the empty one.
+fn write_label(label: &Option<Bytes>) -> String {
+    match label {
+        None => String::new(),
+        Some(none) if none.is_empty() => "bare".to_owned(),
+        Some(label) => label_text(label),
+    }
+}
+
+fn read_label(text: &str) -> Result<Option<Bytes>, String> {
+    match text {
+        "" => Ok(None),
+        "bare" => Ok(Some(Bytes::new())),
+        _ => match text.strip_prefix("label:") {
+            Some(label) if !label.is_empty() => Ok(Some(Bytes::copy_from_slice(label.as_bytes()))),
+            _ => Err("must be empty, bare, or label:TEXT".to_owned()),
+        },
+    }
 }
 
 fn at_most(len: usize, max: usize) -> Result<(), String> {

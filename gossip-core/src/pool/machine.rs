@@ -15,12 +15,12 @@ use crate::base::ids::{AskId, ExchangeId, TaskId};
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
-use crate::mux::prefix::Framing;
 use crate::pool::action::{Action, Asks, Notice, Outcome};
 use crate::pool::asks::OpenAsk;
 use crate::pool::commands::{Task, fits};
 use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
+use crate::pool::layers::Speakers;
 use crate::pool::outbound::Packer;
 use crate::pool::stats::{Stats, Tally};
 use crate::pool::streams::{Merge, RecordCache, Talk};
@@ -69,6 +69,7 @@ pub struct Machine {
     pub(super) config: PoolConfig,
     pub(super) asks: Asks,
     pub(super) wire: Arc<Wire>,
+    pub(super) speakers: Speakers,
     /// Taken out while a datagram is opened or closed.
     pub(super) scratch: Option<Box<Scratch>>,
     pub(super) nonces: Nonces,
@@ -107,17 +108,8 @@ impl Machine {
         nonces: Nonces,
         now: Time,
     ) -> Result<Self, CommandError> {
-        let wire = Wire {
-            prefix: matches!(pool.config.framing, Framing::Prefix).then(|| pool.config.id.prefix()),
-            label: pool.label(),
-            skip_inbound_label_check: pool.config.skip_inbound_label_check,
-            keyring: pool.config.keyring.clone(),
-            verify_incoming: pool.config.gossip_verify_incoming,
-            verify_outgoing: pool.config.gossip_verify_outgoing,
-            compression: pool.config.enable_compression,
-            encryption_version: if pool.config.protocol_version == 1 { 0 } else { 1 },
-        };
         let CheckedPool { config, tuning } = pool;
+        let wire = config.wire();
         let Identity { name, addr } = identity;
         let mut swim = Swim::new(tuning, name, addr, Rng::from_seed(seed), now);
         if !swim.allows(addr.ip) {
@@ -125,9 +117,11 @@ impl Machine {
         }
         let meta = (!config.meta.is_empty()).then_some(&*config.meta);
         swim.announce(now, meta, None);
-        let machine = Self {
+        let accepts_next = config.next_label.is_some();
+        let mut machine = Self {
             config,
             asks,
+            speakers: Speakers::default(),
             wire: Arc::new(wire),
             scratch: None,
             nonces,
@@ -148,6 +142,7 @@ impl Machine {
             last_id: 0,
             latest: now,
         };
+        machine.meet_next_label(accepts_next);
         fits("metadata", machine.config.meta.len(), machine.meta_limit())?;
         Ok(machine)
     }
@@ -246,7 +241,7 @@ impl Machine {
         &self.wire.keyring
     }
 
-    /// The onion for exchanges that begin now.
+    /// The onion for exchanges that others begin now.
     pub fn wire(&self) -> &Arc<Wire> {
         &self.wire
     }

@@ -41,6 +41,7 @@ pub mod exchange;
 pub mod fuzz;
 pub mod inbound;
 pub mod keys;
+pub mod layers;
 pub mod machine;
 pub mod outbound;
 pub mod stats;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -94,7 +95,8 @@ impl Machine {
             packer.packed += 1;
             let start = out.len();
             let mut scratch = self.scratch.take().unwrap_or_default();
-            packet::close(&self.wire, &mut scratch, &mut self.nonces, packer.finish(), parcel.crc, out);
+            let wire = Arc::clone(self.wire_to(parcel.to));
+            packet::close(&wire, &mut scratch, &mut self.nonces, packer.finish(), parcel.crc, out);
             self.scratch = Some(scratch);
             self.tally.packets_sent += 1;
             self.tally.bytes_sent += (out.len() - start) as u64;

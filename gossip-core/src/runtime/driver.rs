@@ -370,7 +370,7 @@ impl Driver {
         match action {
             Action::Open { id, to, opening, deadline } => {
                 let timeout = self.shared.config.tuning().stream_timeout;
-                let wire = Arc::clone(self.machine.wire());
+                let wire = Arc::clone(self.machine.wire_to(to.addr));
                 let exchange = Exchange::outbound(now, wire, nonces(), opening, deadline, timeout);
                 self.streams.connect(id, exchange, to.addr);
             }

@@ -12,6 +12,7 @@ use crate::net::owners::{Datagram, InboundStream};
 use crate::pool::action::{Outcome, Reply};
 use crate::pool::error::CommandError;
 use crate::pool::exchange::ExchangeNews;
+use crate::pool::layers::Labels;
 use crate::pool::machine::Machine;
 use crate::pool::stats::Stats;
 use crate::wire::keyring::Key;
@@ -68,6 +69,8 @@ pub(crate) enum Change {
     AddKey(Key),
     UseKey(Key),
     RemoveKey(Key),
+    GossipVerify { incoming: bool, outgoing: bool },
+    Labels(Labels),
 }
 
 impl Change {
@@ -77,12 +80,11 @@ impl Change {
             Self::Send(to, message) => machine.send(&to, &message),
             Self::LocalState(state) => machine.set_local_state(state),
             Self::AckPayload(payload) => machine.set_ack_payload(payload),
-            Self::AddKey(key) => {
-                machine.add_key(key);
-                Ok(())
-            }
+            Self::AddKey(key) => machine.add_key(key),
             Self::UseKey(key) => machine.use_key(&key),
             Self::RemoveKey(key) => machine.remove_key(&key),
+            Self::GossipVerify { incoming, outgoing } => machine.set_gossip_verify(incoming, outgoing),
+            Self::Labels(labels) => machine.set_labels(labels),
         }
     }
 }

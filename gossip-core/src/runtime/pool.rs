@@ -14,6 +14,7 @@ use crate::base::ids::PoolId;
 use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
+use crate::pool::layers::Labels;
 use crate::pool::stats::Stats;
 use crate::runtime::courier;
 use crate::runtime::error::Error;
@@ -172,6 +173,52 @@ impl Pool {
     /// Accepts `key` no longer; it must not be the one in use.
     pub fn remove_key(&self, key: &Key) -> Result<(), Error> {
         self.change(Change::RemoveKey(key.clone()))
+    }
+
+    /// With keys: whether clear text is refused, and whether what goes out is encrypted.
+    ///
+    /// A cluster moves from plain to encrypted without a gap in three steps, each on every
+    /// node before the next: first nothing of both and [`add_key`](Self::add_key), then
+    /// `outgoing`, then `incoming` (memberlist: `GossipVerifyOutgoing`,
+    /// `GossipVerifyIncoming`).
+    pub fn set_gossip_verify(&self, incoming: bool, outgoing: bool) -> Result<(), Error> {
+        self.change(Change::GossipVerify { incoming, outgoing })
+    }
+
+    /// Accepts `label`, too, empty for none at all, and speaks it to those who speak it: the
+    /// first of three steps in which a cluster moves to another label without a gap, each
+    /// on every node before the next. The others are [`speak_label`](Self::speak_label) and
+    /// [`require_label`](Self::require_label). Labels are at most 255 bytes; a bare pool has
+    /// none, and becomes a label pool so, and back.
+    ///
+    /// Nodes that know one label at a time, such as stock memberlist, are restarted with the
+    /// new one after this step, one by one: the nodes that accept both keep them together.
+    /// Until such a node has spoken, a message to it goes out under the own label, and may
+    /// be lost.
+    ///
+    /// [`Error::Config`], [`Error::Net`] or [`Error::Command`] if the label cannot be, is
+    /// another pool's, or leaves no room for the own announcement; nothing has changed then.
+    pub fn accept_label(&self, label: &[u8]) -> Result<(), Error> {
+        self.relabel(|labels| labels.next = Some(Bytes::copy_from_slice(label)))
+    }
+
+    /// Speaks under `label` from now on, and still accepts the former one: the second step,
+    /// after [`accept_label`](Self::accept_label). The same call with the former label goes back.
+    pub fn speak_label(&self, label: &[u8]) -> Result<(), Error> {
+        self.relabel(|labels| {
+            labels.former = Some(std::mem::replace(&mut labels.own, Bytes::copy_from_slice(label)));
+        })
+    }
+
+    /// Speaks under `label` and accepts no other: the last step.
+    pub fn require_label(&self, label: &[u8]) -> Result<(), Error> {
+        self.relabel(|labels| labels.own = Bytes::copy_from_slice(label))
+    }
+
+    /// Changes the labels, from a state in which only the own one is accepted.
+    fn relabel(&self, change: impl FnOnce(&mut Labels)) -> Result<(), Error> {
+        self.0.inputs()?;
+        self.0.relabel(change, |labels| self.change(Change::Labels(labels)))
     }
 
     /// What has been counted so far.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,6 +21,7 @@ use crate::base::ids::PoolId;
 use crate::net::port::{PoolPort, Port};
 use crate::pool::action::Asks;
 use crate::pool::config::{CheckedPool, PoolConfig};
+use crate::pool::layers::Labels;
 use crate::pool::machine::{Identity, Machine};
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
@@ -49,6 +51,8 @@ pub(crate) struct Shared {
     /// The pool until it has ended, and callbacks that run.
     pub(crate) tally: Arc<Tally>,
     pub(crate) asks: Asks,
+    /// The label that is spoken; held while labels change.
+    label: Mutex<Bytes>,
     life: Mutex<Life>,
     /// What went wrong, if the driver panicked.
     defect: OnceLock<String>,
@@ -93,7 +97,10 @@ impl Shared {
             Arc::clone(&tally),
         );
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
-        let port = node.port.add_pool_with(id, framing.clone(), *handoff_queue_depth).map_err(from_net)?;
+        let other = config.other_framing();
+        let port =
+            node.port.add_pool_with(id, framing.clone(), other, *handoff_queue_depth).map_err(from_net)?;
+        let label = Mutex::new(config.label());
         let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
             config,
@@ -110,6 +117,7 @@ impl Shared {
             tally,
             asks,
             life: Mutex::new(Life::Registered(Box::new(parked))),
+            label,
             defect: OnceLock::new(),
         }))
     }
@@ -198,6 +206,32 @@ impl Shared {
         parked.changes.retain(|parked| !same(parked));
         parked.changes.push(change.clone());
         true
+    }
+
+    /// Changes the labels: the port learns first what it must accept, then `apply` tells the
+    /// machine. If either refuses, nothing has changed.
+    pub(crate) fn relabel(
+        &self,
+        change: impl FnOnce(&mut Labels),
+        apply: impl FnOnce(Labels) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut own = self.label.lock();
+        let mut labels = Labels { own: own.clone(), ..Labels::default() };
+        change(&mut labels);
+        let next = self.config.config().with_labels(&labels).check()?;
+        let before = self.port.framing(self.id());
+        self.port
+            .set_framing(self.id(), next.config().framing.clone(), next.other_framing())
+            .map_err(from_net)?;
+        let label = labels.own.clone();
+        if let Err(error) = apply(labels) {
+            if let Some((framing, other)) = before {
+                self.port.set_framing(self.id(), framing, other).map_err(from_net)?;
+            }
+            return Err(error);
+        }
+        *own = label;
+        Ok(())
     }
 
     /// The changes that are kept.

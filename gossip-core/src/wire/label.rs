@@ -6,6 +6,7 @@
 use super::error::Refused;
 use super::limits::LABEL_MAX;
 use super::message::MessageType;
+use super::onion::Wire;
 
 /// Appends the header of `label`; nothing for the empty label.
 ///
@@ -43,15 +44,26 @@ pub fn front(bytes: &[u8]) -> Result<Front<'_>, Refused> {
     }
 }
 
-/// Judges a received label, empty if there was none, by ours.
+/// Which of a pool's labels something came under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Under {
+    /// The label under which the pool speaks.
+    Own,
+    /// The other one that it accepts, while its cluster moves from one to the other.
+    Other,
+}
+
+/// Judges a received label, empty if there was none, by those of a pool.
 ///
-/// With `skip_check` an outer layer has removed and judged the header, so another one is one too many.
-pub fn check(received: &[u8], ours: &[u8], skip_check: bool) -> Result<(), Refused> {
-    match skip_check {
-        true if received.is_empty() => Ok(()),
-        true => Err(Refused::LabelDouble),
-        false if received == ours => Ok(()),
-        false => Err(Refused::LabelMismatch),
+/// Where an outer layer has removed and judged the header, another one is one too many.
+pub fn check(received: &[u8], wire: &Wire) -> Result<Under, Refused> {
+    if wire.skip_inbound_label_check {
+        return if received.is_empty() { Ok(Under::Own) } else { Err(Refused::LabelDouble) };
+    }
+    match &wire.other_label {
+        _ if received == wire.label => Ok(Under::Own),
+        Some(other) if received == other => Ok(Under::Other),
+        _ => Err(Refused::LabelMismatch),
     }
 }
 
@@ -81,9 +93,24 @@ mod tests {
 
     #[test]
     fn labels_must_match_unless_an_outer_layer_has_checked() {
-        assert_eq!(check(b"dc1", b"dc1", false), Ok(()));
-        assert_eq!(check(b"", b"dc1", false), Err(Refused::LabelMismatch));
-        assert_eq!(check(b"", b"dc1", true), Ok(()));
-        assert_eq!(check(b"dc1", b"dc1", true), Err(Refused::LabelDouble));
+        let mut wire = Wire { label: "dc1".into(), ..Wire::plain() };
+        assert_eq!(check(b"dc1", &wire), Ok(Under::Own));
+        assert_eq!(check(b"", &wire), Err(Refused::LabelMismatch));
+
+        wire.skip_inbound_label_check = true;
+        assert_eq!(check(b"", &wire), Ok(Under::Own));
+        assert_eq!(check(b"dc1", &wire), Err(Refused::LabelDouble));
+    }
+
+    #[test]
+    fn another_label_is_accepted_while_the_cluster_moves() {
+        let mut wire = Wire { label: "dc1".into(), other_label: Some("".into()), ..Wire::plain() };
+        assert_eq!(check(b"", &wire), Ok(Under::Other));
+        assert_eq!(check(b"dc1", &wire), Ok(Under::Own));
+        assert_eq!(check(b"dc2", &wire), Err(Refused::LabelMismatch));
+
+        wire.other_label = Some("dc2".into());
+        assert_eq!(check(b"dc2", &wire), Ok(Under::Other));
+        assert_eq!(check(b"", &wire), Err(Refused::LabelMismatch));
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::keyring::{Key, Keyring};
+use super::label::Under;
 use super::seal;
 
 /// The immutable onion of a pool at one moment. A change of keys makes a new one; exchanges under way keep
@@ -13,6 +14,8 @@ pub struct Wire {
     pub prefix: Option<[u8; 2]>,
     /// The cluster label, empty for none; at most 255 bytes.
     pub label: Bytes,
+    /// Another label that is accepted, empty for none, while the cluster moves from one to the other.
+    pub other_label: Option<Bytes>,
     /// An outer layer removes and judges labels of what comes in; another one is refused.
     pub skip_inbound_label_check: bool,
     /// The keys; without any, nothing is encrypted.
@@ -33,6 +36,7 @@ impl Wire {
         Self {
             prefix: None,
             label: Bytes::new(),
+            other_label: None,
             skip_inbound_label_check: false,
             keyring: Keyring::default(),
             verify_incoming: true,
@@ -42,9 +46,25 @@ impl Wire {
         }
     }
 
-    /// Bytes that prefix and label header add to a datagram.
+    /// The same onion with the two labels in each other's place: how to speak to those who
+    /// know only the other one. `None` without another label.
+    pub fn turned(&self) -> Option<Self> {
+        let label = self.other_label.clone()?;
+        Some(Self { label, other_label: Some(self.label.clone()), ..self.clone() })
+    }
+
+    /// The label to authenticate what came under one of the two.
+    pub fn label_under(&self, under: Under) -> &[u8] {
+        match under {
+            Under::Own => &self.label,
+            Under::Other => self.other_label.as_ref().unwrap_or(&self.label),
+        }
+    }
+
+    /// Most bytes that prefix and label header add to a datagram.
     pub fn label_overhead(&self) -> usize {
-        let label = if self.label.is_empty() { 0 } else { 2 + self.label.len() };
+        let header = |label: &Bytes| if label.is_empty() { 0 } else { 2 + label.len() };
+        let label = header(&self.label).max(self.other_label.as_ref().map_or(0, header));
         self.prefix.map_or(0, |prefix| prefix.len()) + label
     }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::compress::Coder;
 use super::error::Refused;
+use super::label::Under;
 use super::limits::{DATAGRAM_DECOMPRESSED_MAX, NESTING_MAX};
 use super::message::{Message, MessageType};
 use super::nonce::Nonces;
@@ -30,7 +31,8 @@ impl fmt::Debug for Scratch {
     }
 }
 
-/// Removes the layers of a datagram and hands on its messages, in their order.
+/// Removes the layers of a datagram and hands on its messages, in their order; says which
+/// label it came under.
 ///
 /// `Err` refuses the whole datagram, for one of its outer layers. An `Err` given to
 /// `each` refuses one message, and the others go on. The datagram is decrypted in place.
@@ -39,17 +41,17 @@ pub fn open(
     scratch: &mut Scratch,
     datagram: &mut [u8],
     each: &mut dyn FnMut(Result<Message<'_>, Refused>),
-) -> Result<(), Refused> {
-    let header_len = accept_label(wire, datagram)?;
+) -> Result<Under, Refused> {
+    let (under, header_len) = accept_label(wire, datagram)?;
     let payload = datagram.get_mut(header_len..).unwrap_or_default();
     let message = match wire.keyring.is_empty() {
         true => &*payload,
-        false => decrypted(wire, payload)?,
+        false => decrypted(wire, wire.label_under(under), payload)?,
     };
     let message = checksum::strip(message)?;
     let mut unfolding = Unfolding { coder: &mut scratch.coder, left: DATAGRAM_DECOMPRESSED_MAX, each };
     unfolding.message(message, &mut scratch.levels);
-    Ok(())
+    Ok(under)
 }
 
 /// Appends the datagram of one message or compound: compressed if that is shorter, then checksum if `crc`,
@@ -77,18 +79,17 @@ pub fn close(
     }
 }
 
-/// Judges the label, and returns the length of its header.
-fn accept_label(wire: &Wire, datagram: &[u8]) -> Result<usize, Refused> {
+/// Judges the label, and returns which it is and the length of its header.
+fn accept_label(wire: &Wire, datagram: &[u8]) -> Result<(Under, usize), Refused> {
     let label::Front::Label(received, rest) = label::front(datagram)? else {
         return Err(Refused::LabelTruncated);
     };
-    label::check(received, &wire.label, wire.skip_inbound_label_check)?;
-    Ok(datagram.len() - rest.len())
+    Ok((label::check(received, wire)?, datagram.len() - rest.len()))
 }
 
 /// The plain text of a payload; the payload as it came, if it is not encrypted and need not be.
-fn decrypted<'a>(wire: &Wire, payload: &'a mut [u8]) -> Result<&'a [u8], Refused> {
-    match seal::open(&wire.keyring, &wire.label, payload) {
+fn decrypted<'a>(wire: &Wire, label: &[u8], payload: &'a mut [u8]) -> Result<&'a [u8], Refused> {
+    match seal::open(&wire.keyring, label, payload) {
         Ok(message) => Ok(payload.get(message).unwrap_or_default()),
         // Somebody with our key wrote what cannot be plain text any more.
         Err(Refused::Padding) => Err(Refused::Padding),

@@ -11,7 +11,7 @@ use super::compress::Coder;
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
 use super::encode::encode_user_header;
 use super::error::Refused;
-use super::label;
+use super::label::{self, Under};
 use super::limits::{
     DECOMPRESSED_MAX, STREAM_COMPRESSED_MAX, STREAM_RECORD_MAX, STREAM_UNIT_MAX, USER_MESSAGE_MAX,
 };
@@ -199,6 +199,11 @@ impl FrameReader {
         StreamRefused { why, reply: None }
     }
 
+    /// The onion of this conversation: its label is the one that the peer chose.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
     /// The type of the message, as soon as it is known.
     pub fn kind(&self) -> Option<MessageType> {
         self.kind
@@ -235,8 +240,12 @@ impl FrameReader {
         let label::Front::Label(received, rest) = label::front(&self.bytes)? else {
             return Ok(Step::Wait(Stage::Label));
         };
-        label::check(received, &self.wire.label, self.wire.skip_inbound_label_check)?;
+        let under = label::check(received, &self.wire)?;
         self.at = self.bytes.len() - rest.len();
+        // The rest of the conversation is held under the label that the peer chose.
+        if let Some(turned) = self.wire.turned().filter(|_| under == Under::Other) {
+            self.wire = Arc::new(turned);
+        }
         Ok(Step::Next(Stage::Outer))
     }
 

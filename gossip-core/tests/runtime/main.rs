@@ -4,6 +4,7 @@ mod config;
 mod delegate;
 mod membership;
 mod messages;
+mod migration;
 mod security;
 mod shutdown;
 mod support;

@@ -46,6 +46,11 @@ impl Launch {
         self.with("key", &hex(key))
     }
 
+    /// With keys: whether clear text is refused, and whether what is sent is encrypted.
+    pub fn verify(self, incoming: bool, outgoing: bool) -> Self {
+        self.with("verify-incoming", &incoming.to_string()).with("verify-outgoing", &outgoing.to_string())
+    }
+
     /// Whether what is sent is compressed; it is if not told otherwise.
     pub fn compress(self, compress: bool) -> Self {
         self.with("compress", if compress { "true" } else { "false" })

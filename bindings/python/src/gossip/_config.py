@@ -144,6 +144,11 @@ class PoolConfig:
     memberlist), or `label:TEXT` (stock memberlist with a label)."""
     label: str = ""
     """memberlist label of a prefix pool: nodes with other labels are refused."""
+    next_label: str = ""
+    """The label to which the cluster is about to move, as `label:TEXT` or `bare` for none
+    at all: accepted, and spoken to those who speak it."""
+    former_label: str = ""
+    """The label from which the cluster is moving, in the same form: still accepted."""
     skip_inbound_label_check: bool = False
     """The label of inbound traffic was removed by something in front of this node."""
     keys: Sequence[bytes] = dataclasses.field(default=(), repr=False)

@@ -22,6 +22,8 @@ type Settings struct {
 	State    string
 	Ack      string
 	keys     keys
+
+	VerifyIncoming, VerifyOutgoing bool
 }
 
 // SettingsFromFlags defines the flags; the values are there after flag.Parse.
@@ -36,6 +38,8 @@ func SettingsFromFlags() *Settings {
 	flag.StringVar(&s.State, "state", "", "state given to others in each push/pull")
 	flag.StringVar(&s.Ack, "ack", "", "payload of ping acks")
 	flag.Var(&s.keys, "key", "encryption key in hex; may repeat, the first is the primary")
+	flag.BoolVar(&s.VerifyIncoming, "verify-incoming", true, "with keys: refuse clear text")
+	flag.BoolVar(&s.VerifyOutgoing, "verify-outgoing", true, "with keys: encrypt")
 	return s
 }
 
@@ -60,6 +64,8 @@ func (s *Settings) Config() (*memberlist.Config, error) {
 	config.ProbeTimeout = 100 * time.Millisecond
 	config.PushPullInterval = time.Second
 	config.SuspicionMult = 2
+	config.GossipVerifyIncoming = s.VerifyIncoming
+	config.GossipVerifyOutgoing = s.VerifyOutgoing
 	if len(s.keys) > 0 {
 		keyring, err := memberlist.NewKeyring(s.keys, s.keys[0])
 		if err != nil {
