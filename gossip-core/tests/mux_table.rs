@@ -358,9 +358,8 @@ fn unhex(hex: &str) -> Vec<u8> {
 fn a_pool_between_two_labels_owns_what_comes_under_either() {
     let owned = |routes: &Routes, bytes: &[u8]| {
         let verdicts = [routes.judge_stream(bytes, Rest::Coming), routes.judge_datagram(bytes)];
-        verdicts.map(|verdict| verdict == Verdict::Owned { owner: Owner::Pool(PoolId(1)), skip: 0 })
+        verdicts.map(|verdict| verdict == Owned { owner: Owner::Pool(PoolId(1)), skip: 0 })
     };
-    let label = |text: &'static str| Framing::Label(Bytes::from_static(text.as_bytes()));
     let (plain, blue, red) = (b"\x08\x81plain", b"\xF4\x04blue", b"\xF4\x03red");
     let mut routes = Routes::default();
 
