@@ -23,6 +23,7 @@ pub mod bind;
 pub mod buffers;
 pub mod clock;
 pub mod dial;
+mod dns;
 pub mod error;
 mod gate;
 pub mod listener;

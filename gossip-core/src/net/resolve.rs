@@ -1,5 +1,6 @@
 //! From text to addresses: `host`, `host:port`, `[v6]:port`, `v6`, `name/host:port`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::thread;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
+use super::dns;
 use super::error::{NetError, timed_out};
 use crate::base::addr::Target;
 use crate::base::name::NodeName;
@@ -50,14 +52,36 @@ impl Endpoint {
         }
     }
 
-    /// Every address of the host, in the resolver's order, each once.
-    pub async fn lookup(&self, limit: Duration) -> Result<Vec<SocketAddr>, NetError> {
+    /// Every address of the host, in the resolver's order, each once. The servers of the
+    /// file `dns_config` are asked first, if one is given, then the system's resolver.
+    pub async fn lookup(
+        &self,
+        dns_config: Option<&str>,
+        limit: Duration,
+    ) -> Result<Vec<SocketAddr>, NetError> {
         if let Some(addr) = self.literal() {
             return Ok(vec![addr]);
         }
-        let found =
-            tokio::time::timeout(limit, tokio::net::lookup_host((self.host.as_str(), self.port))).await;
-        self.found(found.unwrap_or_else(|_| Err(timed_out(limit))).map(Iterator::collect))
+        let found = tokio::time::timeout(limit, self.ask(dns_config)).await;
+        self.found(found.unwrap_or_else(|_| Err(timed_out(limit))))
+    }
+
+    async fn ask(&self, dns_config: Option<&str>) -> io::Result<Vec<SocketAddr>> {
+        let by_file = match dns_config {
+            Some(path) => dns::lookup(path, &self.host).await,
+            None => Ok(Vec::new()),
+        };
+        match by_file {
+            Ok(found) if !found.is_empty() => {
+                return Ok(found.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect());
+            }
+            _ => {}
+        }
+        // What the system does not know either is best explained by the servers of the file.
+        match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
+            Ok(found) => Ok(found.collect()),
+            Err(error) => Err(by_file.err().unwrap_or(error)),
+        }
     }
 
     /// The same from a thread. A resolver that does not answer in time is left to itself.
@@ -79,10 +103,10 @@ impl Endpoint {
     /// What the resolver found, cleaned up.
     fn found(&self, found: io::Result<Vec<SocketAddr>>) -> Result<Vec<SocketAddr>, NetError> {
         let failed = |reason| NetError::Resolve { text: self.host.clone(), reason };
-        let mut addrs: Vec<SocketAddr> = Vec::new();
+        let (mut addrs, mut seen) = (Vec::new(), BTreeSet::new());
         for mut addr in found.map_err(failed)? {
             addr.set_ip(addr.ip().to_canonical());
-            if !addrs.contains(&addr) {
+            if seen.insert(addr) {
                 addrs.push(addr);
             }
         }
@@ -93,10 +117,15 @@ impl Endpoint {
     }
 }
 
-/// Every target that `text` names.
-pub async fn resolve(text: &str, default_port: u16, limit: Duration) -> Result<Vec<Target>, NetError> {
+/// Every target that `text` names, looked up as [`Endpoint::lookup`] says.
+pub async fn resolve(
+    text: &str,
+    default_port: u16,
+    dns_config: Option<&str>,
+    limit: Duration,
+) -> Result<Vec<Target>, NetError> {
     let endpoint = Endpoint::parse(text, default_port)?;
-    let addrs = endpoint.lookup(limit).await?;
+    let addrs = endpoint.lookup(dns_config, limit).await?;
     Ok(addrs.into_iter().map(|addr| Target { name: endpoint.name.clone(), addr }).collect())
 }
 
@@ -204,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn every_target_carries_the_name_in_front_of_the_slash() {
         for text in ["n1/127.0.0.1", "n1/localhost"] {
-            let targets = resolve(text, 7946, Duration::from_secs(10)).await.unwrap();
+            let targets = resolve(text, 7946, None, Duration::from_secs(10)).await.unwrap();
 
             assert!(!targets.is_empty());
             for target in targets {

@@ -95,6 +95,10 @@ pub struct PoolConfig {
     pub dead_node_reclaim_time: Duration,
     /// Refuse to talk to addresses without a node name.
     pub require_node_names: bool,
+    /// A `resolv.conf` file whose servers are asked, over TCP, for the names given to a join;
+    /// what they do not know, and everything if this is empty, is asked of the system's
+    /// resolver.
+    pub dns_config_path: String,
     /// Networks that members' addresses must lie in; empty allows all.
     pub cidrs_allowed: Vec<IpNet>,
 
@@ -144,6 +148,7 @@ impl PoolConfig {
             tcp_timeout: Duration::from_secs(10),
             dead_node_reclaim_time: Duration::ZERO,
             require_node_names: false,
+            dns_config_path: String::new(),
             cidrs_allowed: Vec::new(),
             udp_buffer_size: 1400,
             handoff_queue_depth: 1024,

@@ -116,6 +116,19 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(duration dead_node_reclaim_time, 24 h, 0: "never", "time after which a dead member's name may move to another address"),
     row!(flag require_node_names, "refuse to talk to addresses without a node name"),
     Key {
+        name: "dns_config_path",
+        kind: Kind::Text,
+        unit: "",
+        range: Range::Words("the path of a file such as /etc/resolv.conf, or empty"),
+        about: "file whose name servers are asked, over TCP, for the names given to a join; empty asks the system",
+        get: |config| config.dns_config_path.clone(),
+        set: |config, text| {
+            text.clone_into(&mut config.dns_config_path);
+            Ok(())
+        },
+        check: |config| at_most(config.dns_config_path.len(), 4096),
+    },
+    Key {
         name: "cidrs_allowed",
         kind: Kind::List,
         unit: "",

@@ -1,16 +1,20 @@
 //! Seeds as people write them, turned into addresses: all names at once, within the time
 //! of the join.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
 use crate::base::addr::Target;
+use crate::base::name::NodeName;
+use crate::base::rng::Rng;
 use crate::net::error::NetError;
 use crate::net::resolve::resolve;
 use crate::pool::action::JoinReport;
 use crate::pool::exchange::ExchangeError;
+use crate::runtime::entropy;
 use crate::runtime::error::{Error, SeedError};
 use crate::runtime::shared::Shared;
 
@@ -21,15 +25,24 @@ pub struct Joined {
     pub reached: Vec<SocketAddr>,
     /// Seeds or addresses that could not be reached.
     pub failed: Vec<SeedError>,
+    /// Addresses left out: of a name with very many, a random [`ADDRS_PER_SEED`] are tried.
+    pub untried: usize,
 }
+
+/// Addresses of one seed that are tried. One that answers is enough to enter, and that
+/// none of so many does is no accident; a name of thousands is not worth the time.
+pub const ADDRS_PER_SEED: usize = 64;
 
 /// What became of the names of the seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
     /// Every address, each once, in the order of the seeds.
     pub(crate) targets: Vec<Target>,
+    seen: BTreeSet<(Option<NodeName>, SocketAddr)>,
     /// Seeds without an address.
     failed: Vec<SeedError>,
+    /// Addresses that are too many.
+    untried: usize,
 }
 
 impl Resolved {
@@ -41,9 +54,11 @@ impl Resolved {
         let (found, finds) = unbounded();
         for (index, seed) in seeds.iter().enumerate() {
             let (found, seed, inputs) = (found.clone(), (*seed).to_owned(), inputs.clone());
+            let dns_config =
+                Some(shared.config.config().dns_config_path.clone()).filter(|path| !path.is_empty());
             runtime.spawn(async move {
                 let result = tokio::select! {
-                    result = resolve(&seed, default_port, patience) => result,
+                    result = resolve(&seed, default_port, dns_config.as_deref(), patience) => result,
                     () = inputs.closed() => return,
                 };
                 let failed = |error: NetError| SeedError { seed, reason: error.to_string() };
@@ -58,15 +73,21 @@ impl Resolved {
         }
         finds.sort_unstable_by_key(|(index, _)| *index);
         let mut resolved = Self::default();
-        finds.into_iter().for_each(|(_, find)| resolved.add(find));
+        let mut rng = Rng::from_seed(entropy::seed().map_err(Error::System)?);
+        finds.into_iter().for_each(|(_, find)| resolved.add(find, &mut rng));
         Ok(resolved)
     }
 
-    fn add(&mut self, find: Result<Vec<Target>, SeedError>) {
+    fn add(&mut self, find: Result<Vec<Target>, SeedError>, rng: &mut Rng) {
         match find {
-            Ok(targets) => {
+            Ok(mut targets) => {
+                if targets.len() > ADDRS_PER_SEED {
+                    rng.shuffle(&mut targets);
+                    self.untried += targets.len() - ADDRS_PER_SEED;
+                    targets.truncate(ADDRS_PER_SEED);
+                }
                 for target in targets {
-                    if !self.targets.contains(&target) {
+                    if self.seen.insert((target.name.clone(), target.addr)) {
                         self.targets.push(target);
                     }
                 }
@@ -77,7 +98,7 @@ impl Resolved {
 
     /// The outcome of a join of these addresses: an error if none was reached.
     pub(crate) fn outcome(self, report: JoinReport) -> Result<Joined, Error> {
-        let Self { mut failed, .. } = self;
+        let Self { mut failed, untried, .. } = self;
         let unreached = |(addr, error): (SocketAddr, ExchangeError)| SeedError {
             seed: addr.to_string(),
             reason: error.to_string(),
@@ -86,6 +107,6 @@ impl Resolved {
         if report.reached.is_empty() && !failed.is_empty() {
             return Err(Error::Join(failed));
         }
-        Ok(Joined { reached: report.reached, failed })
+        Ok(Joined { reached: report.reached, failed, untried })
     }
 }

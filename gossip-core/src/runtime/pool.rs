@@ -19,8 +19,8 @@ use crate::pool::stats::Stats;
 use crate::runtime::courier;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Change, Command, Input, Task};
-pub use crate::runtime::join::Joined;
 use crate::runtime::join::Resolved;
+pub use crate::runtime::join::{ADDRS_PER_SEED, Joined};
 use crate::runtime::shared::Shared;
 use crate::runtime::view::View;
 use crate::swim::node::Member;
@@ -46,8 +46,10 @@ impl Pool {
     }
 
     /// Exchanges state with the seeds: `host`, `host:port`, `[v6]:port` or
-    /// `name/host:port`; without a port the own advertised one is taken. All addresses of a
-    /// name are tried, all seeds at once. [`Error::Join`] if none was reached.
+    /// `name/host:port`; without a port the own advertised one is taken. All seeds are looked
+    /// up at once, and all their addresses tried, eight at a time; of a name with very many, a
+    /// random [`ADDRS_PER_SEED`]. Ends at the latest after `timeout`: what is not done by
+    /// then has failed. [`Error::Join`] if none was reached.
     pub fn join<S: AsRef<str>>(&self, seeds: &[S], timeout: Duration) -> Result<Joined, Error> {
         let deadline = self.0.clock.now() + timeout;
         let seeds: Vec<_> = seeds.iter().map(AsRef::as_ref).collect();

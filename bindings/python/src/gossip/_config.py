@@ -199,6 +199,9 @@ class PoolConfig:
     """Time after which a dead member's name may move to another address; 0 never."""
     require_node_names: bool = False
     """Refuse to talk to addresses without a node name."""
+    dns_config_path: str = ""
+    """File whose name servers are asked, over TCP, for the names given to a join; empty
+    asks the system."""
     cidrs_allowed: str | Sequence[str] = ()
     """Networks that members' addresses must lie in; empty allows all."""
     udp_buffer_size: int = 1400
