@@ -25,6 +25,7 @@ pub mod clock;
 pub mod dial;
 pub mod error;
 mod gate;
+pub mod inherited;
 pub mod listener;
 pub mod owners;
 pub mod packets;

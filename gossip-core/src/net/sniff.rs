@@ -45,7 +45,7 @@ impl Sniffer {
 
     async fn try_admit(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let judge = |seen: &[u8], rest| match self.owners.table().routes.judge_stream(seen, rest) {
-            Verdict::Undecided(_) => None,
+            Verdict::Undecided => None,
             verdict => Some((verdict, seen.len())),
         };
         let watched = timeout(self.patience, watch(&stream, judge)).await;
@@ -86,8 +86,9 @@ impl Sniffer {
         let table = self.owners.table();
         match owner {
             Owner::Pool(id) => self.hand_to_pool(connection, table.pools.get(&id)),
-            Owner::Listener(id) => self.hand_to_application(connection, table.listeners.get(&id)),
-            Owner::Native => self.hand_to_application(connection, table.native.as_ref()),
+            Owner::Listener(name) => self.hand_to_application(connection, table.listeners.get(&name)),
+            // It takes no connections.
+            Owner::Packets => self.hand_to_application(connection, None),
         }
     }
 
