@@ -139,6 +139,10 @@ async fn watch<T>(stream: &TcpStream, mut judge: impl FnMut(&[u8], Rest) -> Opti
         consume_budget().await;
         // Known before the bytes are looked at: all that came before the end is here by then.
         let ended = stream.ready(Interest::READABLE).await?.is_read_closed();
+        if ended && let Some(broken) = stream.take_error()? {
+            // What came before a reset can still be read, but nobody is there to be answered.
+            return Err(broken);
+        }
         let look = || {
             let mut first = [0; LOOK];
             let seen = peek(stream, &mut first)?;
