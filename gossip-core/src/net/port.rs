@@ -43,7 +43,8 @@ pub struct PortConfig {
     pub max_sniffing: usize,
     /// The same from one address. Default 64.
     pub max_sniffing_per_source: usize,
-    /// Connections that wait to be accepted from one listener; more are closed. Default 128.
+    /// Connections that wait to be accepted from one listener, unless it has a backlog of its
+    /// own; more are closed. Default 128.
     pub listener_backlog: usize,
     /// Datagrams that wait for the application's receiver; more are dropped. Default 4096.
     pub packet_queue: usize,

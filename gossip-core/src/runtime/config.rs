@@ -21,7 +21,8 @@ pub struct Config {
     /// TCP and UDP port; 0 takes a free one, the same number for both. Default 7946.
     pub bind_port: u16,
     /// The address told to others; `None` chooses: the bound one, or behind a wildcard
-    /// this host's private address.
+    /// this host's private address. A node tells one address only, for all its pools: peers
+    /// that have no address of that family can't send datagrams to it.
     pub advertise_addr: Option<IpAddr>,
     /// The port told to others; 0 means the bound one.
     pub advertise_port: u16,

@@ -77,7 +77,7 @@ impl Gossip {
     ///
     /// This function does not read what systemd passes (`LISTEN_FDS`, `LISTEN_PID`,
     /// `LISTEN_FDNAMES`): to take a bare number for a descriptor is unsafe in Rust, and this
-    /// crate has no unsafe code. The C library does it, and so do crates made for it.
+    /// crate has no unsafe code. That is left to the C library, and to crates made for it.
     ///
     /// ```
     /// use std::net::{TcpListener, UdpSocket};
