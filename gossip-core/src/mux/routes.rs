@@ -244,9 +244,8 @@ impl Routes {
 
     /// The header of a new label.
     fn label_header(&self, label: &Bytes) -> Result<Bytes, RouteError> {
-        let len = match u8::try_from(label.len()) {
-            Ok(len @ 1..) => len,
-            _ => return Err(RouteError::LabelLength(label.len())),
+        let Ok(len @ 1..) = u8::try_from(label.len()) else {
+            return Err(RouteError::LabelLength(label.len()));
         };
         let header = Bytes::from([&[LABEL, len], &label[..]].concat());
         match self.pool_of_label(&header) {

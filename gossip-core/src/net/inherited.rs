@@ -36,8 +36,9 @@ impl Bound {
         for socket in &sockets.udp {
             add(&mut udp_addrs, UDP, check(socket.into(), UDP, Type::DGRAM)?)?;
         }
-        let port = addrs.first().or(udp_addrs.first()).ok_or(NetError::InheritedNothing)?.port();
-        if let Some(other) = addrs.iter().chain(&udp_addrs).find(|addr| addr.port() != port) {
+        let mut all = addrs.iter().chain(&udp_addrs);
+        let port = all.next().ok_or(NetError::InheritedNothing)?.port();
+        if let Some(other) = all.find(|addr| addr.port() != port) {
             return Err(NetError::BindPorts(port, other.port()));
         }
         lacking(UDP, &addrs, &udp_addrs)?;
