@@ -43,12 +43,15 @@ fn connections(criterion: &mut Criterion) {
 
     let node = node();
     let muxed = node.listen(ID).unwrap_or_else(|error| panic!("{error}"));
+    let prefixed = node.listen_prefix(b"SSH-").unwrap_or_else(|error| panic!("{error}"));
     let native = node.listen_tcp().unwrap_or_else(|error| panic!("{error}"));
     node.start().unwrap_or_else(|error| panic!("{error}"));
     let to = node.local_addr();
-    for (name, listener, first) in
-        [("muxed id", &muxed, b"\x01\x01hello".as_slice()), ("native", &native, b"GET / HTTP")]
-    {
+    for (name, listener, first) in [
+        ("muxed id", &muxed, b"\x01\x01hello".as_slice()),
+        ("prefix", &prefixed, b"SSH-2.0-x"),
+        ("native", &native, b"GET / HTTP"),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let client = connect(to, first);

@@ -3,8 +3,8 @@
 //! A [`Gossip`] node owns one port number, TCP and UDP. On it run up to 256 independent
 //! gossip [`Pool`]s, each a full HashiCorp-memberlist node (SWIM and Lifeguard, byte for
 //! byte), and beside them the program's own protocols, as ordinary sockets: a
-//! [`Listener`] for each two-byte id, one for everything that is neither gossip nor an
-//! id, and [`Packets`] for datagrams.
+//! [`Listener`] for each two-byte id or longer prefix, one for everything that is neither
+//! gossip nor any of these, and [`Packets`] for datagrams.
 //!
 //! ```
 //! use gossip_core::{Config, Gossip, PoolConfig};
@@ -63,6 +63,7 @@ pub mod sim;
 pub use base::config_error::ConfigError;
 pub use base::ids::{ListenerId, PoolId};
 pub use base::name::NodeName;
+pub use mux::listener::ListenerName;
 pub use mux::prefix::Framing;
 pub use pool::action::{Asks, UserMessage};
 pub use pool::config::PoolConfig;
@@ -70,7 +71,13 @@ pub use swim::node::{Member, Node, State, Versions};
 pub use wire::keyring::{Key, Keyring};
 
 #[cfg(feature = "net")]
-pub use net::{error::WaitError, listener::Listener, packets::Packets};
+pub use net::{
+    error::WaitError,
+    inherited::Sockets,
+    listener::{ListenOptions, Listener},
+    packets::Packets,
+    queue::QueueStats,
+};
 #[cfg(feature = "net")]
 pub use runtime::{
     config::Config,

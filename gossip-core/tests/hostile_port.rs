@@ -1,5 +1,5 @@
 //! Several attackers at once on one port, each for a bounded number of operations, while
-//! its owners go on: two pools, a muxed and a native echo, the packet receiver. Nobody
+//! its owners go on: two pools, an echo by id, one by prefix and a native one, the packet receiver. Nobody
 //! notices anything, nothing is left behind, and the counters say what happened.
 
 #![cfg(target_os = "linux")]
@@ -111,7 +111,7 @@ fn serve_packets(packets: Packets) {
 
 /// What the program's own clients do; each is answered.
 fn use_everything(to: SocketAddr, udp: &UdpSocket) {
-    for (id, text) in [(ListenerId::new(ECHO), b"muxed"), (None, b"GET /")] {
+    for (id, text) in [(ListenerId::new(ECHO), b"muxed"), (None, b"SSH-2"), (None, b"GET /")] {
         let mut stream = dial(&to.to_string(), id, PATIENCE).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(text).unwrap();
@@ -140,7 +140,7 @@ fn openings() -> Vec<Vec<u8>> {
     let huge_state = b"\x06\x83\xA5Nodes\xCE\x7F\xFF\xFF\xFF\xACUserStateLen\xCE\x7F\xFF\xFF\xFF\xA4Join\xC2";
     let huge_message = b"\x08\x81\xAAUserMsgLen\xCE\x7F\xFF\xFF\xFF";
     let mut all = vec![vec![], vec![0xFE], POOL.to_vec(), vec![0xFE, 99], LABEL.to_vec(), vec![0xF4, 0xFF]];
-    all.push(ECHO.to_be_bytes().to_vec());
+    all.extend([ECHO.to_be_bytes().to_vec(), vec![0x12], b"SS".to_vec()]);
     for claim in [&huge_state[..], huge_message, b"\x0A\xFF\xFF\xFF\xFF", b"\x09\x82\xA4Algo\x00"] {
         all.push([&POOL, claim].concat());
         all.push([LABEL, claim].concat());
@@ -248,12 +248,11 @@ fn the_owners_of_a_port_notice_nothing_of_many_attackers() {
     for (pool, _) in &pools_of_b {
         pool.join(&[to.to_string()], PATIENCE).unwrap();
     }
-    let (muxed, native, packets) = (a.listen(ECHO).unwrap(), a.listen_tcp().unwrap(), a.packets().unwrap());
-    let servers = [
-        thread::spawn(move || serve(muxed)),
-        thread::spawn(move || serve(native)),
-        thread::spawn(move || serve_packets(packets)),
-    ];
+    let listeners = [a.listen(ECHO), a.listen_prefix(b"SSH-"), a.listen_tcp()].map(Result::unwrap);
+    let packets = a.packets().unwrap();
+    let mut servers: Vec<_> =
+        listeners.into_iter().map(|listener| thread::spawn(move || serve(listener))).collect();
+    servers.push(thread::spawn(move || serve_packets(packets)));
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     udp.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     use_everything(to, &udp);

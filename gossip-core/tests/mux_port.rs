@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use gossip_core::base::ids::PoolId;
 use gossip_core::base::time::Time;
+use gossip_core::mux::listener::ListenerName;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::net::clock::Clock;
 use gossip_core::net::dial::{connect, dial};
 use gossip_core::net::error::{NetError, WaitError};
+use gossip_core::net::listener::ListenOptions;
 use gossip_core::net::port::{Port, PortConfig};
-use mux_support::{Host, PATIENCE, accept, is_closed, listener_id, take, ticking, until};
+use mux_support::{Host, PATIENCE, accept, is_closed, listener_id, muxed, take, ticking, until};
 
 #[test]
 fn a_closed_port_is_free_to_be_bound_again() {
     let host = Host::start();
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let _sender_outlives_the_port = host.port.sender();
     let client = host.connect(b"GET");
     let server = accept(&native);
@@ -40,7 +42,7 @@ fn a_closed_port_is_free_to_be_bound_again() {
 #[test]
 fn closing_ends_everyone_and_nobody_can_join() {
     let host = Host::start();
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let packets = host.port.packets().unwrap();
     let mut pool = host.pool(1);
     let waiting = (native.clone(), packets.clone());
@@ -54,8 +56,11 @@ fn closing_ends_everyone_and_nobody_can_join() {
     assert_eq!(waiters.0.join().unwrap(), Err(WaitError::Closed));
     assert_eq!(waiters.1.join().unwrap(), Err(WaitError::Closed));
     assert!(pool.packets.blocking_recv().is_none() && pool.streams.blocking_recv().is_none());
-    assert!(matches!(host.port.listen_native(), Err(NetError::Closed)));
-    assert!(matches!(host.port.listen(listener_id(1)), Err(NetError::Closed)));
+    assert!(matches!(
+        host.port.listen(ListenerName::Native, ListenOptions::default()),
+        Err(NetError::Closed)
+    ));
+    assert!(matches!(host.port.listen(muxed(1), ListenOptions::default()), Err(NetError::Closed)));
     assert!(matches!(host.port.packets(), Err(NetError::Closed)));
     assert!(matches!(host.port.add_pool(PoolId(2), Framing::Prefix), Err(NetError::Closed)));
     assert!(matches!(host.port.sender().try_send_to(b"x", host.addr()), Err(NetError::Closed)));
@@ -76,7 +81,7 @@ fn a_port_that_never_started_closes_at_once() {
 #[test]
 fn a_dropped_port_is_closed() {
     let host = Host::start();
-    let (addr, native) = (host.addr(), host.port.listen_native().unwrap());
+    let (addr, native) = (host.addr(), host.native());
     let Host { port, runtime: _runtime } = host;
 
     drop(port);
@@ -88,7 +93,7 @@ fn a_dropped_port_is_closed() {
 #[test]
 fn a_port_starts_once() {
     let host = Host::start();
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
 
     let again = host.port.start(host.runtime.handle(), ticking());
 
@@ -111,7 +116,7 @@ fn a_taken_port_is_told_apart_from_other_failures() {
 fn dialing_announces_the_listener_and_nothing_else() {
     let host = Host::start();
     let muxed = host.listen(0x0102);
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let by_name = format!("localhost:{}", host.addr().port());
 
     let mut to_muxed =
@@ -190,7 +195,7 @@ fn a_process_out_of_descriptors_turns_peers_away_and_recovers() {
 
 fn starved_child() {
     let host = Host::start();
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let hoard: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
     println!("address {}", host.addr());
 

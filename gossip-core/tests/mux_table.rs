@@ -1,12 +1,14 @@
 //! The decision table of `docs/wire.md`, row by row.
 
 use bytes::Bytes;
-use gossip_core::base::ids::{ListenerId, PoolId};
+use gossip_core::base::ids::PoolId;
+use gossip_core::mux::listener::ListenerName;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::mux::routes::Verdict::{Owned, Undecided};
 use gossip_core::mux::routes::{Owner, Rest, RouteError, Routes, Stray, Verdict, listener_id};
 
-const NATIVE: Verdict = Owned { owner: Owner::Native, skip: 0 };
+const NATIVE: Verdict = Owned { owner: Owner::Listener(ListenerName::Native), skip: 0 };
+const PACKETS: Verdict = Owned { owner: Owner::Packets, skip: 0 };
 const NO_NATIVE: Verdict = Verdict::Stray(Stray::NoNative);
 
 /// Pool 7 by prefix, 8 by the label "dc1", 9 by the label "dc2-long", listener 0x0102,
@@ -17,7 +19,7 @@ fn routes() -> Routes {
     routes.add_pool(PoolId(8), label("dc1")).unwrap();
     routes.add_pool(PoolId(9), label("dc2-long")).unwrap();
     routes.add_listener(id(0x0102)).unwrap();
-    routes.add_native_listener().unwrap();
+    routes.add_listener(ListenerName::Native).unwrap();
     routes.add_packet_receiver().unwrap();
     routes
 }
@@ -33,8 +35,16 @@ fn label(text: &'static str) -> Framing {
     Framing::Label(Bytes::from_static(text.as_bytes()))
 }
 
-fn id(id: u16) -> ListenerId {
-    listener_id(id).unwrap()
+fn id(id: u16) -> ListenerName {
+    ListenerName::Id(listener_id(id).unwrap())
+}
+
+fn prefix(bytes: &'static [u8]) -> ListenerName {
+    ListenerName::Prefix(Bytes::from_static(bytes))
+}
+
+fn listener(name: ListenerName, skip: usize) -> Verdict {
+    Owned { owner: Owner::Listener(name), skip }
 }
 
 fn pool(id: u8, skip: usize) -> Verdict {
@@ -50,10 +60,28 @@ fn stream(routes: &Routes, seen: &[u8]) -> Verdict {
 }
 
 #[test]
-fn t2_fewer_than_two_bytes_wait_and_are_native_at_the_end() {
-    for seen in [&b""[..], b"\xFE", b"\x01", b"\xF4", b"G"] {
-        assert_eq!(stream(&routes(), seen), Undecided(2));
-        assert_eq!(routes().judge_stream(seen, Rest::Ended), NATIVE);
+fn t2_silence_and_an_incomplete_mark_of_a_pool_are_native_at_the_end() {
+    for seen in [&b""[..], b"\xFE"] {
+        assert_eq!(stream(&Routes::default(), seen), Undecided, "{seen:02x?}");
+        assert_eq!(routes().judge_stream(seen, Rest::Ended), NATIVE, "{seen:02x?}");
+    }
+}
+
+#[test]
+fn a_single_byte_waits_for_the_next_only_while_that_may_name_an_owner() {
+    let seen_and_awaited = [
+        (&b"\x01"[..], true, "listener 0x0102"),
+        (b"\xF4", true, "the label pools"),
+        (b"\x06", true, "the bare pool"),
+        (b"S", true, "a prefix"),
+        (b"G", false, "nobody"),
+    ];
+    let mut routes = with_bare_pool();
+    routes.add_listener(prefix(b"SSH-")).unwrap();
+
+    for (seen, awaited, who) in seen_and_awaited {
+        assert_eq!(stream(&routes, seen) == Undecided, awaited, "{who}");
+        assert_eq!(routes.judge_stream(seen, Rest::Ended), NATIVE, "{who}");
     }
 }
 
@@ -72,7 +100,7 @@ fn t4_a_prefix_that_selects_no_prefix_pool_is_stray() {
 
 #[test]
 fn t5_a_registered_id_selects_its_listener() {
-    assert_eq!(stream(&routes(), b"\x01\x02rest"), Owned { owner: Owner::Listener(id(0x0102)), skip: 2 });
+    assert_eq!(stream(&routes(), b"\x01\x02rest"), listener(id(0x0102), 2));
     assert_eq!(stream(&routes(), b"\x02\x01rest"), NATIVE);
 }
 
@@ -87,8 +115,8 @@ fn t6_an_exact_label_selects_its_pool() {
 
 #[test]
 fn a_label_is_awaited_only_while_it_may_become_a_known_one() {
-    assert_eq!(stream(&routes(), b"\xF4\x03"), Undecided(5));
-    assert_eq!(stream(&routes(), b"\xF4\x08dc2"), Undecided(10));
+    assert_eq!(stream(&routes(), b"\xF4\x03"), Undecided);
+    assert_eq!(stream(&routes(), b"\xF4\x08dc2"), Undecided);
     assert_eq!(stream(&routes(), b"\xF4\x08dc3"), NATIVE);
     assert_eq!(stream(&routes(), b"\xF4\x05"), NATIVE);
     assert_eq!(stream(&routes(), b"\xF4\x00"), NATIVE);
@@ -115,7 +143,37 @@ fn t7_a_memberlist_request_goes_to_the_bare_pool() {
 }
 
 #[test]
-fn t8_anything_else_is_native() {
+fn t8_the_longest_prefix_selects_its_listener() {
+    let mut routes = with_bare_pool();
+    let prefixes: [&[u8]; 4] = [b"PRI * HTTP/2.0", b"PRI", b"\x05", b"\x16\x03"];
+    for bytes in prefixes {
+        routes.add_listener(prefix(bytes)).unwrap();
+    }
+
+    assert_eq!(stream(&routes, b"\x16\x03\x01\x02"), listener(prefix(b"\x16\x03"), 0));
+    assert_eq!(stream(&routes, b"\x05"), listener(prefix(b"\x05"), 0), "one byte is enough");
+    assert_eq!(stream(&routes, b"PRI * HTTP/2.0\r\n"), listener(prefix(b"PRI * HTTP/2.0"), 0));
+    assert_eq!(stream(&routes, b"PRI * HTTP/3.0"), listener(prefix(b"PRI"), 0));
+    assert_eq!(stream(&routes, b"PR"), Undecided);
+    assert_eq!(stream(&routes, b"PRI * HT"), Undecided);
+    assert_eq!(routes.judge_stream(b"PRI * HT", Rest::Ended), listener(prefix(b"PRI"), 0));
+    assert_eq!(routes.judge_stream(b"PR", Rest::Ended), NATIVE);
+    assert_eq!(stream(&routes, b"PUT"), NATIVE, "at once");
+    assert_eq!(stream(&routes, b"\x16\x02"), NATIVE);
+}
+
+#[test]
+fn prefixes_mean_nothing_in_datagrams() {
+    let mut routes = routes();
+    routes.add_listener(prefix(b"\xF4\x02xx")).unwrap();
+    routes.add_listener(prefix(b"SSH-")).unwrap();
+
+    assert_eq!(routes.judge_datagram(b"\xF4\x02xx"), PACKETS);
+    assert_eq!(routes.judge_datagram(b"SSH-2.0"), PACKETS);
+}
+
+#[test]
+fn t9_anything_else_is_native() {
     let theirs: [&[u8]; 10] = [
         b"GET / HTTP/1.1",
         b"\x16\x03\x01",
@@ -134,13 +192,14 @@ fn t8_anything_else_is_native() {
 }
 
 #[test]
-fn t9_without_a_native_listener_native_connections_are_stray() {
+fn t10_without_a_native_listener_native_connections_are_stray() {
     let mut routes = routes();
-    routes.remove_native_listener();
+    routes.remove_listener(&ListenerName::Native);
 
     assert_eq!(stream(&routes, b"GET"), NO_NATIVE);
     assert_eq!(routes.judge_stream(b"", Rest::Ended), NO_NATIVE);
     assert_eq!(routes.judge_stream(b"\xFE", Rest::Ended), NO_NATIVE);
+    assert_eq!(stream(&routes, b"G"), NO_NATIVE);
 }
 
 #[test]
@@ -154,7 +213,7 @@ fn u2_quic_with_a_strays_prefix_goes_to_the_receiver() {
     let mut routes = routes();
     let retry = b"\xFE\x00\x00\x00\x01\x08connection";
 
-    assert_eq!(routes.judge_datagram(retry), NATIVE);
+    assert_eq!(routes.judge_datagram(retry), PACKETS);
     routes.add_pool(PoolId(0), Framing::Prefix).unwrap();
     assert_eq!(routes.judge_datagram(retry), pool(0, 2), "a registered pool owns its prefix");
 }
@@ -168,8 +227,8 @@ fn u3_any_other_stray_prefix_is_dropped() {
 #[test]
 fn u4_an_exact_label_selects_its_pool() {
     assert_eq!(with_bare_pool().judge_datagram(b"\xF4\x03dc1\x00\x82"), pool(8, 0));
-    assert_eq!(routes().judge_datagram(b"\xF4\x03dc2\x00\x82"), NATIVE);
-    assert_eq!(routes().judge_datagram(b"\xF4\x03dc"), NATIVE);
+    assert_eq!(routes().judge_datagram(b"\xF4\x03dc2\x00\x82"), PACKETS);
+    assert_eq!(routes().judge_datagram(b"\xF4\x03dc"), PACKETS);
 }
 
 #[test]
@@ -192,7 +251,7 @@ fn u5_a_memberlist_packet_goes_to_the_bare_pool() {
     ];
     for datagram in ours {
         assert_eq!(with_bare_pool().judge_datagram(datagram), pool(10, 0), "{datagram:02x?}");
-        assert_eq!(routes().judge_datagram(datagram), NATIVE, "{datagram:02x?}");
+        assert_eq!(routes().judge_datagram(datagram), PACKETS, "{datagram:02x?}");
     }
     assert_eq!(with_bare_pool().judge_datagram(b"\xF4\x05other\x00\x82"), pool(10, 0));
 }
@@ -206,7 +265,7 @@ fn u5_known_protocols_are_left_alone_by_the_bare_pool() {
     let quic = b"\xF4\x6B\x33\x43\xCF\x08connection";
 
     for datagram in [&stun[..], &wireguard, quic] {
-        assert_eq!(with_bare_pool().judge_datagram(datagram), NATIVE, "{datagram:02x?}");
+        assert_eq!(with_bare_pool().judge_datagram(datagram), PACKETS, "{datagram:02x?}");
     }
 }
 
@@ -227,7 +286,7 @@ fn u6_anything_else_goes_to_the_receiver() {
         b"\xF4\x00",
     ];
     for datagram in theirs {
-        assert_eq!(with_bare_pool().judge_datagram(datagram), NATIVE, "{datagram:02x?}");
+        assert_eq!(with_bare_pool().judge_datagram(datagram), PACKETS, "{datagram:02x?}");
     }
 }
 
@@ -248,11 +307,40 @@ fn every_two_bytes_have_one_answer_that_more_bytes_do_not_change() {
         let [first, second] = pair.to_be_bytes();
         let early = stream(&routes, &[first, second]);
         let late = stream(&routes, &[first, second, b'x', 0, 0]);
-        let awaited = matches!(early, Undecided(_));
+        let awaited = matches!(early, Undecided);
         assert!(awaited || early == late, "{pair:#06x}: {early:?}, then {late:?}");
         assert_eq!(awaited, first == 0xF4 && [3, 8].contains(&second), "{pair:#06x}");
-        assert!(!matches!(routes.judge_stream(&[first, second], Rest::Ended), Undecided(_)), "{pair:#06x}");
+        assert!(!matches!(routes.judge_stream(&[first, second], Rest::Ended), Undecided), "{pair:#06x}");
     }
+}
+
+#[test]
+fn an_answer_stands_whatever_comes_after_it() {
+    const LETTERS: &[u8] = b"SH-1\xFE\xF4\x03dc\x06\x82";
+    let mut routes = with_bare_pool();
+    let prefixes: [&[u8]; 4] = [b"S", b"SSH-", b"SSH-1", b"-"];
+    for bytes in prefixes {
+        routes.add_listener(prefix(bytes)).unwrap();
+    }
+    let mut beginnings = vec![vec![]];
+    let mut awaited = 0;
+
+    for _ in 0..5 {
+        let longer = |seen: &Vec<u8>| LETTERS.iter().map(|next| [seen, &[*next][..]].concat()).collect();
+        let next: Vec<Vec<u8>> = beginnings.iter().flat_map::<Vec<_>, _>(longer).collect();
+        for seen in &next {
+            let early = stream(&routes, &seen[..seen.len() - 1]);
+            if early == Undecided {
+                awaited += 1;
+            } else {
+                assert_eq!(stream(&routes, seen), early, "{seen:02x?}");
+                assert_eq!(routes.judge_stream(seen, Rest::Ended), early, "{seen:02x?}");
+            }
+        }
+        beginnings = next;
+    }
+
+    assert!(awaited > 50, "only {awaited} beginnings were awaited");
 }
 
 #[test]
@@ -305,7 +393,7 @@ fn what_can_not_be_registered_is_refused_by_name_and_changes_nothing() {
             routes.add_listener(id(0x0683)),
             "listener id 0x0683 would take connections of pool 10, which begin with the same bytes",
         ),
-        (routes.add_native_listener(), "the native listener is taken, a port has one"),
+        (routes.add_listener(ListenerName::Native), "listener native is taken"),
         (routes.add_packet_receiver(), "the packet receiver is taken, a port has one"),
         (listener_id(0xFE07).map(drop), "listener id 0xfe07 lies in 0xfe00 to 0xfeff, the range of pools"),
     ];
@@ -322,23 +410,82 @@ fn what_can_not_be_registered_is_refused_by_name_and_changes_nothing() {
 fn a_pool_is_refused_whose_connections_a_listener_takes_already() {
     let mut routes = Routes::default();
     routes.add_listener(id(0xF403)).unwrap();
-    routes.add_listener(id(0x0683)).unwrap();
+    routes.add_listener(prefix(b"\xF4\x05other!")).unwrap();
+    routes.add_listener(prefix(b"\x06")).unwrap();
+    let refused = [
+        (
+            label("dc1"),
+            "listener id 0xf403 would take connections of pool 1, which begin with the same bytes",
+        ),
+        (
+            label("other"),
+            r"listener prefix \xf4\x05other! would take connections of pool 1, which begin with the same bytes",
+        ),
+        (
+            Framing::Bare,
+            r"listener prefix \x06 would take connections of pool 1, which begin with the same bytes",
+        ),
+    ];
 
-    let refused = routes.add_pool(PoolId(1), label("dc1"));
-    assert_eq!(refused, Err(RouteError::Ambiguous { listener: id(0xF403), pool: PoolId(1) }));
-    let refused = routes.add_pool(PoolId(1), Framing::Bare);
-    assert_eq!(refused, Err(RouteError::Ambiguous { listener: id(0x0683), pool: PoolId(1) }));
+    for (framing, text) in refused {
+        assert_eq!(routes.add_pool(PoolId(1), framing).unwrap_err().to_string(), text);
+    }
+    routes.remove_listener(&prefix(b"\x06"));
+    let refused = routes.add_pool(PoolId(1), Framing::Bare).unwrap_err();
+    let rival = Owner::Pool(PoolId(1));
+    assert_eq!(refused, RouteError::Ambiguous { owner: Owner::Listener(id(0xF403)), rival });
     assert_eq!(routes.add_pool(PoolId(1), label("dc-1")), Ok(()));
+}
+
+#[test]
+fn a_prefix_that_another_owner_may_be_meant_by_is_refused() {
+    const SAME: &str = "which begin with the same bytes";
+    let mut routes = with_bare_pool();
+    routes.add_listener(prefix(b"SSH-")).unwrap();
+    let refused: [(&'static [u8], String); 11] = [
+        (b"", "listener prefix is 0 bytes, must be 1 to 64".into()),
+        (&[b'x'; 65], "listener prefix is 65 bytes, must be 1 to 64".into()),
+        (b"SSH-", "listener prefix SSH- is taken".into()),
+        (b"\xFE", r"listener prefix \xfe begins with 0xfe, the mark of gossip pools".into()),
+        (b"\xFE\x07x", r"listener prefix \xfe\x07x begins with 0xfe, the mark of gossip pools".into()),
+        (b"\x01", format!(r"listener prefix \x01 would take connections of listener id 0x0102, {SAME}")),
+        (
+            b"\x01\x02x",
+            format!(r"listener prefix \x01\x02x would take connections of listener id 0x0102, {SAME}"),
+        ),
+        (b"\xF4\x03dc", format!(r"listener prefix \xf4\x03dc would take connections of pool 8, {SAME}")),
+        (b"\x06", format!(r"listener prefix \x06 would take connections of pool 10, {SAME}")),
+        (b"\x0A\x01GET", format!(r"listener prefix \n\x01GET would take connections of pool 10, {SAME}")),
+        (b"\x08\x81\xAA", format!(r"listener prefix \x08\x81\xaa would take connections of pool 10, {SAME}")),
+    ];
+
+    for (bytes, text) in refused {
+        assert_eq!(routes.add_listener(prefix(bytes)).unwrap_err().to_string(), text);
+    }
+    routes.remove_pool(PoolId(10));
+    for bytes in [&b"\xF4"[..], b"\xF4\x03", b"\xF4\x03dc", b"\xF4\x03dc1", b"\xF4\x03dc1\x06"] {
+        let text = routes.add_listener(prefix(bytes)).unwrap_err().to_string();
+        assert!(text.ends_with(SAME), "{bytes:02x?}: {text}");
+    }
+    let allowed: [&[u8]; 7] =
+        [b"\xF4\x03dc2", b"\x01\x03", b"\x06\x83", b"SSH-2", b"S", b"\x16\x03", &[b'x'; 64]];
+    for bytes in allowed {
+        assert_eq!(routes.add_listener(prefix(bytes)), Ok(()), "{bytes:02x?}");
+    }
+    let refused = routes.add_listener(id(0x5353)).unwrap_err().to_string();
+    assert_eq!(refused, format!("listener id 0x5353 would take connections of listener prefix S, {SAME}"));
 }
 
 #[test]
 fn who_leaves_makes_room_for_another() {
     let mut routes = with_bare_pool();
+    routes.add_listener(prefix(b"SSH-")).unwrap();
     for id in 7..=10 {
         routes.remove_pool(PoolId(id));
     }
-    routes.remove_listener(id(0x0102));
-    routes.remove_native_listener();
+    routes.remove_listener(&id(0x0102));
+    routes.remove_listener(&prefix(b"SSH-"));
+    routes.remove_listener(&ListenerName::Native);
     routes.remove_packet_receiver();
 
     assert_eq!(stream(&routes, b"\xF4\x03dc1"), NO_NATIVE);
@@ -346,7 +493,9 @@ fn who_leaves_makes_room_for_another() {
     assert_eq!(routes.add_pool(PoolId(7), label("dc1")), Ok(()));
     assert_eq!(routes.add_pool(PoolId(8), Framing::Bare), Ok(()));
     assert_eq!(routes.add_listener(id(0x0102)), Ok(()));
-    assert_eq!(routes.add_native_listener(), Ok(()));
+    assert_eq!(stream(&routes, b"SSH-"), NO_NATIVE);
+    assert_eq!(routes.add_listener(id(0x5353)), Ok(()));
+    assert_eq!(routes.add_listener(ListenerName::Native), Ok(()));
     assert_eq!(routes.add_packet_receiver(), Ok(()));
 }
 

@@ -11,25 +11,17 @@ use bytes::Bytes;
 use gossip_core::base::ids::PoolId;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::net::error::WaitError;
-use mux_support::{Host, PATIENCE, accept, is_closed, rest, take, until};
-
-/// Never reached where it is set: only the bytes decide.
-const NEVER: Duration = Duration::from_secs(3600);
-/// Soon reached.
-const SOON: Duration = Duration::from_millis(30);
-
-fn patient() -> Host {
-    Host::start_with(|config| config.sniff_timeout = NEVER)
-}
+use gossip_core::net::listener::ListenOptions;
+use mux_support::{Host, NEVER, PATIENCE, SOON, accept, is_closed, muxed, rest, take, until};
 
 #[test]
 fn each_owner_gets_its_connections_without_the_bytes_that_only_named_it() {
-    let host = patient();
+    let host = Host::patient();
     let mut prefixed = host.pool(3);
     let mut labelled = host.port.add_pool(PoolId(4), Framing::Label(Bytes::from_static(b"dc1"))).unwrap();
     let mut bare = host.port.add_pool(PoolId(5), Framing::Bare).unwrap();
     let muxed = host.listen(0x0102);
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
 
     let _clients = [
         host.connect(b"\xFE\x03pushpull"),
@@ -49,8 +41,8 @@ fn each_owner_gets_its_connections_without_the_bytes_that_only_named_it() {
 
 #[test]
 fn silent_clients_delay_nobody() {
-    let host = patient();
-    let native = host.port.listen_native().unwrap();
+    let host = Host::patient();
+    let native = host.native();
     let mut pool = host.pool(1);
     let _silent: Vec<_> = (0..20).map(|_| host.connect(b"")).collect();
 
@@ -63,9 +55,9 @@ fn silent_clients_delay_nobody() {
 
 #[test]
 fn an_id_split_into_two_segments_is_still_an_id() {
-    let host = patient();
+    let host = Host::patient();
     let muxed = host.listen(0x0102);
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let mut client = host.connect(b"\x01");
     // By then the first byte has long been looked at.
     for _ in 0..3 {
@@ -80,7 +72,7 @@ fn an_id_split_into_two_segments_is_still_an_id() {
 
 #[test]
 fn a_label_that_comes_byte_by_byte_finds_its_pool() {
-    let host = patient();
+    let host = Host::patient();
     let mut pool = host.port.add_pool(PoolId(4), Framing::Label(Bytes::from_static(b"dc1"))).unwrap();
     let mut client = host.connect(b"");
 
@@ -94,8 +86,8 @@ fn a_label_that_comes_byte_by_byte_finds_its_pool() {
 
 #[test]
 fn a_single_byte_and_the_end_go_to_the_native_listener() {
-    let host = patient();
-    let native = host.port.listen_native().unwrap();
+    let host = Host::patient();
+    let native = host.native();
     let client = host.connect(b"\xFE");
 
     client.shutdown(Shutdown::Write).unwrap();
@@ -105,7 +97,7 @@ fn a_single_byte_and_the_end_go_to_the_native_listener() {
 
 #[test]
 fn a_request_with_its_end_right_behind_it_is_complete() {
-    let host = patient();
+    let host = Host::patient();
     let muxed = host.listen(0x0102);
     let client = host.connect(b"\x01\x02all there is");
 
@@ -117,7 +109,7 @@ fn a_request_with_its_end_right_behind_it_is_complete() {
 #[test]
 fn a_client_that_waits_for_the_server_to_speak_is_native() {
     let host = Host::start_with(|config| config.sniff_timeout = SOON);
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let mut client = host.connect(b"");
 
     let mut server = accept(&native);
@@ -131,7 +123,7 @@ fn a_client_that_waits_for_the_server_to_speak_is_native() {
 #[test]
 fn one_byte_and_silence_are_native_with_the_byte() {
     let host = Host::start_with(|config| config.sniff_timeout = SOON);
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
     let _client = host.connect(b"\xFE");
 
     assert_eq!(&take(&accept(&native)), b"\xFE");
@@ -168,8 +160,8 @@ fn a_bare_pool_reads_what_was_awaited_as_a_label_in_vain() {
 
 #[test]
 fn t1_a_port_scan_is_closed_quietly() {
-    let host = patient();
-    let native = host.port.listen_native().unwrap();
+    let host = Host::patient();
+    let native = host.native();
 
     drop(host.connect(b""));
 
@@ -179,7 +171,7 @@ fn t1_a_port_scan_is_closed_quietly() {
 
 #[test]
 fn strays_are_closed_and_counted() {
-    let host = patient();
+    let host = Host::patient();
     let _other = host.pool(1);
 
     assert!(is_closed(&host.connect(b"\xFE\x02push")));
@@ -212,9 +204,9 @@ fn a_listener_nobody_accepts_from_stalls_nobody_else() {
 
 #[test]
 fn a_pool_that_takes_no_connections_stalls_nobody_else() {
-    let host = patient();
+    let host = Host::patient();
     let _stalled = host.pool(1);
-    let native = host.port.listen_native().unwrap();
+    let native = host.native();
 
     let mut clients = Vec::new();
     for count in 1..=130 {
@@ -243,14 +235,15 @@ fn connections_being_looked_at_are_limited_by_source_and_in_all() {
     });
 
     for host in [&by_source, &in_all] {
-        let native = host.port.listen_native().unwrap();
-        let mut first = host.connect(b"G");
+        let native = host.native();
+        let _awaits_a_second_byte = host.listen(0x0102);
+        let mut first = host.connect(b"\x01");
         let _second = host.connect(b"");
         until("both are inside", || host.port.stats().connections_accepted == 2);
         assert!(is_closed(&host.connect(b"")), "the third is closed");
 
         first.write_all(b"ET").unwrap();
-        assert_eq!(&take(&accept(&native)), b"GET");
+        assert_eq!(&take(&accept(&native)), b"\x01ET");
         until("there is room again", || {
             let _client = host.connect(b"GET");
             native.accept(Some(Duration::from_millis(100))).is_ok()
@@ -262,7 +255,7 @@ fn connections_being_looked_at_are_limited_by_source_and_in_all() {
 
 #[test]
 fn closing_a_listener_wakes_who_waits_and_closes_what_waits() {
-    let host = patient();
+    let host = Host::patient();
     let listener = host.listen(0x0102);
     let waiting: Vec<_> = (0..3).map(|_| listener.clone()).collect();
     let threads: Vec<_> =
@@ -283,14 +276,14 @@ fn closing_a_listener_wakes_who_waits_and_closes_what_waits() {
 
 #[test]
 fn a_closed_id_can_be_used_again_and_its_old_owner_keeps_off() {
-    let host = patient();
+    let host = Host::patient();
     let old = host.listen(0x0102);
-    let old_native = host.port.listen_native().unwrap();
+    let old_native = host.native();
     old.close();
     old_native.close();
 
     let new = host.listen(0x0102);
-    let new_native = host.port.listen_native().unwrap();
+    let new_native = host.native();
     drop((old, old_native));
     let _clients = [host.connect(b"\x01\x02again"), host.connect(b"GET")];
 
@@ -300,7 +293,7 @@ fn a_closed_id_can_be_used_again_and_its_old_owner_keeps_off() {
 
 #[test]
 fn the_last_handle_closes_the_listener() {
-    let host = patient();
+    let host = Host::patient();
     let first = host.listen(0x0102);
     let second = first.clone();
 
@@ -309,12 +302,12 @@ fn the_last_handle_closes_the_listener() {
     accept(&second);
     drop(second);
 
-    assert!(host.port.listen(mux_support::listener_id(0x0102)).is_ok());
+    assert!(host.port.listen(muxed(0x0102), ListenOptions::default()).is_ok());
 }
 
 #[test]
 fn accept_gives_up_in_time() {
-    let host = patient();
+    let host = Host::patient();
     let listener = host.listen(0x0102);
 
     assert_eq!(listener.accept(Some(Duration::ZERO)).map(drop), Err(WaitError::Timeout));
@@ -322,8 +315,8 @@ fn accept_gives_up_in_time() {
 
 #[test]
 fn an_accepted_connection_is_an_ordinary_blocking_socket() {
-    let host = patient();
-    let native = host.port.listen_native().unwrap();
+    let host = Host::patient();
+    let native = host.native();
     let muxed = host.listen(0x0102);
     let mut clients = [host.connect(b"na"), host.connect(b"\x01\x02")];
 

@@ -56,6 +56,38 @@ fn the_shortest_datagrams_reach_the_receiver() {
 }
 
 #[test]
+fn protocols_known_by_fixed_fields_reach_the_receiver_beside_a_bare_pool() {
+    let host = Host::start();
+    let mut bare = host.port.add_pool(PoolId(5), Framing::Bare).unwrap();
+    let packets = host.port.packets().unwrap();
+    // Each begins as a packet of memberlist may.
+    let mut stun_request = [0; 36];
+    stun_request[..8].copy_from_slice(&[0, 1, 0, 16, 0x21, 0x12, 0xA4, 0x42]);
+    let mut stun_response = stun_request;
+    stun_response[0] = 1;
+    let mut quic = [0xAA; 1200];
+    quic[..6].copy_from_slice(&[0xF4, 0x6B, 0x33, 0x43, 0xCF, 8]);
+    let mut wireguard = [0x55; 148];
+    wireguard[..4].copy_from_slice(&[1, 0, 0, 0]);
+    let client = host.udp();
+
+    for datagram in [&stun_request[..], &stun_response, &quic, &wireguard] {
+        client.send(datagram).unwrap();
+        assert_eq!(next(&packets), datagram);
+    }
+
+    stun_request[4] = 0;
+    client.send(&stun_request).unwrap();
+    assert_eq!(
+        *host.datagram(&mut bare).bytes,
+        stun_request,
+        "without its cookie it may be encrypted gossip"
+    );
+    assert_eq!(packets.stats().accepted, 4);
+    assert_eq!((packets.local_addr(), packets.local_addrs()), (host.addr(), host.port.local_addrs()));
+}
+
+#[test]
 fn datagrams_are_stamped_in_the_order_in_which_they_are_read() {
     let host = Host::start();
     let packets = host.port.packets().unwrap();

@@ -193,6 +193,9 @@ fn net_status(error: &NetError) -> Status {
         NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => GOSSIP_ERR_ADDR_INVALID,
         NetError::NoSocket(_) => GOSSIP_ERR_ADDR_INVALID,
         NetError::BindNothing | NetError::BindPorts(..) => GOSSIP_ERR_CONFIG,
+        NetError::Inherited { .. } | NetError::InheritedLacks { .. } | NetError::InheritedNothing => {
+            GOSSIP_ERR_CONFIG
+        }
         NetError::TooLarge { .. } => GOSSIP_ERR_TOO_LARGE,
         NetError::ReservedByte => GOSSIP_ERR_RESERVED,
         NetError::Resolve { reason, .. } if reason.kind() != io::ErrorKind::TimedOut => GOSSIP_ERR_RESOLVE,
@@ -202,7 +205,8 @@ fn net_status(error: &NetError) -> Status {
 
 fn route_status(error: &RouteError) -> Status {
     match error {
-        RouteError::ReservedId(_) => GOSSIP_ERR_RESERVED,
+        RouteError::ReservedId(_) | RouteError::ReservedPrefix(_) => GOSSIP_ERR_RESERVED,
+        RouteError::PrefixLength(_) => GOSSIP_ERR_INVALID_ARG,
         RouteError::LabelLength(_) => GOSSIP_ERR_CONFIG,
         _ => GOSSIP_ERR_EXISTS,
     }

@@ -7,13 +7,14 @@
 //!  network    F4 len label           the pool of that label    all
 //!             like a memberlist      the bare pool             all
 //!             message
+//!             a listener's prefix    that listener (TCP only)  all
 //!             anything else          native listener (TCP),    all
 //!                                    packet receiver (UDP)
 //! ```
 //!
 //! `docs/wire.md` holds the complete table, numbered row by row. Nothing here touches a
-//! socket: [`routes::Routes`] is a value that knows ids and answers, `net/` keeps the
-//! sockets and queues that belong to them, and the simulator uses the same value.
+//! socket: [`routes::Routes`] is a value that knows who takes part and answers, `net/` keeps
+//! the sockets and queues that belong to them.
 
 #![cfg_attr(
     not(test),
@@ -21,6 +22,7 @@
 )]
 
 pub mod foreign;
+pub mod listener;
 pub mod opening;
 pub mod prefix;
 pub mod routes;

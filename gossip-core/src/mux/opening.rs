@@ -11,15 +11,19 @@ use super::prefix::LABEL;
 /// Overhead of the smallest encrypted datagram: version, nonce, tag (Go: `encryptOverhead`).
 const MIN_ENCRYPTED: usize = 29;
 
-/// Whether a connection that begins with `first`, `second` may be a request to a
-/// memberlist node.
-pub fn is_stream(first: u8, second: u8) -> bool {
+/// Whether a connection that begins with `seen` may be a request to a memberlist node. Two
+/// bytes tell; one alone is taken for what it may become.
+pub fn is_stream(seen: &[u8]) -> bool {
+    let Some((&first, rest)) = seen.split_first() else {
+        return false;
+    };
+    let second = rest.first().copied();
     match first {
         // ping, push/pull, user, compress
-        0 | 6 | 8 | 9 => is_map(second),
+        0 | 6 | 8 | 9 => second.is_none_or(is_map),
         // encrypt: a length of at most 20 MiB follows, so its first byte is 0 or 1
-        10 => second <= 1,
-        LABEL => second > 0,
+        10 => second.is_none_or(|second| second <= 1),
+        LABEL => second.is_none_or(|second| second > 0),
         _ => false,
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::backoff::Backoff;
+use super::bind::unmapped;
 use super::gate::{Full, Gate};
 use super::sniff::Sniffer;
 use super::stats::Counters;
@@ -41,7 +42,7 @@ impl AcceptLoop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     backoff.reset();
-                    self.admit(&mut sniffing, stream, peer);
+                    self.admit(&mut sniffing, stream, unmapped(peer));
                 }
                 // The peer gave up before its turn came.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {

@@ -1,4 +1,4 @@
-//! Pairs of a TCP and a UDP socket, all on one port number.
+//! A TCP and a UDP socket for each address, all on one port number.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -14,7 +14,7 @@ const PORT_TRIES: usize = 10;
 
 /// Pending connections that the operating system keeps for us; it lowers the number to
 /// its own limit.
-const KERNEL_BACKLOG: i32 = 1024;
+pub(super) const KERNEL_BACKLOG: i32 = 1024;
 
 /// Receive buffers are not asked smaller than this; then the system's default stays.
 const SMALLEST_BUFFER: usize = 16 * 1024;
@@ -22,16 +22,10 @@ const SMALLEST_BUFFER: usize = 16 * 1024;
 /// The bound sockets of one port, non-blocking and close-on-exec.
 #[derive(Debug)]
 pub(super) struct Bound {
-    pub(super) pairs: Vec<Pair>,
-}
-
-/// One bind address.
-#[derive(Debug)]
-pub(super) struct Pair {
-    /// With the real port.
-    pub(super) addr: SocketAddr,
-    pub(super) tcp: TcpListener,
-    pub(super) udp: UdpSocket,
+    /// What they are bound to, one address at least, with the real port.
+    pub(super) addrs: Vec<SocketAddr>,
+    pub(super) tcp: Vec<TcpListener>,
+    pub(super) udp: Vec<UdpSocket>,
 }
 
 /// The socket address of a bind address given as text. Host names are refused, in
@@ -48,7 +42,7 @@ pub fn parse_bind_addr(text: &str, port: u16) -> Result<SocketAddr, NetError> {
 impl Bound {
     /// Binds TCP and UDP on every one of `addrs`, which name one port; 0 takes a port
     /// that is free on all of them. An IPv6 address is bound for IPv6 alone, so that
-    /// `0.0.0.0` and `::` go together.
+    /// `0.0.0.0` and `::` go together; an IPv4 address behind IPv6 is the IPv4 address.
     pub(super) fn bind(addrs: &[SocketAddr], recv_buffer: usize) -> Result<Self, NetError> {
         let port = addrs.first().ok_or(NetError::BindNothing)?.port();
         if let Some(other) = addrs.iter().find(|addr| addr.port() != port) {
@@ -66,11 +60,11 @@ impl Bound {
     }
 
     fn try_bind(addrs: &[SocketAddr], recv_buffer: usize) -> Result<Self, NetError> {
-        let mut pairs: Vec<Pair> = Vec::with_capacity(addrs.len());
+        let mut bound = Self { addrs: Vec::new(), tcp: Vec::new(), udp: Vec::new() };
         for &addr in addrs {
-            let mut addr = addr;
-            if let Some(first) = pairs.first() {
-                addr.set_port(first.addr.port());
+            let mut addr = unmapped(addr);
+            if let Some(first) = bound.addrs.first() {
+                addr.set_port(first.port());
             }
             let tcp = bind_tcp(addr).map_err(|reason| NetError::Bind { protocol: "tcp", addr, reason })?;
             addr = tcp.local_addr().map_err(|reason| NetError::Bind { protocol: "tcp", addr, reason })?;
@@ -79,14 +73,19 @@ impl Bound {
                 addr,
                 reason,
             })?;
-            pairs.push(Pair { addr, tcp, udp });
+            bound.addrs.push(addr);
+            bound.tcp.push(tcp);
+            bound.udp.push(udp);
         }
-        Ok(Self { pairs })
+        Ok(bound)
     }
+}
 
-    /// The bound addresses, with the real port.
-    pub(super) fn addrs(&self) -> Vec<SocketAddr> {
-        self.pairs.iter().map(|pair| pair.addr).collect()
+/// The IPv4 address behind a mapped one, which is how others know it.
+pub(super) fn unmapped(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
     }
 }
 
@@ -128,7 +127,7 @@ fn bind(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
 }
 
 /// Asks for `wanted` bytes, and for half as much as long as that is refused.
-fn enlarge_recv_buffer(socket: &Socket, wanted: usize) {
+pub(super) fn enlarge_recv_buffer(socket: &Socket, wanted: usize) {
     let granted = std::iter::successors(Some(wanted), |size| Some(size / 2))
         .take_while(|size| *size >= SMALLEST_BUFFER)
         .any(|size| socket.set_recv_buffer_size(size).is_ok());
@@ -149,12 +148,12 @@ mod tests {
 
         let bound = Bound::bind(&both, 1 << 21).unwrap();
 
-        let port = bound.addrs()[0].port();
+        let port = bound.addrs[0].port();
         assert_ne!(port, 0);
-        for pair in &bound.pairs {
-            assert_eq!(pair.tcp.local_addr().unwrap(), pair.addr);
-            assert_eq!(pair.udp.local_addr().unwrap(), pair.addr);
-            assert_eq!(pair.addr.port(), port);
+        for ((addr, tcp), udp) in bound.addrs.iter().zip(&bound.tcp).zip(&bound.udp) {
+            assert_eq!(tcp.local_addr().unwrap(), *addr);
+            assert_eq!(udp.local_addr().unwrap(), *addr);
+            assert_eq!(addr.port(), port);
         }
     }
 
@@ -162,7 +161,7 @@ mod tests {
     fn both_wildcards_can_be_bound_together() {
         let both = ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()];
 
-        assert_eq!(Bound::bind(&both, 1 << 21).unwrap().pairs.len(), 2);
+        assert_eq!(Bound::bind(&both, 1 << 21).unwrap().addrs.len(), 2);
     }
 
     #[test]

@@ -32,6 +32,35 @@ pub enum NetError {
     /// Bind addresses with different ports; all share the one port. Nothing was opened.
     #[error("bind addresses name ports {0} and {1}, all share one port")]
     BindPorts(u16, u16),
+    /// A socket that was handed over can't be used. All that were handed over are closed.
+    #[error("inherited {protocol} socket {addr} {flaw}")]
+    Inherited {
+        /// As what it was handed over: `tcp` or `udp`.
+        protocol: &'static str,
+        /// What it is bound to.
+        addr: SocketAddr,
+        /// What is wrong with it.
+        flaw: &'static str,
+    },
+    /// Of the sockets that were handed over one has no partner. All are closed.
+    #[error("inherited sockets lack {protocol} {addr}; each address needs a tcp and a udp socket")]
+    InheritedLacks {
+        /// What is missing: `tcp` or `udp`.
+        protocol: &'static str,
+        /// Where.
+        addr: SocketAddr,
+    },
+    /// No socket was handed over.
+    #[error("no sockets to inherit; each address needs a tcp and a udp socket")]
+    InheritedNothing,
+    /// The operating system refuses something of a socket that was handed over. All are closed.
+    #[error("inherited {protocol} socket: {reason}")]
+    Adopt {
+        /// As what it was handed over: `tcp` or `udp`.
+        protocol: &'static str,
+        /// What the operating system says.
+        reason: io::Error,
+    },
     /// The sockets can't be driven by the runtime. Nothing runs, the sockets are closed.
     #[error("register sockets with the runtime: {0}")]
     Register(io::Error),
@@ -106,6 +135,7 @@ impl NetError {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Bind { reason, .. }
+            | Self::Adopt { reason, .. }
             | Self::Register(reason)
             | Self::Resolve { reason, .. }
             | Self::Dial { reason, .. }

@@ -7,21 +7,29 @@ use std::time::Duration;
 use super::error::{NetError, WaitError};
 use super::owners::{Accepted, Owners};
 use super::queue::{Queue, QueueStats};
-use crate::base::ids::ListenerId;
+use crate::mux::listener::ListenerName;
 
-/// Takes the connections of one listener id, or the native ones. Cheap to clone; the
-/// last clone that is dropped closes it.
+/// Takes the connections of one [`ListenerName`]. Cheap to clone; the last clone that is
+/// dropped closes it. Every function may be called from any thread.
 ///
-/// A connection that comes out is the application's alone: blocking, close-on-exec,
-/// with `TCP_NODELAY` and keep-alive set, and nothing read from it but the two bytes of
-/// a listener id.
+/// A connection that comes out is the application's alone: a blocking, close-on-exec
+/// descriptor with `TCP_NODELAY` and keep-alive set, whose low-water mark is 1, and from
+/// which nothing has been read but the two bytes of a listener id. What the peer has done
+/// meanwhile shows when it is used: one that was reset reads as such.
 #[derive(Debug, Clone)]
 pub struct Listener(Arc<Registration>);
 
+/// What one listener has otherwise than the others of its node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// Connections that wait for an accept, 1 to 65536; more are closed and counted.
+    /// `None` is the node's `listener_backlog`.
+    pub backlog: Option<usize>,
+}
+
 #[derive(Debug)]
 struct Registration {
-    /// `None` for the native listener.
-    id: Option<ListenerId>,
+    name: ListenerName,
     queue: Arc<Queue<Accepted>>,
     owners: Arc<Owners>,
 }
@@ -29,15 +37,12 @@ struct Registration {
 impl Listener {
     pub(super) fn register(
         owners: &Arc<Owners>,
-        id: Option<ListenerId>,
+        name: ListenerName,
         backlog: usize,
     ) -> Result<Self, NetError> {
         let queue = Arc::new(Queue::new(backlog));
-        match id {
-            Some(id) => owners.add_listener(id, &queue)?,
-            None => owners.add_native_listener(&queue)?,
-        }
-        Ok(Self(Arc::new(Registration { id, queue, owners: Arc::clone(owners) })))
+        owners.add_listener(&name, &queue)?;
+        Ok(Self(Arc::new(Registration { name, queue, owners: Arc::clone(owners) })))
     }
 
     /// The next connection and who opened it, waiting as long as `timeout` says; `None`
@@ -47,13 +52,23 @@ impl Listener {
         Ok((stream, peer))
     }
 
-    /// The id of the listener, `None` for the native one.
-    pub fn id(&self) -> Option<ListenerId> {
-        self.0.id
+    /// Which connections it takes.
+    pub fn name(&self) -> &ListenerName {
+        &self.0.name
+    }
+
+    /// The first address of the port, with the real port number.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.owners.addr()
+    }
+
+    /// Every address of the port, with the real port number.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.0.owners.addrs()
     }
 
     /// Closes the listener: wakes everyone blocked in [`accept`](Self::accept), closes the
-    /// connections that wait, and frees the id to be used again.
+    /// connections that wait, and frees the name to be used again.
     pub fn close(&self) {
         self.0.close();
     }
@@ -66,7 +81,7 @@ impl Listener {
 
 impl Registration {
     fn close(&self) {
-        self.owners.remove_listener(self.id, &self.queue);
+        self.owners.remove_listener(&self.name, &self.queue);
         self.queue.close();
     }
 }

@@ -26,6 +26,7 @@ pub mod dial;
 mod dns;
 pub mod error;
 mod gate;
+pub mod inherited;
 pub mod listener;
 pub mod owners;
 pub mod packets;

@@ -13,16 +13,19 @@ use tokio::sync::mpsc;
 
 use super::buffers::{Account, PacketBuf};
 use super::error::NetError;
-use super::queue::Queue;
+use super::queue::{Queue, QueueStats};
 use super::stats::PoolCounters;
-use crate::base::ids::{ListenerId, PoolId};
+use crate::base::ids::PoolId;
 use crate::base::time::Time;
+use crate::mux::listener::ListenerName;
 use crate::mux::prefix::Framing;
 use crate::mux::routes::Routes;
 
 /// The owners of one port.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Owners {
+    /// The addresses of the port, one at least.
+    addrs: Vec<SocketAddr>,
     table: ArcSwap<Table>,
     /// Held while a new table is made.
     writing: Mutex<()>,
@@ -33,8 +36,7 @@ pub(super) struct Owners {
 pub(super) struct Table {
     pub(super) routes: Routes,
     pub(super) pools: BTreeMap<PoolId, Arc<PoolInbox>>,
-    pub(super) listeners: BTreeMap<ListenerId, Arc<Queue<Accepted>>>,
-    pub(super) native: Option<Arc<Queue<Accepted>>>,
+    pub(super) listeners: BTreeMap<ListenerName, Arc<Queue<Accepted>>>,
     pub(super) packets: Option<Arc<PacketInbox>>,
     /// No one may register any more.
     closed: bool,
@@ -91,6 +93,21 @@ pub struct InboundStream {
 }
 
 impl Owners {
+    /// Nobody yet, on a port with these addresses, one at least.
+    pub(super) fn new(addrs: Vec<SocketAddr>) -> Arc<Self> {
+        Arc::new(Self { addrs, table: ArcSwap::default(), writing: Mutex::default() })
+    }
+
+    /// The first address of the port.
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addrs[0]
+    }
+
+    /// The addresses of the port, also when it is closed.
+    pub(super) fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
     /// The table as it is now.
     pub(super) fn table(&self) -> Guard<Arc<Table>> {
         self.table.load()
@@ -126,36 +143,31 @@ impl Owners {
         });
     }
 
-    pub(super) fn add_listener(&self, id: ListenerId, queue: &Arc<Queue<Accepted>>) -> Result<(), NetError> {
+    pub(super) fn add_listener(
+        &self,
+        name: &ListenerName,
+        queue: &Arc<Queue<Accepted>>,
+    ) -> Result<(), NetError> {
         self.change(|table| {
-            table.routes.add_listener(id)?;
-            table.listeners.insert(id, Arc::clone(queue));
+            table.routes.add_listener(name.clone())?;
+            table.listeners.insert(name.clone(), Arc::clone(queue));
             Ok(())
         })
     }
 
-    pub(super) fn add_native_listener(&self, queue: &Arc<Queue<Accepted>>) -> Result<(), NetError> {
-        self.change(|table| {
-            table.routes.add_native_listener()?;
-            table.native = Some(Arc::clone(queue));
-            Ok(())
-        })
-    }
-
-    /// Forgets the listener behind `queue`; its id may be another's already.
-    pub(super) fn remove_listener(&self, id: Option<ListenerId>, queue: &Arc<Queue<Accepted>>) {
-        let is_it = |holder: &Arc<Queue<Accepted>>| Arc::ptr_eq(holder, queue);
-        self.forget(|table| match id {
-            Some(id) if table.listeners.get(&id).is_some_and(is_it) => {
-                table.routes.remove_listener(id);
-                table.listeners.remove(&id);
+    /// Forgets the listener behind `queue`; its name may be another's already.
+    pub(super) fn remove_listener(&self, name: &ListenerName, queue: &Arc<Queue<Accepted>>) {
+        self.forget(|table| {
+            if table.listeners.get(name).is_some_and(|holder| Arc::ptr_eq(holder, queue)) {
+                table.routes.remove_listener(name);
+                table.listeners.remove(name);
             }
-            None if table.native.as_ref().is_some_and(is_it) => {
-                table.routes.remove_native_listener();
-                table.native = None;
-            }
-            _ => {}
         });
+    }
+
+    /// What has passed through each listener, sorted by name.
+    pub(super) fn listener_stats(&self) -> Vec<(ListenerName, QueueStats)> {
+        self.table().listeners.iter().map(|(name, queue)| (name.clone(), queue.stats())).collect()
     }
 
     pub(super) fn add_packets(&self, inbox: &Arc<PacketInbox>) -> Result<(), NetError> {
@@ -180,7 +192,7 @@ impl Owners {
     pub(super) fn close(&self) {
         let _writing = self.writing.lock();
         let table = self.table.swap(Arc::new(Table { closed: true, ..Table::default() }));
-        for queue in table.listeners.values().chain(&table.native) {
+        for queue in table.listeners.values() {
             queue.close();
         }
         if let Some(inbox) = &table.packets {

@@ -15,7 +15,10 @@ use crate::base::ids::PoolId;
 pub const MAX_DATAGRAM: usize = 65_507;
 
 /// Takes the datagrams that are for no pool, and sends others. Cheap to clone; the last
-/// clone that is dropped closes it.
+/// clone that is dropped closes it. Every function may be called from any thread.
+///
+/// It has no descriptor of its own: the sockets belong to the port, which hands over what
+/// is the application's.
 #[derive(Debug, Clone)]
 pub struct Packets(Arc<Registration>);
 
@@ -56,6 +59,17 @@ impl Packets {
             return Err(NetError::TooLarge { len: datagram.len(), limit: MAX_DATAGRAM });
         }
         self.0.sender.try_send_to(datagram, to)
+    }
+
+    /// The first address of the port, with the real port number.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.owners.addr()
+    }
+
+    /// Every address of the port, with the real port number; a datagram leaves from the one
+    /// that suits its destination best.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.0.owners.addrs()
     }
 
     /// Closes the receiver: wakes everyone blocked in [`recv`](Self::recv), drops what

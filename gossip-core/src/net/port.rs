@@ -12,19 +12,22 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::accept::{AcceptLoop, Spare};
-use super::bind::{Bound, Pair};
+use super::bind::Bound;
 use super::buffers::Buffers;
 use super::clock::Clock;
 use super::error::NetError;
 use super::gate::Gate;
-use super::listener::Listener;
+use super::inherited::Sockets;
+use super::listener::{ListenOptions, Listener};
 use super::owners::{Datagram, InboundStream, Owners, PoolInbox};
 use super::packets::Packets;
+use super::queue::QueueStats;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
 use super::udp::{PacketLoop, UdpSender};
-use crate::base::ids::{ListenerId, PoolId};
+use crate::base::ids::PoolId;
 use crate::mux::foreign;
+use crate::mux::listener::ListenerName;
 use crate::mux::prefix::Framing;
 
 /// What a port binds, and its limits.
@@ -40,7 +43,8 @@ pub struct PortConfig {
     pub max_sniffing: usize,
     /// The same from one address. Default 64.
     pub max_sniffing_per_source: usize,
-    /// Connections that wait to be accepted from one listener; more are closed. Default 128.
+    /// Connections that wait to be accepted from one listener, unless it has a backlog of its
+    /// own; more are closed. Default 128.
     pub listener_backlog: usize,
     /// Datagrams that wait for the application's receiver; more are dropped. Default 4096.
     pub packet_queue: usize,
@@ -74,7 +78,6 @@ const POOL_STREAMS: usize = 128;
 #[derive(Debug)]
 pub struct Port {
     config: PortConfig,
-    addrs: Vec<SocketAddr>,
     owners: Arc<Owners>,
     buffers: Arc<Buffers>,
     counters: Arc<Counters>,
@@ -117,22 +120,28 @@ impl Port {
     /// datagrams wait in the operating system until the port is started.
     pub fn bind(config: PortConfig) -> Result<Self, NetError> {
         let bound = Bound::bind(&config.bind, config.udp_recv_buffer)?;
+        Self::over(bound, config)
+    }
+
+    /// The same over `sockets` that are bound already, whatever `config` says of binding; on
+    /// an error they are closed.
+    pub fn adopt(sockets: Sockets, config: PortConfig) -> Result<Self, NetError> {
+        let bound = Bound::adopt(sockets, config.udp_recv_buffer)?;
+        Self::over(bound, config)
+    }
+
+    fn over(bound: Bound, config: PortConfig) -> Result<Self, NetError> {
         let counters = Arc::new(Counters::default());
-        let outgoing = bound.pairs.iter().map(|pair| {
-            let socket = pair.udp.try_clone();
-            socket.map(|udp| (pair.addr, udp)).map_err(|reason| NetError::Bind {
-                protocol: "udp",
-                addr: pair.addr,
-                reason,
-            })
-        });
-        let sender = UdpSender::new(outgoing.collect::<Result<_, _>>()?, Arc::clone(&counters));
+        let sender = UdpSender::new(&bound.udp, Arc::clone(&counters)).map_err(|reason| NetError::Bind {
+            protocol: "udp",
+            addr: bound.addrs[0],
+            reason,
+        })?;
         let (blocking, ended) = bounded(0);
         let (waking, ended_async) = watch::channel(());
         Ok(Self {
             config,
-            addrs: bound.addrs(),
-            owners: Arc::default(),
+            owners: Owners::new(bound.addrs.clone()),
             buffers: Buffers::new(),
             counters,
             sender,
@@ -142,9 +151,14 @@ impl Port {
         })
     }
 
+    /// The first of the bound addresses, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.owners.addr()
+    }
+
     /// The bound addresses, with the real port.
     pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.addrs
+        self.owners.addrs()
     }
 
     /// Starts to receive and accept, in tasks on the runtime behind `handle`, which needs
@@ -209,18 +223,18 @@ impl Port {
         self.owners.remove_pool(id);
     }
 
-    /// Takes the connections that begin with the two bytes of `id`.
-    pub fn listen(&self, id: ListenerId) -> Result<Listener, NetError> {
-        let listener = Listener::register(&self.owners, Some(id), self.config.listener_backlog)?;
-        if let Some(protocol) = foreign::natural_owner(id) {
-            warn!(%id, protocol, "listener id equals the first bytes of a native protocol");
+    /// Takes the connections that `name` names.
+    pub fn listen(&self, name: ListenerName, options: ListenOptions) -> Result<Listener, NetError> {
+        let native_protocol = match &name {
+            ListenerName::Id(id) => foreign::natural_owner(*id),
+            ListenerName::Native | ListenerName::Prefix(_) => None,
+        };
+        let backlog = options.backlog.unwrap_or(self.config.listener_backlog);
+        let listener = Listener::register(&self.owners, name, backlog)?;
+        if let Some(protocol) = native_protocol {
+            warn!(listener = %listener.name(), protocol, "listener takes the connections of a native protocol");
         }
         Ok(listener)
-    }
-
-    /// Takes the connections that are for nobody else.
-    pub fn listen_native(&self) -> Result<Listener, NetError> {
-        Listener::register(&self.owners, None, self.config.listener_backlog)
     }
 
     /// Takes the datagrams that are for nobody else.
@@ -241,6 +255,16 @@ impl Port {
     /// What has reached the pool `id` so far, if it is here.
     pub fn pool_stats(&self, id: PoolId) -> Option<PoolPortStats> {
         Some(self.owners.table().pools.get(&id)?.counters.snapshot())
+    }
+
+    /// What has passed through each listener so far, sorted by name.
+    pub fn listener_stats(&self) -> Vec<(ListenerName, QueueStats)> {
+        self.owners.listener_stats()
+    }
+
+    /// What has passed through the packet receiver so far, if there is one.
+    pub fn packet_stats(&self) -> Option<QueueStats> {
+        Some(self.owners.table().packets.as_ref()?.queue.stats())
     }
 
     /// Closes the port for good: every listener and receiver, what is queued, the sockets.
@@ -276,21 +300,23 @@ impl Port {
             patience: self.config.sniff_timeout,
         });
         let mut loops = JoinSet::new();
-        for Pair { tcp, udp, .. } in bound.pairs {
+        for tcp in bound.tcp {
             let tcp = tokio::net::TcpListener::from_std(tcp).map_err(NetError::Register)?;
-            let udp = tokio::net::UdpSocket::from_std(udp).map_err(NetError::Register)?;
             let accept_loop = AcceptLoop {
                 sniffer: Arc::clone(&sniffer),
                 gate: Arc::clone(&gate),
                 counters: Arc::clone(&self.counters),
                 spare: Spare::new(),
             };
+            loops.spawn(accept_loop.run(tcp));
+        }
+        for udp in bound.udp {
+            let udp = tokio::net::UdpSocket::from_std(udp).map_err(NetError::Register)?;
             let packet_loop = PacketLoop {
                 owners: Arc::clone(&self.owners),
                 counters: Arc::clone(&self.counters),
                 clock: clock.clone(),
             };
-            loops.spawn(accept_loop.run(tcp));
             loops.spawn(packet_loop.run(udp));
         }
         Ok(loops)

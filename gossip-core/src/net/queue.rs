@@ -106,6 +106,13 @@ pub struct QueueStats {
     pub pending: usize,
 }
 
+impl QueueStats {
+    /// Every number with its name.
+    pub fn rows(&self) -> Vec<(&'static str, u64)> {
+        vec![("accepted", self.accepted), ("dropped", self.dropped), ("pending", self.pending as u64)]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

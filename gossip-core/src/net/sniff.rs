@@ -45,7 +45,7 @@ impl Sniffer {
 
     async fn try_admit(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let judge = |seen: &[u8], rest| match self.owners.table().routes.judge_stream(seen, rest) {
-            Verdict::Undecided(_) => None,
+            Verdict::Undecided => None,
             verdict => Some((verdict, seen.len())),
         };
         let watched = timeout(self.patience, watch(&stream, judge)).await;
@@ -86,8 +86,9 @@ impl Sniffer {
         let table = self.owners.table();
         match owner {
             Owner::Pool(id) => self.hand_to_pool(connection, table.pools.get(&id)),
-            Owner::Listener(id) => self.hand_to_application(connection, table.listeners.get(&id)),
-            Owner::Native => self.hand_to_application(connection, table.native.as_ref()),
+            Owner::Listener(name) => self.hand_to_application(connection, table.listeners.get(&name)),
+            // It takes no connections.
+            Owner::Packets => self.hand_to_application(connection, None),
         }
     }
 
@@ -138,6 +139,10 @@ async fn watch<T>(stream: &TcpStream, mut judge: impl FnMut(&[u8], Rest) -> Opti
         consume_budget().await;
         // Known before the bytes are looked at: all that came before the end is here by then.
         let ended = stream.ready(Interest::READABLE).await?.is_read_closed();
+        if ended && let Some(broken) = stream.take_error()? {
+            // What came before a reset can still be read, but nobody is there to be answered.
+            return Err(broken);
+        }
         let look = || {
             let mut first = [0; LOOK];
             let seen = peek(stream, &mut first)?;

@@ -4,12 +4,15 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use socket2::SockRef;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, trace};
 
 use super::backoff::Backoff;
+use super::bind::unmapped;
 use super::clock::Clock;
 use super::error::NetError;
+use super::inherited::addrs_of;
 use super::owners::{Datagram, Owners, PacketInbox, PoolInbox, Table};
 use super::queue::Refused;
 use super::stats::Counters;
@@ -51,7 +54,7 @@ impl PacketLoop {
         for _ in 0..PER_TURN {
             match socket.try_recv_from(scratch) {
                 Ok((len, from)) => {
-                    self.deliver(scratch.get(..len).unwrap_or_default(), from, self.clock.now())
+                    self.deliver(scratch.get(..len).unwrap_or_default(), unmapped(from), self.clock.now())
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
@@ -123,13 +126,34 @@ impl PacketLoop {
 #[derive(Debug, Clone)]
 pub struct UdpSender {
     /// Empty once the port is closed.
-    sockets: Arc<ArcSwap<Vec<(SocketAddr, UdpSocket)>>>,
+    sockets: Arc<ArcSwap<Vec<Outgoing>>>,
     counters: Arc<Counters>,
 }
 
+/// An address to send from.
+#[derive(Debug)]
+struct Outgoing {
+    local: IpAddr,
+    /// IPv4 over a socket for IPv6.
+    mapped: bool,
+    socket: Arc<UdpSocket>,
+}
+
 impl UdpSender {
-    pub(super) fn new(sockets: Vec<(SocketAddr, UdpSocket)>, counters: Arc<Counters>) -> Self {
-        Self { sockets: Arc::new(ArcSwap::from_pointee(sockets)), counters }
+    /// Sends from `sockets`, by descriptors of its own.
+    pub(super) fn new(sockets: &[UdpSocket], counters: Arc<Counters>) -> std::io::Result<Self> {
+        let mut outgoing = Vec::new();
+        for socket in sockets {
+            let addrs = addrs_of(&SockRef::from(socket))?;
+            let is_ipv6 = addrs.iter().any(SocketAddr::is_ipv6);
+            let socket = Arc::new(socket.try_clone()?);
+            outgoing.extend(addrs.iter().map(|addr| Outgoing {
+                local: addr.ip(),
+                mapped: is_ipv6 && addr.is_ipv4(),
+                socket: Arc::clone(&socket),
+            }));
+        }
+        Ok(Self { sockets: Arc::new(ArcSwap::from_pointee(outgoing)), counters })
     }
 
     /// Sends `datagram` from the socket that suits `to` best, now or not at all: what the
@@ -141,11 +165,11 @@ impl UdpSender {
         if sockets.is_empty() {
             return Err(NetError::Closed);
         }
-        let Some(socket) = best_for(&sockets, to.ip()) else {
+        let Some(Outgoing { socket, mapped, .. }) = best_for(&sockets, to.ip()) else {
             self.counters.send_no_socket.raise();
             return Err(NetError::NoSocket(to));
         };
-        match socket.send_to(datagram, to) {
+        match socket.send_to(datagram, if *mapped { remapped(to) } else { to }) {
             Ok(_) => {
                 self.counters.packets_sent.raise();
                 self.counters.bytes_sent.add(datagram.len() as u64);
@@ -166,21 +190,21 @@ impl UdpSender {
     }
 }
 
-/// The IPv4 address behind a mapped one: our IPv6 sockets speak IPv6 alone.
-fn unmapped(addr: SocketAddr) -> SocketAddr {
-    match addr.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+/// An IPv4 address as a socket for IPv6 takes it.
+fn remapped(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
         IpAddr::V6(_) => addr,
     }
 }
 
 /// The socket from which to send to `to`, the first of the best.
-fn best_for(sockets: &[(SocketAddr, UdpSocket)], to: IpAddr) -> Option<&UdpSocket> {
-    let (_, socket) = sockets
+fn best_for(sockets: &[Outgoing], to: IpAddr) -> Option<&Outgoing> {
+    let (_, best) = sockets
         .iter()
-        .filter_map(|(local, socket)| Some((fitness(local.ip(), to)?, socket)))
+        .filter_map(|outgoing| Some((fitness(outgoing.local, to)?, outgoing)))
         .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
-    Some(socket)
+    Some(best)
 }
 
 /// How well a socket bound to `local` suits `to`; `None` if it can't send there.

@@ -1,22 +1,28 @@
 //! The configuration of a node: its name, its port, its limits.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::base::config_error::{ConfigError, Problems};
 use crate::base::keys::{self, Key, Kind, Range, parse_list, row, write_list};
+
+/// How many connections may be allowed to wait for an accept of a listener.
+pub(crate) const LISTENER_BACKLOG: RangeInclusive<usize> = 1..=1 << 16;
 
 /// Everything that can be chosen about a node. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The node's name in all its pools, unique in each. Empty: the host's name.
     pub name: String,
-    /// Addresses to listen on, all with the same port. Default: all IPv4 interfaces.
+    /// Addresses to listen on, all with the same port. `::` is every IPv6 interface and not
+    /// IPv4 too; together with `0.0.0.0` it is every interface. Default: all IPv4 interfaces.
     pub bind_addr: Vec<IpAddr>,
     /// TCP and UDP port; 0 takes a free one, the same number for both. Default 7946.
     pub bind_port: u16,
     /// The address told to others; `None` chooses: the bound one, or behind a wildcard
-    /// this host's private address.
+    /// this host's private address. A node tells one address only, for all its pools: peers
+    /// that have no address of that family can't send datagrams to it.
     pub advertise_addr: Option<IpAddr>,
     /// The port told to others; 0 means the bound one.
     pub advertise_port: u16,
@@ -29,7 +35,8 @@ pub struct Config {
     pub max_sniffing: usize,
     /// The same for one source address.
     pub max_sniffing_per_source: usize,
-    /// Connections that wait for an accept of each listener; more are closed and counted.
+    /// Connections that wait for an accept of each listener; more are closed and counted. A
+    /// listener may have its own: [`ListenOptions`](crate::net::listener::ListenOptions).
     pub listener_backlog: usize,
     /// Datagrams that wait for the packet receiver; more are dropped and counted.
     pub packet_queue: usize,

@@ -5,16 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::base::config_error::ConfigError;
 use crate::base::ids::PoolId;
 use crate::base::name::NodeName;
+use crate::mux::listener::ListenerName;
 use crate::mux::routes::listener_id;
 use crate::net::error::NetError;
-use crate::net::listener::Listener;
+use crate::net::inherited::Sockets;
+use crate::net::listener::{ListenOptions, Listener};
 use crate::net::packets::Packets;
+use crate::net::queue::QueueStats;
 use crate::net::stats::PortStats;
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
-use crate::runtime::config::Config;
+use crate::runtime::config::{Config, LISTENER_BACKLOG};
 use crate::runtime::delegate::Delegate;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::Task;
@@ -59,7 +65,40 @@ impl Gossip {
     /// Checks the configuration and binds the port, TCP and UDP; nothing is served before
     /// [`start`](Self::start). On an error nothing is open.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Node::bind(config).map(|node| Self(Arc::new(Owner(node))))
+        Node::open_port(config, None).map(|node| Self(Arc::new(Owner(node))))
+    }
+
+    /// The same over sockets that are bound already, so that a service manager can hold the
+    /// port while the program restarts, or a privileged one can be had without privilege.
+    /// Each address needs a TCP and a UDP socket, all with one port number. `bind_addr` and
+    /// `bind_port` of `config` are not looked at: [`config`](Self::config) shows those of the
+    /// sockets. From here on the sockets are the node's, which closes them at its end, or at
+    /// once on an error; connections that wait in them are kept.
+    ///
+    /// This function does not read what systemd passes (`LISTEN_FDS`, `LISTEN_PID`,
+    /// `LISTEN_FDNAMES`): to take a bare number for a descriptor is unsafe in Rust, and this
+    /// crate has no unsafe code. That is left to the C library, and to crates made for it.
+    ///
+    /// ```
+    /// use std::net::{TcpListener, UdpSocket};
+    /// use gossip_core::{Config, Error, Gossip, Sockets};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let (tcp, udp) = loop {
+    /// #     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// #     if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()) {
+    /// #         break (tcp, udp);
+    /// #     }
+    /// # };
+    /// # let addr = tcp.local_addr().unwrap();
+    /// let sockets = Sockets { tcp: vec![tcp], udp: vec![udp] };
+    /// let gossip = Gossip::with_sockets(Config { name: "first".into(), ..Config::default() }, sockets)?;
+    /// assert_eq!(gossip.local_addr(), addr);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_sockets(config: Config, sockets: Sockets) -> Result<Self, Error> {
+        Node::open_port(config, Some(sockets)).map(|node| Self(Arc::new(Owner(node))))
     }
 
     /// Serves the port and starts every registered pool. All or nothing; a second call
@@ -75,8 +114,7 @@ impl Gossip {
 
     /// The first bound address, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
-        // A port is bound to one address at least.
-        self.local_addrs().first().copied().unwrap_or_else(|| self.advertise_addr())
+        self.node().port.local_addr()
     }
 
     /// Every bound address, with the real port.
@@ -118,12 +156,36 @@ impl Gossip {
     /// after. Ids from `0xFE00` to `0xFEFF` belong to pools.
     pub fn listen(&self, id: u16) -> Result<Listener, Error> {
         let id = listener_id(id).map_err(NetError::from)?;
-        self.node().port.listen(id).map_err(from_net)
+        self.listen_with(ListenerName::Id(id), ListenOptions::default())
     }
 
-    /// Takes the connections that are for nobody else.
+    /// Takes the connections that begin with `prefix`, 1 to 64 bytes, and leaves all bytes in
+    /// them, so that several native protocols can share the port: `\x16\x03` is TLS,
+    /// `PRI * HTTP/2.0` is HTTP/2 in the clear, `SSH-` is SSH. Of several prefixes that fit
+    /// the longest counts; bytes that may still become a longer one are awaited for
+    /// `sniff_timeout`. What fits no prefix goes to the native listener at once.
+    ///
+    /// Refused are prefixes whose connections another owner may be meant by: the same prefix
+    /// again, one that begins with `0xFE` or as a listener id does, or as connections of a
+    /// label pool or of the bare pool may.
+    pub fn listen_prefix(&self, prefix: &[u8]) -> Result<Listener, Error> {
+        let name = ListenerName::Prefix(Bytes::copy_from_slice(prefix));
+        self.listen_with(name, ListenOptions::default())
+    }
+
+    /// Takes the connections that are for nobody else. Those whose peer keeps silent for
+    /// `sniff_timeout`, because in its protocol the server speaks first, are among them.
     pub fn listen_tcp(&self) -> Result<Listener, Error> {
-        self.node().port.listen_native().map_err(from_net)
+        self.listen_with(ListenerName::Native, ListenOptions::default())
+    }
+
+    /// Takes the connections that `name` names, with a backlog of its own.
+    pub fn listen_with(&self, name: ListenerName, options: ListenOptions) -> Result<Listener, Error> {
+        if let Some(backlog) = options.backlog.filter(|backlog| !LISTENER_BACKLOG.contains(backlog)) {
+            let (min, max) = LISTENER_BACKLOG.into_inner();
+            return Err(ConfigError::new("backlog", backlog, format!("must be from {min} to {max}")).into());
+        }
+        self.node().port.listen(name, options).map_err(from_net)
     }
 
     /// Takes the datagrams that are for nobody else, and sends from the shared port.
@@ -167,6 +229,16 @@ impl Gossip {
     /// What has passed through the port, and what was dropped.
     pub fn stats(&self) -> PortStats {
         self.node().port.stats()
+    }
+
+    /// What has passed through each listener that is open, sorted by name.
+    pub fn listener_stats(&self) -> Vec<(ListenerName, QueueStats)> {
+        self.node().port.listener_stats()
+    }
+
+    /// What has passed through the packet receiver, if one is open.
+    pub fn packet_stats(&self) -> Option<QueueStats> {
+        self.node().port.packet_stats()
     }
 
     fn node(&self) -> &Arc<Node> {

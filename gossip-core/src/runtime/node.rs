@@ -26,6 +26,7 @@ use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::net;
 use crate::net::advertise::advertise_addr;
+use crate::net::inherited::Sockets;
 use crate::net::port::{Port, PortConfig};
 use crate::pool::action::Asks;
 use crate::pool::config::{CheckedPool, PoolConfig};
@@ -79,12 +80,25 @@ enum Phase {
 }
 
 impl Node {
-    /// Binds the port.
-    pub(crate) fn bind(config: Config) -> Result<Arc<Self>, Error> {
+    /// Binds the port, or takes over the `sockets` of a bound one.
+    pub(crate) fn open_port(mut config: Config, sockets: Option<Sockets>) -> Result<Arc<Self>, Error> {
+        if sockets.is_some() {
+            // What is said of binding does not count.
+            config.bind_addr = Config::default().bind_addr;
+        }
         config.check()?;
         let name = own_name(&config)?;
         entropy::seed().map_err(Error::System)?;
-        let port = Port::bind(port_config(&config))?;
+        let limits = port_config(&config);
+        let port = match sockets {
+            None => Port::bind(limits)?,
+            Some(sockets) => {
+                let port = Port::adopt(sockets, limits)?;
+                config.bind_addr = port.local_addrs().iter().map(SocketAddr::ip).collect();
+                config.bind_port = port.local_addr().port();
+                port
+            }
+        };
         let advertised_port = Some(config.advertise_port).filter(|port| *port != 0);
         let addr = advertise_addr(config.advertise_addr, advertised_port, port.local_addrs())?;
         Ok(Arc::new(Self {

@@ -7,17 +7,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gossip_core::base::ids::{ListenerId, PoolId};
 use gossip_core::base::time::Time;
+use gossip_core::mux::listener::ListenerName;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::net::clock::Clock;
-use gossip_core::net::listener::Listener;
+use gossip_core::net::listener::{ListenOptions, Listener};
 use gossip_core::net::owners::{Datagram, InboundStream};
 use gossip_core::net::port::{PoolPort, Port, PortConfig};
 use tokio::runtime::Runtime;
 
 /// Longer than anything here takes; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A `sniff_timeout` that is never reached: only the bytes decide.
+pub(crate) const NEVER: Duration = Duration::from_secs(3600);
+
+/// A `sniff_timeout` that is soon reached.
+pub(crate) const SOON: Duration = Duration::from_millis(30);
 
 pub(crate) struct Host {
     pub(crate) port: Port,
@@ -34,6 +42,11 @@ impl Host {
         let host = Self::bind_with(edit);
         host.go();
         host
+    }
+
+    /// The same, where only the bytes decide.
+    pub(crate) fn patient() -> Self {
+        Self::start_with(|config| config.sniff_timeout = NEVER)
     }
 
     pub(crate) fn bind_with(edit: impl FnOnce(&mut PortConfig)) -> Self {
@@ -70,7 +83,15 @@ impl Host {
     }
 
     pub(crate) fn listen(&self, id: u16) -> Listener {
-        self.port.listen(listener_id(id)).unwrap()
+        self.port.listen(muxed(id), ListenOptions::default()).unwrap()
+    }
+
+    pub(crate) fn listen_prefix(&self, bytes: &'static [u8]) -> Listener {
+        self.port.listen(prefix(bytes), ListenOptions::default()).unwrap()
+    }
+
+    pub(crate) fn native(&self) -> Listener {
+        self.port.listen(ListenerName::Native, ListenOptions::default()).unwrap()
     }
 
     /// The next datagram of a pool.
@@ -88,6 +109,16 @@ impl Host {
         stream.set_nonblocking(false).unwrap();
         stream
     }
+}
+
+/// The name of the listener with this id.
+pub(crate) fn muxed(id: u16) -> ListenerName {
+    ListenerName::Id(listener_id(id))
+}
+
+/// The name of the listener with this prefix.
+pub(crate) fn prefix(bytes: &'static [u8]) -> ListenerName {
+    ListenerName::Prefix(Bytes::from_static(bytes))
 }
 
 pub(crate) fn listener_id(id: u16) -> ListenerId {

@@ -4,7 +4,9 @@ use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
+use gossip_core::mux::listener::ListenerName;
 use gossip_core::mux::prefix::Framing;
+use gossip_core::net::listener::ListenOptions;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::runtime::config::{Config, KEYS};
 use gossip_core::runtime::error::Error;
@@ -159,6 +161,33 @@ fn ids_of_listeners_that_are_taken_or_reserved_are_refused() {
         let error = gossip.listen(id).unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
     }
+}
+
+#[test]
+fn prefixes_that_could_be_meant_for_another_are_refused_and_so_are_backlogs_out_of_range() {
+    let gossip = node("a");
+    let _id = gossip.listen(0x5353).unwrap();
+    let _prefix = gossip.listen_prefix(b"\x16\x03").unwrap();
+    let cases: [(&[u8], &str); 5] = [
+        (b"", "listener prefix is 0 bytes, must be 1 to 64"),
+        (&[7; 65], "listener prefix is 65 bytes, must be 1 to 64"),
+        (b"\xFEx", r"listener prefix \xfex begins with 0xfe, the mark of gossip pools"),
+        (b"\x16\x03", r"listener prefix \x16\x03 is taken"),
+        (
+            b"SSH-",
+            "listener prefix SSH- would take connections of listener id 0x5353, which begin with the same bytes",
+        ),
+    ];
+
+    for (prefix, text) in cases {
+        assert_eq!(gossip.listen_prefix(prefix).unwrap_err().to_string(), text);
+    }
+    for backlog in [0, 65537] {
+        let options = ListenOptions { backlog: Some(backlog) };
+        let error = gossip.listen_with(ListenerName::Native, options).unwrap_err();
+        assert_eq!(error.to_string(), format!("backlog is {backlog}, must be from 1 to 65536"));
+    }
+    assert_eq!(gossip.listen_tcp().unwrap().name(), &ListenerName::Native);
 }
 
 #[test]

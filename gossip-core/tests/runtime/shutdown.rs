@@ -1,13 +1,16 @@
 //! The end of a node: who is woken, what is freed, what can be done afterwards.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use gossip_core::mux::listener::ListenerName;
 use gossip_core::net::error::WaitError;
+use gossip_core::net::queue::QueueStats;
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::error::Error;
 
@@ -69,6 +72,32 @@ fn handles_outlive_the_node_and_answer_that_it_is_closed() {
     pool.shutdown(PATIENCE).unwrap();
     assert_eq!(names(&pool), ["a"], "the last view stays");
     assert_eq!(listener.accept(None).unwrap_err(), WaitError::Closed);
+}
+
+#[test]
+fn connections_that_wait_to_be_accepted_are_closed() {
+    let (gossip, _, _) = started("a");
+    let listeners =
+        [gossip.listen(0x0102), gossip.listen_prefix(b"SSH-"), gossip.listen_tcp()].map(Result::unwrap);
+    let mut clients = [&b"\x01\x02rest"[..], b"SSH-2", b"GET"].map(|first| {
+        let mut client = TcpStream::connect(gossip.local_addr()).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.write_all(first).unwrap();
+        client
+    });
+    let waiting = |stats: &[(ListenerName, QueueStats)]| stats.iter().all(|(_, stats)| stats.pending == 1);
+    eventually("each waits", || waiting(&gossip.listener_stats()));
+    assert_eq!(gossip.listener_stats().len(), 3);
+
+    gossip.shutdown(PATIENCE).unwrap();
+
+    for client in &mut clients {
+        // They are reset if bytes of theirs were never read.
+        let end = client.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "{end:?}");
+    }
+    assert!(listeners.iter().all(|listener| listener.stats().pending == 0));
+    assert!(gossip.listener_stats().is_empty() && gossip.packet_stats().is_none());
 }
 
 /// Does something when the pool ends.
