@@ -79,6 +79,7 @@ pub use runtime::{
     error::{Error, SeedError},
     events::{Event, Events},
     gossip::Gossip,
+    log::{LogLevel, LogStats, Record},
     pool::{Joined, Pool, PoolStats},
     view::View,
 };

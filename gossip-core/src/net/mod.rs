@@ -31,6 +31,7 @@ pub mod packets;
 pub mod port;
 pub mod queue;
 pub mod resolve;
+pub mod scope;
 mod sniff;
 pub mod stats;
 pub mod udp;

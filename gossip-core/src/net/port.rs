@@ -20,10 +20,12 @@ use super::gate::Gate;
 use super::listener::Listener;
 use super::owners::{Datagram, InboundStream, Owners, PoolInbox};
 use super::packets::Packets;
+use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
 use super::udp::{PacketLoop, UdpSender};
 use crate::base::ids::{ListenerId, PoolId};
+use crate::base::limit::Limiter;
 use crate::mux::foreign;
 use crate::mux::prefix::Framing;
 
@@ -79,6 +81,9 @@ pub struct Port {
     buffers: Arc<Buffers>,
     counters: Arc<Counters>,
     sender: UdpSender,
+    scope: Scope,
+    /// The smallest receive buffer of a UDP socket.
+    recv_buffer: usize,
     state: Mutex<State>,
     /// Disconnected when the last socket is closed; nothing is ever sent.
     ended: Receiver<()>,
@@ -136,10 +141,24 @@ impl Port {
             buffers: Buffers::new(),
             counters,
             sender,
+            scope: Scope::default(),
+            recv_buffer: bound.recv_buffer(),
             state: Mutex::new(State::Bound(bound, Ending { _blocking: blocking, _waking: waking })),
             ended,
             ended_async,
         })
+    }
+
+    /// The same port, whose tasks log in `scope`.
+    pub fn logging_to(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The receive buffer that the operating system granted, in bytes; of several sockets
+    /// the smallest.
+    pub fn recv_buffer(&self) -> usize {
+        self.recv_buffer
     }
 
     /// The bound addresses, with the real port.
@@ -182,6 +201,7 @@ impl Port {
             streams: stream_sender,
             account: self.buffers.open_account(),
             counters: PoolCounters::default(),
+            limiter: Mutex::default(),
         };
         self.owners.add_pool(id, framing, inbox)?;
         Ok(PoolPort { packets, streams })
@@ -196,7 +216,14 @@ impl Port {
     pub fn listen(&self, id: ListenerId) -> Result<Listener, NetError> {
         let listener = Listener::register(&self.owners, Some(id), self.config.listener_backlog)?;
         if let Some(protocol) = foreign::natural_owner(id) {
-            warn!(%id, protocol, "listener id equals the first bytes of a native protocol");
+            self.scope.enter(|| {
+                warn!(
+                    %id,
+                    protocol,
+                    hint = "its connections go to this listener; take another id if the port serves it natively",
+                    "listener id equals the first bytes of a native protocol"
+                );
+            });
         }
         Ok(listener)
     }
@@ -257,6 +284,8 @@ impl Port {
             owners: Arc::clone(&self.owners),
             counters: Arc::clone(&self.counters),
             patience: self.config.sniff_timeout,
+            clock: clock.clone(),
+            limiter: Mutex::default(),
         });
         let mut loops = JoinSet::new();
         for Pair { tcp, udp, .. } in bound.pairs {
@@ -267,14 +296,18 @@ impl Port {
                 gate: Arc::clone(&gate),
                 counters: Arc::clone(&self.counters),
                 spare: Spare::new(),
+                scope: self.scope.clone(),
+                clock: clock.clone(),
+                limiter: Limiter::default(),
             };
             let packet_loop = PacketLoop {
                 owners: Arc::clone(&self.owners),
                 counters: Arc::clone(&self.counters),
                 clock: clock.clone(),
+                limiter: Mutex::default(),
             };
-            loops.spawn(accept_loop.run(tcp));
-            loops.spawn(packet_loop.run(udp));
+            loops.spawn(self.scope.clone().run(accept_loop.run(tcp)));
+            loops.spawn(self.scope.clone().run(packet_loop.run(udp)));
         }
         Ok(loops)
     }

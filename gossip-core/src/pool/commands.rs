@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::{debug, info};
 
 use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
@@ -66,6 +67,7 @@ impl Machine {
             let meta = self.swim.meta();
             self.swim.announce(now, (!meta.is_empty()).then_some(&*meta), None);
         }
+        info!(seeds = seeds.len(), "joining");
         let kind =
             TaskKind::Join { waiting: seeds.into(), running: Vec::new(), report: JoinReport::default() };
         let id = self.begin(now, kind, timeout);
@@ -112,7 +114,10 @@ impl Machine {
         running.swap_remove(place);
         match result {
             Ok(()) => report.reached.push(addr),
-            Err(error) => report.failed.push((addr, error)),
+            Err(error) => {
+                debug!(%addr, %error, "seed not joined");
+                report.failed.push((addr, error));
+            }
         }
         self.join_on(now, id);
     }
@@ -125,6 +130,7 @@ impl Machine {
         let id = self.begin(now, TaskKind::Leave, timeout);
         let again = self.swim.has_left;
         if !again {
+            info!("leaving");
             self.swim.leave(now, Some(id));
         }
         if again || !self.swim.has_peers() {
@@ -146,6 +152,7 @@ impl Machine {
             return Err(CommandError::HasLeft);
         }
         let id = self.begin(now, TaskKind::Update, timeout);
+        debug!(meta = meta.len(), "announcing new metadata");
         self.swim.announce(now, Some(&meta), Some(id));
         if !self.swim.has_peers() {
             self.finish(id, Outcome::Updated);
@@ -232,7 +239,7 @@ impl Machine {
 
     /// Installs a key; the first one becomes primary and turns encryption on.
     pub fn add_key(&mut self, key: Key) {
-        self.change_keys(|keyring| {
+        self.change_keys("key added", |keyring| {
             keyring.add(key);
             Ok(())
         })
@@ -241,20 +248,23 @@ impl Machine {
 
     /// Makes an installed key the one that encrypts.
     pub fn use_key(&mut self, key: &Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| keyring.use_key(key).map_err(Into::into))
+        self.change_keys("primary key changed", |keyring| keyring.use_key(key).map_err(Into::into))
     }
 
     /// Removes a key that is not primary.
     pub fn remove_key(&mut self, key: &Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| keyring.remove(key).map_err(Into::into))
+        self.change_keys("key removed", |keyring| keyring.remove(key).map_err(Into::into))
     }
 
     fn change_keys(
         &mut self,
+        what: &'static str,
         change: impl FnOnce(&mut Keyring) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
         let mut wire = Wire::clone(&self.wire);
         change(&mut wire.keyring)?;
+        // How many there are, and nothing about any of them.
+        info!(what, keys = wire.keyring.keys().len(), "keyring changed");
         self.wire = Arc::new(wire);
         Ok(())
     }
@@ -277,6 +287,15 @@ impl Machine {
         let Some(task) = self.tasks.remove(&id) else { return };
         if let Some(timer) = task.timer {
             self.timers.cancel(timer);
+        }
+        match (&task.kind, &outcome) {
+            (TaskKind::Join { .. }, Outcome::Join(report)) => {
+                let (reached, failed) = (report.reached.len(), report.failed.len());
+                info!(reached, failed, members = self.swim.roster.len(), "join ended");
+            }
+            (TaskKind::Leave, Outcome::Left) => info!("left"),
+            (TaskKind::Leave, outcome) => info!(?outcome, "leave ended early"),
+            _ => {}
         }
         self.actions.push_back(Action::Done { id, outcome });
     }
