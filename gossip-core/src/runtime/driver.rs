@@ -239,7 +239,12 @@ impl Driver {
                 self.machine.handle_exchange(now, id, news);
             }
             Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
-            Input::Command(command) => self.command(now, command),
+            // Anew: who commands after a change of the log expects to see it there, and this
+            // task may not have waited since.
+            Input::Command(command) => {
+                let shared = Arc::clone(&self.shared);
+                shared.scope.enter(|| self.command(now, command));
+            }
             Input::Stop => self.stopping = true,
         }
         self.drain(now);
