@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use gossip_core::wire::keyring::Key;
 use gossip_core::{
-    Asks, Config, Delegate, Error, Gossip, LogLevel, Member, Pool, PoolConfig, PoolId, Record, UserMessage,
+    Asks, Config, Delegate, Error, Gossip, LogLevel, LogSink, Member, Pool, PoolConfig, PoolId, Record,
+    UserMessage,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-type Sink = Arc<dyn Fn(&Record) + Send + Sync>;
 
 /// Records as they came, and the sink that keeps them.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<Record>>>);
 
 impl Kept {
-    fn sink(&self) -> Sink {
+    fn sink(&self) -> LogSink {
         let kept = Arc::clone(&self.0);
         Arc::new(move |record: &Record| kept.lock().unwrap().push(record.clone()))
     }
@@ -95,7 +94,7 @@ fn add_key(pool: &Pool) {
 struct Stuck(Mutex<Receiver<()>>);
 
 impl Stuck {
-    fn new() -> (Sender<()>, Arc<dyn Delegate>) {
+    fn until_released() -> (Sender<()>, Arc<dyn Delegate>) {
         let (release, stuck) = channel();
         (release, Arc::new(Self(Mutex::new(stuck))))
     }
@@ -458,7 +457,7 @@ fn a_receive_buffer_smaller_than_asked_is_told_with_the_setting_to_change() {
 #[test]
 fn messages_that_a_slow_delegate_misses_are_told_with_pool_and_setting() {
     let (gossip, kept) = logging(loopback("a"), LogLevel::Warn);
-    let (release, delegate) = Stuck::new();
+    let (release, delegate) = Stuck::until_released();
     let config = PoolConfig { message_queue_depth: 1, ..quick(3) };
     let pool = gossip.register_pool(config, Some(delegate)).unwrap();
     gossip.start().unwrap();
@@ -514,6 +513,35 @@ fn the_reason_of_a_refusal_by_the_application_is_told() {
     let record = kept.expect("the application refused");
     assert_eq!(record.pool, Some(PoolId(1)));
     assert!(record.fields.contains("reason=\"not you\""), "{record}");
+}
+
+#[test]
+fn datagrams_that_find_the_inbox_full_are_told_with_pool_and_setting() {
+    let (gossip, kept) = logging(loopback("a"), LogLevel::Warn);
+    let pool = gossip.register_pool(PoolConfig { handoff_queue_depth: 1, ..quick(3) }, None).unwrap();
+    gossip.start().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+
+    eventually("datagrams are dropped", || {
+        for _ in 0..500 {
+            socket.send_to(&[0xFE, 3, 8, 0], gossip.local_addr()).unwrap();
+        }
+        pool.stats().unwrap().inbox_dropped > 1
+    });
+
+    let warning = kept.expect_warning("inbox full");
+    assert_eq!(warning.pool, Some(PoolId(3)));
+    assert!(warning.fields.contains("handoff_queue_depth"), "{warning}");
+}
+
+#[test]
+fn datagrams_that_cannot_be_sent_are_told_with_the_reason() {
+    let (_gossip, pool, kept) = started("a", LogLevel::Warn);
+
+    pool.send_to_address("[2001:db8::1]:7946".parse().unwrap(), b"x").unwrap();
+
+    let warning = kept.expect_warning("datagrams cannot be sent");
+    assert!(warning.fields.contains("2001:db8::1") && warning.fields.contains("bind_addr"), "{warning}");
 }
 
 #[test]

@@ -149,7 +149,8 @@ impl Port {
         })
     }
 
-    /// The same port, whose tasks log in `scope`.
+    /// The same port, whose tasks log in `scope`. Without one they log to the program's
+    /// subscriber, in no span.
     pub fn logging_to(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use tracing::debug;
+use tracing::{debug, trace};
 
 use crate::base::limit::warn_limited;
 use crate::base::time::Time;
@@ -20,6 +20,7 @@ impl Machine {
         let Received { from, at, bytes } = packet;
         self.tally.packets_received += 1;
         self.tally.bytes_received += bytes.len() as u64;
+        trace!(%from, bytes = bytes.len(), "datagram received");
         if !self.swim.allows(from.ip().into()) {
             return self.refuse_source(now, from);
         }

@@ -74,7 +74,7 @@ pub(crate) struct Courier {
     place: Place,
     clock: Clock,
     inputs: UnboundedSender<Input>,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     tally: Arc<Tally>,
 }
 
@@ -132,7 +132,6 @@ impl Courier {
         place: Place,
         clock: Clock,
         inputs: UnboundedSender<Input>,
-        counters: Arc<Counters>,
         tally: Arc<Tally>,
     ) -> Arc<Self> {
         let tell = Lane::new(Telling { backlog: Backlog::new(depth), farewell: false });
@@ -148,7 +147,7 @@ impl Courier {
             place,
             clock,
             inputs,
-            counters,
+            counters: Arc::default(),
             tally,
         })
     }
@@ -374,6 +373,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
+    use crate::runtime::log::{Log, LogLevel, Record};
 
     /// Answers nothing until the other end is dropped.
     struct Stuck(Mutex<Receiver<()>>);
@@ -389,7 +389,7 @@ mod tests {
     async fn questions_do_not_pile_up_behind_one_that_is_never_answered() {
         let (release, stuck) = channel();
         let (inputs, _replies) = unbounded_channel();
-        let (counters, tally) = <(Arc<Counters>, Arc<Tally>)>::default();
+        let tally = Arc::<Tally>::default();
         let clock = Clock::start();
         let courier = Courier::new(
             Some(Arc::new(Stuck(Mutex::new(stuck)))),
@@ -398,7 +398,6 @@ mod tests {
             Place { node: 0, pool: PoolId(1) },
             clock,
             inputs,
-            Arc::clone(&counters),
             Arc::clone(&tally),
         );
         let soon = clock.now() + Duration::from_secs(600);
@@ -408,8 +407,49 @@ mod tests {
         }
 
         // One is with the application or about to be.
-        assert!(counters.questions_defaulted.get() >= 2 * QUESTIONS_MAX as u64 - 1);
+        assert!(courier.counters.questions_defaulted.get() >= 2 * QUESTIONS_MAX as u64 - 1);
         drop(release);
         assert!(tally.wait(clock, soon));
+    }
+
+    #[tokio::test]
+    async fn a_callback_that_does_not_return_is_told_while_it_runs_and_not_after() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&kept);
+        let log = Log::new(0, &"a".into());
+        log.set(LogLevel::Warn, Some(Arc::new(move |record: &Record| keep.lock().push(record.to_string()))))
+            .unwrap();
+        let (release, stuck) = channel();
+        let (inputs, _replies) = unbounded_channel();
+        let tally = Arc::<Tally>::default();
+        let clock = Clock::start();
+        let courier = Courier::new(
+            Some(Arc::new(Stuck(Mutex::new(stuck)))),
+            log.scope.of_pool(&"a".into(), PoolId(1)),
+            1,
+            Place { node: 0, pool: PoolId(1) },
+            clock,
+            inputs,
+            Arc::clone(&tally),
+        );
+        let soon = clock.now() + Duration::from_secs(600);
+        courier.ask(AskId(1), Question::LocalState { join: false }, soon);
+        while courier.asking.running(clock.now()).is_none() {
+            tokio::task::yield_now().await;
+        }
+
+        let watch = |now| courier.scope.enter(|| courier.watch(now));
+        watch(clock.now());
+        watch(clock.now() + LONG);
+        watch(clock.now() + LONG);
+        drop(release);
+        assert!(tally.wait(clock, soon));
+        watch(clock.now() + LONG * 20);
+        assert!(log.close(clock, soon));
+
+        let kept = kept.lock();
+        assert_eq!(kept.len(), 1, "{kept:#?}");
+        let parts = ["callback does not return", "pool=1", "lane=questions", "hint="];
+        assert!(parts.iter().all(|part| kept[0].contains(part)), "{}", kept[0]);
     }
 }

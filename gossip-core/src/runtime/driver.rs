@@ -397,7 +397,9 @@ impl Driver {
     }
 
     fn transmit(&mut self, now: Time, to: SocketAddr) {
-        let Err(error) = self.sender.try_send_to(&self.datagram, to) else { return };
+        let Err(error) = self.sender.try_send_to(&self.datagram, to) else {
+            return trace!(%to, bytes = self.datagram.len(), "datagram sent");
+        };
         trace!(%to, %error, "datagram not sent");
         self.shared.counters.send_dropped.raise();
         match &error {

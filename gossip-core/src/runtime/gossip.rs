@@ -18,7 +18,7 @@ use crate::runtime::config::Config;
 use crate::runtime::delegate::Delegate;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::Task;
-use crate::runtime::log::{LogLevel, LogStats, Record};
+use crate::runtime::log::{LogLevel, LogSink, LogStats};
 use crate::runtime::node::Node;
 use crate::runtime::pool::Pool;
 
@@ -188,11 +188,7 @@ impl Gossip {
     /// gossip.start()
     /// # }
     /// ```
-    pub fn set_log(
-        &self,
-        level: LogLevel,
-        sink: Option<Arc<dyn Fn(&Record) + Send + Sync>>,
-    ) -> Result<(), Error> {
+    pub fn set_log(&self, level: LogLevel, sink: Option<LogSink>) -> Result<(), Error> {
         self.node().log.set(level, sink)
     }
 

@@ -71,7 +71,8 @@ pub(crate) struct Log {
     tally: Arc<Tally>,
 }
 
-type Sink = Arc<dyn Fn(&Record) + Send + Sync>;
+/// What a node's records are given to, one at a time, by a thread of that node.
+pub type LogSink = Arc<dyn Fn(&Record) + Send + Sync>;
 
 /// The way from those who log to the sink.
 struct Outlet {
@@ -89,7 +90,7 @@ struct State {
     waiting: VecDeque<Record>,
     /// Dropped since it was told last.
     untold: u64,
-    sink: Option<Sink>,
+    sink: Option<LogSink>,
     has_thread: bool,
     end: End,
 }
@@ -124,7 +125,7 @@ impl Log {
     }
 
     /// Logs to `sink` from now on; without one, to the program's subscriber.
-    pub(crate) fn set(&self, level: LogLevel, sink: Option<Sink>) -> Result<(), Error> {
+    pub(crate) fn set(&self, level: LogLevel, sink: Option<LogSink>) -> Result<(), Error> {
         let mut collector = self.collector.lock();
         let level = if sink.is_some() { level } else { LogLevel::Off };
         let old = match self.put(sink) {
@@ -155,8 +156,9 @@ impl Log {
     /// Ends the log; false if the sink is still being called at `deadline`. Afterwards it
     /// is called no more, and has been let go.
     pub(crate) fn close(&self, clock: Clock, deadline: Time) -> bool {
-        self.forget(self.collector.lock().take());
+        // From now on no sink is taken, so no collector comes back.
         self.outlet.end(End::Drained);
+        self.forget(self.collector.lock().take());
         if self.tally.wait(clock, deadline.min(clock.now() + LAST_WORDS)) {
             return true;
         }
@@ -178,7 +180,7 @@ impl Log {
     }
 
     /// Replaces the sink, and gives back the old one; refuses one that comes too late.
-    fn put(&self, sink: Option<Sink>) -> Result<Option<Sink>, (Error, Option<Sink>)> {
+    fn put(&self, sink: Option<LogSink>) -> Result<Option<LogSink>, (Error, Option<LogSink>)> {
         let mut state = self.outlet.state.lock();
         if sink.is_some() && state.end != End::NotYet {
             return Err((Error::Closed, sink));
@@ -231,7 +233,7 @@ impl Outlet {
     }
 
     /// Waits for the next record, and for whom it is.
-    fn next(&self) -> Option<(Record, Sink)> {
+    fn next(&self) -> Option<(Record, LogSink)> {
         let mut state = self.state.lock();
         loop {
             if state.end == End::Now {

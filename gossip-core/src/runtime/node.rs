@@ -227,6 +227,9 @@ impl Node {
     /// and leaves the rest to a thread of its own.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let phase = self.state.lock().phase;
+        if phase == Phase::Running {
+            self.log.scope.enter(|| info!("last handle dropped, the node ends without a goodbye"));
+        }
         self.stop();
         match phase {
             Phase::Stopped => {}
@@ -244,6 +247,7 @@ impl Node {
                 };
                 let spawned = thread::Builder::new().name("gossip-reap".to_owned()).spawn(reaper).is_ok();
                 if !spawned {
+                    self.log.close(self.clock, self.clock.now());
                     let runtime = self.state.lock().runtime.take();
                     runtime.into_iter().for_each(Runtime::shutdown_background);
                 } else if !in_callback() && Handle::try_current().is_err() {

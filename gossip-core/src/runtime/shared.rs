@@ -84,7 +84,7 @@ impl Shared {
     ) -> Result<Arc<Self>, Error> {
         let id = config.config().id;
         let (inputs, control) = unbounded_channel();
-        let (counters, tally) = <(Arc<Counters>, Arc<Tally>)>::default();
+        let tally = Arc::<Tally>::default();
         let place = Place { node: node.number, pool: id };
         let scope = node.log.scope.of_pool(&node.identity.name, id);
         let courier = Courier::new(
@@ -94,7 +94,6 @@ impl Shared {
             place,
             node.clock,
             inputs.clone(),
-            Arc::clone(&counters),
             Arc::clone(&tally),
         );
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
@@ -108,7 +107,7 @@ impl Shared {
             inputs,
             view: ArcSwap::default(),
             broadcast_limit: AtomicUsize::new(0),
-            counters,
+            counters: Arc::clone(&courier.counters),
             courier,
             port: Arc::clone(&node.port),
             node: Arc::downgrade(node),
