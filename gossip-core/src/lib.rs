@@ -24,6 +24,13 @@
 //! # }
 //! ```
 //!
+//! # Logs
+//!
+//! Everything is logged through `tracing`, in spans that name node and pool: a subscriber
+//! installed before the node is made hears it all. A node may have a sink of its own instead
+//! ([`Gossip::set_log`]). Warnings come at most once a minute for each pool and reason, with a
+//! `hint` that says what to do; `docs/logging.md` lists them.
+//!
 //! # A map of the code
 //!
 //! Folders are floors: each imports only the ones below it (`tests/layers.rs` holds it to
@@ -86,6 +93,7 @@ pub use runtime::{
     error::{Error, SeedError},
     events::{Event, Events},
     gossip::Gossip,
+    log::{LogLevel, LogSink, LogStats, Record},
     pool::{Joined, Pool, PoolStats},
     view::View,
 };

@@ -6,6 +6,7 @@ pub mod addr;
 pub mod config_error;
 pub mod ids;
 pub mod keys;
+pub mod limit;
 pub mod name;
 pub mod rng;
 pub mod time;

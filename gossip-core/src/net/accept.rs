@@ -9,13 +9,16 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tracing::debug;
 
 use super::backoff::Backoff;
 use super::bind::unmapped;
+use super::clock::Clock;
 use super::gate::{Full, Gate};
+use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::Counters;
+use crate::base::limit::{Limiter, warn_limited};
 
 /// Out of descriptors, the process (`EMFILE`) or the host (`ENFILE`); the same number on every Unix.
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
@@ -30,6 +33,9 @@ pub(super) struct AcceptLoop {
     pub(super) gate: Arc<Gate>,
     pub(super) counters: Arc<Counters>,
     pub(super) spare: Spare,
+    pub(super) scope: Scope,
+    pub(super) clock: Clock,
+    pub(super) limiter: Limiter,
 }
 
 impl AcceptLoop {
@@ -53,6 +59,11 @@ impl AcceptLoop {
                     if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
                         let turned_away = self.spare.turn_away(&listener).await;
                         self.counters.connections_no_descriptor.add(turned_away);
+                        warn_limited!(
+                            self.limiter, self.clock.now(), "no file descriptor left, connections are refused",
+                            hint: "raise the limit of open files (ulimit -n, LimitNOFILE) or close what leaks",
+                            %error, turned_away
+                        );
                     }
                     self.rest(&error, backoff.pause()).await;
                 }
@@ -60,24 +71,48 @@ impl AcceptLoop {
         }
     }
 
-    fn admit(&self, sniffing: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, sniffing: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
         self.counters.connections_accepted.raise();
         let pass = match self.gate.enter(peer.ip()) {
             Ok(pass) => pass,
-            Err(Full::Everyone) => return self.counters.connections_over_limit.raise(),
-            Err(Full::Source) => return self.counters.connections_over_source_limit.raise(),
+            Err(full) => return self.turn_down(full, peer),
         };
         let sniffer = Arc::clone(&self.sniffer);
-        sniffing.spawn(async move {
+        sniffing.spawn(self.scope.clone().run(async move {
             sniffer.admit(stream, peer).await;
             drop(pass);
-        });
+        }));
+    }
+
+    /// Too many connections have not yet said whom they want.
+    fn turn_down(&mut self, full: Full, peer: SocketAddr) {
+        let now = self.clock.now();
+        match full {
+            Full::Everyone => {
+                self.counters.connections_over_limit.raise();
+                warn_limited!(
+                    self.limiter, now, "too many silent connections, new ones are closed",
+                    hint: "find out who opens them; raise max_sniffing if they are wanted", %peer
+                );
+            }
+            Full::Source => {
+                self.counters.connections_over_source_limit.raise();
+                warn_limited!(
+                    self.limiter, now, "too many silent connections from one address, new ones are closed",
+                    hint: "look at that host; raise max_sniffing_per_source if it is a proxy", %peer
+                );
+            }
+        }
     }
 
     /// Lets the trouble pass. An operator hears of it once it has lasted.
-    async fn rest(&self, error: &io::Error, pause: Duration) {
+    async fn rest(&mut self, error: &io::Error, pause: Duration) {
+        debug!(%error, "accept");
         if pause == Backoff::LONGEST {
-            warn!(%error, "accepting connections fails");
+            warn_limited!(
+                self.limiter, self.clock.now(), "accepting connections fails",
+                hint: "see the error; nobody can join through this node nor exchange state with it", %error
+            );
         }
         sleep(pause).await;
     }

@@ -66,6 +66,18 @@ fn choose(candidates: impl Iterator<Item = Candidate>, bound: &[SocketAddr]) -> 
         .map(|candidate| candidate.ip)
 }
 
+/// Whether anybody on the internet may reach this address: it lies in no special-purpose
+/// range (RFC 6890).
+pub fn is_public(ip: IpAddr) -> bool {
+    let is_local = match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_loopback() || v4.is_link_local() || v4.is_documentation() || v4.is_unspecified()
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified(),
+    };
+    !is_local && !PRIVATE.iter().any(|net| net.contains(&ip.to_canonical()))
+}
+
 /// Inside a special-purpose range of RFC 6890 whose addresses may be forwarded.
 fn is_private(ip: IpAddr) -> bool {
     PRIVATE.iter().any(|net| net.contains(&ip)) && !UNROUTED.contains(&ip)
@@ -206,6 +218,26 @@ mod tests {
             ["127.0.0.1", "169.254.1.1", "8.8.8.8", "192.0.2.1", "::1", "fe80::1", "2001:10::1", "2600::1"]
         {
             assert!(!is_private(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_internet_reaches_is_public() {
+        for (ip, public) in [
+            ("8.8.8.8", true),
+            ("::ffff:8.8.8.8", true),
+            ("2600::1", true),
+            ("10.0.0.1", false),
+            ("::ffff:10.0.0.1", false),
+            ("100.64.0.1", false),
+            ("127.0.0.1", false),
+            ("169.254.0.1", false),
+            ("192.0.2.1", false),
+            ("::1", false),
+            ("fe80::1", false),
+            ("fd00::1", false),
+        ] {
+            assert_eq!(is_public(ip.parse().unwrap()), public, "{ip}");
         }
     }
 

@@ -3,10 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tracing::debug;
-
 use super::error::NetError;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// How often a free port is looked for whose TCP and UDP halves are both free
 /// (behaviour document 17).
@@ -79,6 +77,14 @@ impl Bound {
         }
         Ok(bound)
     }
+
+    /// The receive buffer of the UDP sockets as granted, the smallest of several.
+    pub(super) fn recv_buffer(&self) -> usize {
+        let granted = |udp: &UdpSocket| SockRef::from(udp).recv_buffer_size().unwrap_or_default();
+        // Linux counts its own bookkeeping in, and doubles what is asked for that.
+        let overhead = if cfg!(target_os = "linux") { 2 } else { 1 };
+        self.udp.iter().map(granted).min().unwrap_or_default() / overhead
+    }
 }
 
 /// The IPv4 address behind a mapped one, which is how others know it.
@@ -126,12 +132,12 @@ fn bind(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
     socket.bind(&addr.into())
 }
 
-/// Asks for `wanted` bytes, and for half as much as long as that is refused.
+/// Asks for `wanted` bytes, and for half as much as long as that is refused. Linux refuses
+/// nothing, but grants no more than `net.core.rmem_max`.
 pub(super) fn enlarge_recv_buffer(socket: &Socket, wanted: usize) {
-    let granted = std::iter::successors(Some(wanted), |size| Some(size / 2))
+    std::iter::successors(Some(wanted), |size| Some(size / 2))
         .take_while(|size| *size >= SMALLEST_BUFFER)
         .any(|size| socket.set_recv_buffer_size(size).is_ok());
-    debug!(wanted, granted, actual = ?socket.recv_buffer_size().ok(), "udp receive buffer");
 }
 
 #[cfg(test)]

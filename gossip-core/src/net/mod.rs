@@ -13,7 +13,7 @@
 //! and counted ([`stats::PortStats`]). So a stalled owner loses its own traffic only. Who
 //! takes part is one immutable table that the loops read without a lock.
 //!
-//! [`port::Port`] ties it together. This folder knows which bytes are whose (`mux/`), but
+//! [`port::Port`] ties it together; [`scope::Scope`] says whose log its tasks write. This folder knows which bytes are whose (`mux/`), but
 //! not that pools have members.
 
 mod accept;
@@ -33,6 +33,7 @@ pub mod packets;
 pub mod port;
 pub mod queue;
 pub mod resolve;
+pub mod scope;
 mod sniff;
 pub mod stats;
 pub mod udp;

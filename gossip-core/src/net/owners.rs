@@ -16,6 +16,7 @@ use super::error::NetError;
 use super::queue::{Queue, QueueStats};
 use super::stats::PoolCounters;
 use crate::base::ids::PoolId;
+use crate::base::limit::Limiter;
 use crate::base::time::Time;
 use crate::mux::listener::ListenerName;
 use crate::mux::prefix::Framing;
@@ -56,6 +57,8 @@ pub(super) struct PoolInbox {
     pub(super) streams: mpsc::Sender<InboundStream>,
     pub(super) account: Arc<Account>,
     pub(super) counters: PoolCounters,
+    /// Of warnings about this pool's queues.
+    pub(super) limiter: Mutex<Limiter>,
 }
 
 /// Where the application's datagrams go.

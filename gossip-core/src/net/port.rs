@@ -22,10 +22,12 @@ use super::listener::{ListenOptions, Listener};
 use super::owners::{Datagram, InboundStream, Owners, PoolInbox};
 use super::packets::Packets;
 use super::queue::QueueStats;
+use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
 use super::udp::{PacketLoop, UdpSender};
 use crate::base::ids::PoolId;
+use crate::base::limit::Limiter;
 use crate::mux::foreign;
 use crate::mux::listener::ListenerName;
 use crate::mux::prefix::Framing;
@@ -82,6 +84,9 @@ pub struct Port {
     buffers: Arc<Buffers>,
     counters: Arc<Counters>,
     sender: UdpSender,
+    scope: Scope,
+    /// The smallest receive buffer of a UDP socket.
+    recv_buffer: usize,
     state: Mutex<State>,
     /// Disconnected when the last socket is closed; nothing is ever sent.
     ended: Receiver<()>,
@@ -145,10 +150,25 @@ impl Port {
             buffers: Buffers::new(),
             counters,
             sender,
+            scope: Scope::default(),
+            recv_buffer: bound.recv_buffer(),
             state: Mutex::new(State::Bound(bound, Ending { _blocking: blocking, _waking: waking })),
             ended,
             ended_async,
         })
+    }
+
+    /// The same port, whose tasks log in `scope`. Without one they log to the program's
+    /// subscriber, in no span.
+    pub fn logging_to(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The receive buffer that the operating system granted, in bytes; of several sockets
+    /// the smallest.
+    pub fn recv_buffer(&self) -> usize {
+        self.recv_buffer
     }
 
     /// The first of the bound addresses, with the real port.
@@ -203,6 +223,7 @@ impl Port {
             streams: stream_sender,
             account: self.buffers.open_account(),
             counters: PoolCounters::default(),
+            limiter: Mutex::default(),
         };
         self.owners.add_pool(id, framing, other, inbox)?;
         Ok(PoolPort { packets, streams })
@@ -232,7 +253,14 @@ impl Port {
         let backlog = options.backlog.unwrap_or(self.config.listener_backlog);
         let listener = Listener::register(&self.owners, name, backlog)?;
         if let Some(protocol) = native_protocol {
-            warn!(listener = %listener.name(), protocol, "listener takes the connections of a native protocol");
+            self.scope.enter(|| {
+                warn!(
+                    listener = %listener.name(),
+                    protocol,
+                    hint = "its connections go to this listener; take another id if the port serves it natively",
+                    "listener takes the connections of a native protocol"
+                );
+            });
         }
         Ok(listener)
     }
@@ -298,6 +326,8 @@ impl Port {
             owners: Arc::clone(&self.owners),
             counters: Arc::clone(&self.counters),
             patience: self.config.sniff_timeout,
+            clock: clock.clone(),
+            limiter: Mutex::default(),
         });
         let mut loops = JoinSet::new();
         for tcp in bound.tcp {
@@ -307,8 +337,11 @@ impl Port {
                 gate: Arc::clone(&gate),
                 counters: Arc::clone(&self.counters),
                 spare: Spare::new(),
+                scope: self.scope.clone(),
+                clock: clock.clone(),
+                limiter: Limiter::default(),
             };
-            loops.spawn(accept_loop.run(tcp));
+            loops.spawn(self.scope.clone().run(accept_loop.run(tcp)));
         }
         for udp in bound.udp {
             let udp = tokio::net::UdpSocket::from_std(udp).map_err(NetError::Register)?;
@@ -316,8 +349,9 @@ impl Port {
                 owners: Arc::clone(&self.owners),
                 counters: Arc::clone(&self.counters),
                 clock: clock.clone(),
+                limiter: Mutex::default(),
             };
-            loops.spawn(packet_loop.run(udp));
+            loops.spawn(self.scope.clone().run(packet_loop.run(udp)));
         }
         Ok(loops)
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
@@ -16,9 +17,12 @@ use tokio::time::timeout;
 use tracing::{debug, trace};
 
 use super::bind::set_stream_options;
+use super::clock::Clock;
 use super::owners::{Accepted, InboundStream, Owners, PoolInbox};
 use super::queue::{Queue, Refused};
 use super::stats::Counters;
+use crate::base::ids::PoolId;
+use crate::base::limit::{Limiter, warn_limited};
 use crate::mux::prefix::MAX_LABEL;
 use crate::mux::routes::{Owner, Rest, Stray, Verdict};
 
@@ -32,6 +36,8 @@ pub(super) struct Sniffer {
     pub(super) counters: Arc<Counters>,
     /// How long a peer may keep silent before it is taken to wait for us to speak.
     pub(super) patience: Duration,
+    pub(super) clock: Clock,
+    pub(super) limiter: Mutex<Limiter>,
 }
 
 impl Sniffer {
@@ -85,7 +91,7 @@ impl Sniffer {
         set_stream_options(&connection.stream)?;
         let table = self.owners.table();
         match owner {
-            Owner::Pool(id) => self.hand_to_pool(connection, table.pools.get(&id)),
+            Owner::Pool(id) => self.hand_to_pool(id, connection, table.pools.get(&id)),
             Owner::Listener(name) => self.hand_to_application(connection, table.listeners.get(&name)),
             // It takes no connections.
             Owner::Packets => self.hand_to_application(connection, None),
@@ -94,6 +100,7 @@ impl Sniffer {
 
     fn hand_to_pool(
         &self,
+        id: PoolId,
         Accepted { stream, peer }: Accepted,
         inbox: Option<&Arc<PoolInbox>>,
     ) -> io::Result<()> {
@@ -108,6 +115,10 @@ impl Sniffer {
             Err(TrySendError::Full(_)) => {
                 inbox.counters.streams_dropped.raise();
                 self.counters.connections_pool_full.raise();
+                warn_limited!(
+                    inbox.limiter.lock(), self.clock.now(), "too many connections wait for the pool, new ones are closed",
+                    hint: "the process gets too little cpu, or someone opens too many", pool = %id, %peer
+                );
             }
             Err(TrySendError::Closed(_)) => self.counters.connections_unknown_pool.raise(),
         }
@@ -120,9 +131,16 @@ impl Sniffer {
         queue: Option<&Arc<Queue<Accepted>>>,
     ) -> io::Result<()> {
         connection.stream.set_nonblocking(false)?;
+        let peer = connection.peer;
         match queue.map_or(Err(Refused::Closed), |queue| queue.offer(connection)) {
             Ok(()) => {}
-            Err(Refused::Full) => self.counters.connections_listener_full.raise(),
+            Err(Refused::Full) => {
+                self.counters.connections_listener_full.raise();
+                warn_limited!(
+                    self.limiter.lock(), self.clock.now(), "listener backlog full, connections are closed",
+                    hint: "accept faster or raise listener_backlog", %peer
+                );
+            }
             Err(Refused::Closed) => self.counters.connections_no_listener.raise(),
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, trace};
@@ -17,6 +18,7 @@ use super::owners::{Datagram, Owners, PacketInbox, PoolInbox, Table};
 use super::queue::Refused;
 use super::stats::Counters;
 use crate::base::ids::PoolId;
+use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
 use crate::mux::routes::{Owner, Stray, Verdict};
 
@@ -29,6 +31,8 @@ pub(super) struct PacketLoop {
     pub(super) owners: Arc<Owners>,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
+    /// Of warnings about what is not a pool's.
+    pub(super) limiter: Mutex<Limiter>,
 }
 
 impl PacketLoop {
@@ -89,9 +93,14 @@ impl PacketLoop {
         let Some(inbox) = table.pools.get(&id) else {
             return self.counters.packets_unknown_pool.raise();
         };
-        let PoolInbox { packets, account, counters, .. } = &**inbox;
+        let PoolInbox { packets, account, counters, limiter, .. } = &**inbox;
         let Some(copy) = account.copy(bytes) else {
             counters.packets_dropped.raise();
+            warn_limited!(
+                limiter.lock(), received, "no buffer left, datagrams are dropped",
+                hint: "large datagrams come faster than they are handled; see who sends them",
+                pool = %id, %from
+            );
             return self.counters.packets_no_buffer.raise();
         };
         match packets.try_send(Datagram { from, received, bytes: copy }) {
@@ -102,6 +111,11 @@ impl PacketLoop {
             Err(TrySendError::Full(_)) => {
                 counters.packets_dropped.raise();
                 self.counters.packets_pool_full.raise();
+                warn_limited!(
+                    limiter.lock(), received, "inbox full, datagrams are dropped",
+                    hint: "the process gets too little cpu, or threads or handoff_queue_depth are too small",
+                    pool = %id, %from
+                );
             }
             // The pool has ended and is about to be removed.
             Err(TrySendError::Closed(_)) => self.counters.packets_unknown_pool.raise(),
@@ -115,7 +129,13 @@ impl PacketLoop {
         };
         match inbox.queue.offer(Datagram { from, received, bytes }) {
             Ok(()) => {}
-            Err(Refused::Full) => self.counters.packets_receiver_full.raise(),
+            Err(Refused::Full) => {
+                self.counters.packets_receiver_full.raise();
+                warn_limited!(
+                    self.limiter.lock(), received, "packet receiver full, the application's datagrams are dropped",
+                    hint: "take them faster or raise packet_queue", %from
+                );
+            }
             Err(Refused::Closed) => self.counters.packets_no_receiver.raise(),
         }
     }

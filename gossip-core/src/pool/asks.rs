@@ -7,8 +7,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tracing::debug;
+
 use crate::base::addr::Target;
 use crate::base::ids::{AskId, ExchangeId, TaskId};
+use crate::base::limit::warn_limited;
 use crate::base::time::Time;
 use crate::pool::action::{Action, Question, Reply};
 use crate::pool::machine::{Machine, Timer};
@@ -35,6 +38,18 @@ pub(super) enum Ask {
     Alive(Box<Alive<'static>>),
     /// A stream ping, for leave to be sent.
     StreamPing { seq: u32, node: Arc<Node>, deadline: Time },
+}
+
+impl Ask {
+    /// The method of the delegate that answers.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Opening { .. } | Self::Answer { .. } => "local_state",
+            Self::Merge { .. } => "notify_merge",
+            Self::Alive(_) => "notify_alive",
+            Self::StreamPing { .. } => "allow_tcp_ping",
+        }
+    }
 }
 
 /// A question that is not settled.
@@ -76,6 +91,12 @@ impl Machine {
     pub(super) fn ask_expired(&mut self, now: Time, id: AskId) {
         if let Some(OpenAsk { ask, .. }) = self.open_asks.remove(&id) {
             self.tally.asks_expired += 1;
+            let (question, waited) = (ask.name(), self.config.query_timeout);
+            debug!(question, "question answered by default");
+            warn_limited!(
+                self.limiter, now, reason: question, "the delegate did not answer in time, the default was taken",
+                hint: "answer faster, or raise query_timeout", question, ?waited
+            );
             self.resume(now, ask, None);
         }
     }
@@ -146,6 +167,10 @@ impl Machine {
             self.take_ask(asked);
         } else if self.parked.len() >= PARKED_MAX {
             self.tally.overflows += 1;
+            warn_limited!(
+                self.limiter, now, "too many nodes wait to be admitted, some are not heard",
+                hint: "answer notify_alive faster", waiting = PARKED_MAX
+            );
             return;
         }
         let incarnation = alive.incarnation;

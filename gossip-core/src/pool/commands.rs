@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::{debug, info};
 
 use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
@@ -63,6 +64,7 @@ impl Machine {
             let meta = self.swim.meta();
             self.swim.announce(now, (!meta.is_empty()).then_some(&*meta), None);
         }
+        info!(seeds = seeds.len(), "joining");
         let kind =
             TaskKind::Join { waiting: seeds.into(), running: Vec::new(), report: JoinReport::default() };
         let id = self.begin(now, kind, timeout);
@@ -112,8 +114,14 @@ impl Machine {
         let target = running.swap_remove(place);
         match result {
             Ok(()) => report.reached.push(addr),
-            Err(_) if again => waiting.push_front(target),
-            Err(error) => report.failed.push((addr, error)),
+            Err(error) if again => {
+                debug!(%addr, %error, "seed closed in silence; trying the next label");
+                waiting.push_front(target);
+            }
+            Err(error) => {
+                debug!(%addr, %error, "seed not joined");
+                report.failed.push((addr, error));
+            }
         }
         self.join_on(now, id);
     }
@@ -126,6 +134,7 @@ impl Machine {
         let id = self.begin(now, TaskKind::Leave, timeout);
         let again = self.swim.has_left;
         if !again {
+            info!("leaving");
             self.swim.leave(now, Some(id));
         }
         if again || !self.swim.has_peers() {
@@ -147,6 +156,7 @@ impl Machine {
             return Err(CommandError::HasLeft);
         }
         let id = self.begin(now, TaskKind::Update, timeout);
+        debug!(meta = meta.len(), "announcing new metadata");
         self.swim.announce(now, Some(&meta), Some(id));
         if !self.swim.has_peers() {
             self.finish(id, Outcome::Updated);
@@ -249,6 +259,15 @@ impl Machine {
         let Some(task) = self.tasks.remove(&id) else { return };
         if let Some(timer) = task.timer {
             self.timers.cancel(timer);
+        }
+        match (&task.kind, &outcome) {
+            (TaskKind::Join { .. }, Outcome::Join(report)) => {
+                let (reached, failed) = (report.reached.len(), report.failed.len());
+                info!(reached, failed, members = self.swim.roster.len(), "join ended");
+            }
+            (TaskKind::Leave, Outcome::Left) => info!("left"),
+            (TaskKind::Leave, outcome) => info!(?outcome, "leave ended early"),
+            _ => {}
         }
         self.actions.push_back(Action::Done { id, outcome });
     }

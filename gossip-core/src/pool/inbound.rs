@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use tracing::{debug, trace};
 
+use crate::base::limit::warn_limited;
 use crate::base::time::Time;
 use crate::pool::action::{Notice, UserMessage};
 use crate::pool::machine::{Machine, Received};
@@ -18,27 +20,41 @@ impl Machine {
         let Received { from, at, bytes } = packet;
         self.tally.packets_received += 1;
         self.tally.bytes_received += bytes.len() as u64;
+        trace!(%from, bytes = bytes.len(), "datagram received");
         if !self.swim.allows(from.ip().into()) {
-            self.tally.sources_refused += 1;
-            return;
+            return self.refuse_source(now, from);
         }
         let wire = self.wire.clone();
         let mut scratch = self.scratch.take().unwrap_or_default();
         let opened = packet::open(&wire, &mut scratch, bytes, &mut |message| match message {
             Ok(message) => self.hear(now, at, from, message),
-            Err(why) => self.refuse(from, why),
+            Err(why) => self.refuse(now, from, why),
         });
         self.scratch = Some(scratch);
         match opened {
             Ok(under) => self.heard_under(from, under),
-            Err(why) => self.refuse(from, why),
+            Err(why) => self.refuse(now, from, why),
         }
     }
 
-    /// Counts something from `from` that was refused.
-    pub(super) fn refuse(&mut self, from: SocketAddr, why: Refused) {
+    /// Counts a datagram, or a part of one, from `from` that was refused.
+    fn refuse(&mut self, now: Time, from: SocketAddr, why: Refused) {
         self.tally.refuse(why);
-        tracing::debug!(%from, reason = why.reason(), %why, "refused");
+        debug!(%from, reason = why.reason(), %why, "datagram refused");
+        warn_limited!(
+            self.limiter, now, reason: why.reason(), "datagrams are refused",
+            hint: remedy(why), %from, reason = why.reason(), %why
+        );
+    }
+
+    /// Counts something from an address that is not allowed.
+    pub(super) fn refuse_source(&mut self, now: Time, from: SocketAddr) {
+        self.tally.sources_refused += 1;
+        debug!(%from, "source in no allowed network refused");
+        warn_limited!(
+            self.limiter, now, "a source lies in no allowed network",
+            hint: "add its network to cidrs_allowed, or keep it off this port", %from
+        );
     }
 
     fn hear(&mut self, now: Time, received: Time, from: SocketAddr, message: Message<'_>) {
@@ -62,5 +78,29 @@ impl Machine {
         self.tally.messages_received += 1;
         self.settle();
         self.notify(Notice::Message(UserMessage { bytes, from, reliable }));
+    }
+}
+
+/// What an operator can do so that a peer is no longer refused.
+pub(super) fn remedy(why: Refused) -> &'static str {
+    match why {
+        Refused::LabelMismatch | Refused::LabelDouble | Refused::LabelEmpty | Refused::LabelTruncated => {
+            "the peer belongs to another cluster, or its label setting differs from this pool's"
+        }
+        Refused::NotEncrypted => {
+            "the peer sends clear text; give it the keys, or clear verify_incoming while the cluster moves to encryption"
+        }
+        Refused::Encrypted => "the peer encrypts; give this pool the cluster's keys",
+        Refused::NoKey
+        | Refused::EncryptionVersion(_)
+        | Refused::EncryptedTooShort(_)
+        | Refused::EncryptedEmpty
+        | Refused::Padding => {
+            "the peer sends clear text, or has another key or label; give it the keys, or clear verify_incoming \
+             while the cluster moves to encryption"
+        }
+        _ => {
+            "the peer is no node of this pool, or it encrypts and this pool has no keys; compare their configurations"
+        }
     }
 }

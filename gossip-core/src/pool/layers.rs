@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tracing::info;
 
 use crate::mux::prefix::Framing;
 use crate::pool::commands::fits;
@@ -119,7 +120,7 @@ impl Machine {
 
     /// Installs a key; the first one becomes primary and turns encryption on.
     pub fn add_key(&mut self, key: Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| {
+        self.change_keys("key added", |keyring| {
             keyring.add(key);
             Ok(())
         })
@@ -127,19 +128,23 @@ impl Machine {
 
     /// Makes an installed key the one that encrypts.
     pub fn use_key(&mut self, key: &Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| keyring.use_key(key).map_err(Into::into))
+        self.change_keys("primary key changed", |keyring| keyring.use_key(key).map_err(Into::into))
     }
 
     /// Removes a key that is not primary.
     pub fn remove_key(&mut self, key: &Key) -> Result<(), CommandError> {
-        self.change_keys(|keyring| keyring.remove(key).map_err(Into::into))
+        self.change_keys("key removed", |keyring| keyring.remove(key).map_err(Into::into))
     }
 
     fn change_keys(
         &mut self,
+        what: &'static str,
         change: impl FnOnce(&mut Keyring) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
-        self.change_wire(|wire| change(&mut wire.keyring))
+        self.change_wire(|wire| change(&mut wire.keyring))?;
+        // How many there are, and nothing about any of them.
+        info!(what, keys = self.wire.keyring.keys().len(), "keyring changed");
+        Ok(())
     }
 
     /// With keys: whether clear text is refused, and whether what goes out is encrypted.
@@ -148,7 +153,9 @@ impl Machine {
             wire.verify_incoming = incoming;
             wire.verify_outgoing = outgoing;
             Ok(())
-        })
+        })?;
+        info!(incoming, outgoing, "verification of encryption changed");
+        Ok(())
     }
 
     /// Speaks and accepts as the labels say; those that are not there are not accepted.
@@ -162,6 +169,8 @@ impl Machine {
         })?;
         self.speakers = Speakers::default();
         self.meet_next_label(accepts_next);
+        let (label, other) = (self.wire.label.escape_ascii(), &self.wire.other_label);
+        info!(%label, also = other.as_ref().map(|other| tracing::field::display(other.escape_ascii())), "label changed");
         Ok(())
     }
 

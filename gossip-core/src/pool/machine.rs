@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tracing::debug;
 
 use crate::base::addr::NodeAddr;
 use crate::base::ids::{AskId, ExchangeId, TaskId};
+use crate::base::limit::{Limiter, warn_limited};
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
@@ -26,7 +28,7 @@ use crate::pool::stats::{Stats, Tally};
 use crate::pool::streams::{Merge, RecordCache, Talk};
 use crate::swim::broadcast::BroadcastQueue;
 use crate::swim::effect::Effect;
-use crate::swim::node::{Member, State};
+use crate::swim::node::{Member, Node, State};
 use crate::swim::roster::Record;
 use crate::swim::swim::Swim;
 use crate::swim::timers::Timers;
@@ -89,6 +91,8 @@ pub struct Machine {
     pub(super) ack_payload: Option<Bytes>,
     pub(super) records: RecordCache,
     pub(super) tally: Tally,
+    /// Of warnings; those of the rules are limited there.
+    pub(super) limiter: Limiter,
     pub(super) last_id: u64,
     /// The latest time seen: time never runs backwards.
     latest: Time,
@@ -139,6 +143,7 @@ impl Machine {
             ack_payload: None,
             records: RecordCache::default(),
             tally: Tally::default(),
+            limiter: Limiter::default(),
             last_id: 0,
             latest: now,
         };
@@ -186,14 +191,21 @@ impl Machine {
     fn perform(&mut self, effect: Effect) {
         let now = self.latest;
         match effect {
-            Effect::Joined(member) => self.notify(Notice::Joined(member)),
+            Effect::Joined(member) => {
+                debug!(member = %member.name(), addr = %member.addr(), "member joined");
+                self.notify(Notice::Joined(member));
+            }
             Effect::Left(member) => {
+                debug!(member = %member.name(), addr = %member.addr(), state = %member.state, "member gone");
                 self.notify(Notice::Left(member));
                 self.announcements_unheard();
             }
-            Effect::Updated(member) => self.notify(Notice::Updated(member)),
+            Effect::Updated(member) => {
+                debug!(member = %member.name(), meta = member.meta().len(), "member updated");
+                self.notify(Notice::Updated(member));
+            }
             Effect::Conflict { existing, other } => {
-                tracing::debug!(name = %other.name, known = %existing.addr(), claimed = %other.addr, "name conflict");
+                self.warn_of_conflict(now, &existing, &other);
                 self.notify(Notice::Conflict { existing, other });
             }
             Effect::Pinged { member, rtt, payload } => self.notify(Notice::Pinged { member, rtt, payload }),
@@ -203,6 +215,25 @@ impl Machine {
             Effect::PingDone { task, rtt } => {
                 self.finish(task, rtt.map_or(Outcome::TimedOut, Outcome::Pinged));
             }
+        }
+    }
+
+    /// Two nodes of one name: the pool keeps the first, and the other will not get in.
+    fn warn_of_conflict(&mut self, now: Time, existing: &Member, other: &Node) {
+        let (name, known, claimed) = (&other.name, existing.addr(), other.addr);
+        debug!(%name, %known, %claimed, "name conflict");
+        if *name == self.swim.name {
+            warn_limited!(
+                self.limiter, now, "own name is claimed by another node",
+                hint: "give each node a name of its own; if this one moved, its old address must leave or be forgotten first",
+                %name, %known, %claimed
+            );
+        } else {
+            warn_limited!(
+                self.limiter, now, "two nodes claim one name",
+                hint: "give each node a name of its own; if one moved, let the old one leave or set dead_node_reclaim_time",
+                %name, %known, %claimed
+            );
         }
     }
 

@@ -9,17 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::debug;
 
 use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
+use crate::base::limit::warn_limited;
 use crate::base::time::Time;
 use crate::pool::action::{Action, Notice, Outcome, Question};
 use crate::pool::asks::Ask;
 use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
+use crate::pool::inbound::remedy;
 use crate::pool::machine::{Machine, Timer};
 use crate::swim::merge::record_versions;
 use crate::swim::node::{Node, State};
 use crate::wire::encode::encode_node_record;
+use crate::wire::error::Refused;
 use crate::wire::limits::INBOUND_PUSH_PULLS;
 use crate::wire::message::NodeRecord;
 use crate::wire::push_pull::{LocalState, RemoteState};
@@ -61,9 +65,9 @@ impl Machine {
     /// Registers an accepted stream; run an inbound `Exchange` under the id and report its
     /// news. `None`: the source is not allowed, close the stream.
     pub fn accept(&mut self, now: Time, from: SocketAddr) -> Option<ExchangeId> {
-        self.at(now);
+        let now = self.at(now);
         if !self.swim.allows(from.ip().into()) {
-            self.tally.sources_refused += 1;
+            self.refuse_source(now, from);
             return None;
         }
         let id = ExchangeId(self.next_id());
@@ -75,7 +79,7 @@ impl Machine {
     pub fn handle_exchange(&mut self, now: Time, id: ExchangeId, news: ExchangeNews) {
         let now = self.at(now);
         match news {
-            ExchangeNews::PushPullBegun => self.push_pull_begun(id),
+            ExchangeNews::PushPullBegun => self.push_pull_begun(now, id),
             ExchangeNews::RemoteState(state) => self.remote_state(now, id, state),
             ExchangeNews::User(bytes) => {
                 if let Some(&Talk::Inbound { from, .. }) = self.exchanges.get(&id) {
@@ -93,7 +97,7 @@ impl Machine {
     }
 
     /// Counts a peer's push/pull, or refuses it when too many are under way.
-    fn push_pull_begun(&mut self, id: ExchangeId) {
+    fn push_pull_begun(&mut self, now: Time, id: ExchangeId) {
         let running =
             self.exchanges.values().filter(|talk| matches!(talk, Talk::Inbound { is_push_pull: true, .. }));
         // A received state is held until it is merged, also when its exchange is long over.
@@ -101,6 +105,10 @@ impl Machine {
             self.merges.len() + self.open_asks.values().filter(|open| self.outlives(&open.ask)).count();
         if running.count() + held >= INBOUND_PUSH_PULLS {
             self.tally.push_pulls_refused += 1;
+            warn_limited!(
+                self.limiter, now, "too many push/pulls at a time, some are refused",
+                hint: "many nodes join at once, or the delegate answers too slowly", limit = INBOUND_PUSH_PULLS
+            );
             self.exchanges.remove(&id);
             self.actions.push_back(Action::Drop { id });
         } else if let Some(Talk::Inbound { is_push_pull, .. }) = self.exchanges.get_mut(&id) {
@@ -158,8 +166,12 @@ impl Machine {
         self.begin_merge(now, state, join);
     }
 
-    pub(super) fn merge_refused(&mut self, now: Time, join: Option<(TaskId, SocketAddr)>, why: &str) {
+    pub(super) fn merge_refused(&mut self, now: Time, join: Option<(TaskId, SocketAddr)>, why: &'static str) {
         self.tally.merges_refused += 1;
+        warn_limited!(
+            self.limiter, now, reason: why, "a remote state was not merged",
+            hint: "the delegate refused it, or nodes of incompatible versions are in the pool: update the oldest", why
+        );
         if let Some((task, addr)) = join {
             self.join_settled(now, task, addr, Err(ExchangeError::Reset(why.to_owned())));
         }
@@ -208,11 +220,7 @@ impl Machine {
     fn exchange_ended(&mut self, now: Time, id: ExchangeId, error: Option<ExchangeError>) {
         let Some(talk) = self.exchanges.remove(&id) else { return };
         if let Some(error) = &error {
-            self.tally.streams_failed += 1;
-            if let ExchangeError::Refused(why) = error {
-                self.tally.refuse(*why);
-            }
-            tracing::debug!(?talk, %error, "stream failed");
+            self.stream_failed(now, &talk, error);
         }
         match (talk, error) {
             (Talk::Periodic, _) => self.swim.push_pull_ended(),
@@ -220,6 +228,22 @@ impl Machine {
             (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
             (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
+        }
+    }
+
+    fn stream_failed(&mut self, now: Time, talk: &Talk, error: &ExchangeError) {
+        self.tally.streams_failed += 1;
+        debug!(?talk, %error, "stream failed");
+        let ExchangeError::Refused(why) = *error else { return };
+        self.tally.refuse(why);
+        // Port scans and the like end early; that is no misconfiguration.
+        if let (Talk::Inbound { from: peer, .. } | Talk::Join { addr: peer, .. }, false) =
+            (talk, why == Refused::EndOfStream)
+        {
+            warn_limited!(
+                self.limiter, now, reason: why.reason(), "streams are refused",
+                hint: remedy(why), %peer, reason = why.reason(), %why
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything else is told the time; a node counts it from its own start.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::base::time::Time;
 
@@ -17,6 +17,12 @@ impl Clock {
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn start() -> Self {
         Self { epoch: Instant::now() }
+    }
+
+    /// The time on the wall, for people.
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) fn wall() -> SystemTime {
+        SystemTime::now()
     }
 
     /// The time now.

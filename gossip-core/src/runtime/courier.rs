@@ -13,14 +13,18 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, error};
+use tracing::debug;
 
 use crate::base::ids::{AskId, PoolId};
+use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
+use crate::net::scope::Scope;
 use crate::pool::action::{Notice, Question, Reply};
 use crate::runtime::backlog::Backlog;
 use crate::runtime::clock::Clock;
@@ -33,6 +37,9 @@ use crate::runtime::tally::{Running, Tally};
 /// Questions that wait behind one which the application does not answer; for more, the
 /// default is taken. As many as the machine has open at a time.
 const QUESTIONS_MAX: usize = 4096;
+
+/// A callback that runs for longer is worth a warning.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Where a callback belongs: the number of its node, and its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +63,45 @@ pub(crate) fn current_callback() -> Option<Place> {
 pub(crate) struct Courier {
     /// Let go when the pool ends.
     delegate: Mutex<Option<Arc<dyn Delegate>>>,
+    /// Around what is logged here, and not around callbacks: they have a log of their own.
+    scope: Scope,
     tell: Lane<Telling>,
     ask: Lane<VecDeque<Asked>>,
+    /// Since when the callback of each lane runs.
+    telling: Since,
+    asking: Since,
+    limiter: Mutex<Limiter>,
     place: Place,
     clock: Clock,
     inputs: UnboundedSender<Input>,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     tally: Arc<Tally>,
+}
+
+/// Since when something runs; the nanoseconds of a `Time`, or none.
+#[derive(Debug)]
+struct Since(AtomicU64);
+
+impl Since {
+    const NONE: u64 = u64::MAX;
+
+    fn new() -> Self {
+        Self(AtomicU64::new(Self::NONE))
+    }
+
+    fn begin(&self, now: Time) {
+        self.0.store(now.as_nanos(), Relaxed);
+    }
+
+    fn end(&self) {
+        self.0.store(Self::NONE, Relaxed);
+    }
+
+    /// How long it has been running at `now`, if it is.
+    fn running(&self, now: Time) -> Option<Duration> {
+        let begun = self.0.load(Relaxed);
+        (begun != Self::NONE).then(|| now.since(Time::from_nanos(begun)))
+    }
 }
 
 /// What the lane "tell" has before it.
@@ -88,16 +127,29 @@ struct Asked {
 impl Courier {
     pub(crate) fn new(
         delegate: Option<Arc<dyn Delegate>>,
+        scope: Scope,
         depth: usize,
         place: Place,
         clock: Clock,
         inputs: UnboundedSender<Input>,
-        counters: Arc<Counters>,
         tally: Arc<Tally>,
     ) -> Arc<Self> {
         let tell = Lane::new(Telling { backlog: Backlog::new(depth), farewell: false });
         let ask = Lane::new(VecDeque::new());
-        Arc::new(Self { delegate: Mutex::new(delegate), tell, ask, place, clock, inputs, counters, tally })
+        Arc::new(Self {
+            delegate: Mutex::new(delegate),
+            scope,
+            tell,
+            ask,
+            telling: Since::new(),
+            asking: Since::new(),
+            limiter: Mutex::default(),
+            place,
+            clock,
+            inputs,
+            counters: Arc::default(),
+            tally,
+        })
     }
 
     /// Tells the application, when its turn comes. Called inside the runtime.
@@ -109,6 +161,10 @@ impl Courier {
         let then = self.tell.put(|telling| kept = telling.backlog.push(notice));
         if !kept {
             self.counters.messages_dropped.raise();
+            warn_limited!(
+                self.limiter.lock(), self.clock.now(), "delegate queue full, messages are dropped",
+                hint: "make the handler faster or raise message_queue_depth"
+            );
         }
         self.follow(then, Self::run_tell);
     }
@@ -131,6 +187,19 @@ impl Courier {
         });
         self.counters.questions_defaulted.add(defaulted);
         self.follow(then, Self::run_ask);
+    }
+
+    /// Warns of callbacks that do not return. Called now and then, inside the runtime.
+    pub(crate) fn watch(&self, now: Time) {
+        for (lane, since) in [("notifications", &self.telling), ("questions", &self.asking)] {
+            if let Some(running) = since.running(now).filter(|running| *running >= LONG) {
+                warn_limited!(
+                    self.limiter.lock(), now, "callback does not return",
+                    hint: "what follows waits for it: let it hand long work to a thread of its own",
+                    lane, ?running
+                );
+            }
+        }
     }
 
     /// Ends both lanes: what waits is dropped, a callback that runs is the last but one,
@@ -179,10 +248,10 @@ impl Courier {
         while let Some(told) = self.tell.next() {
             match told {
                 Told::Notice(notice) => {
-                    self.call(|delegate| tell(delegate, notice));
+                    self.call(&self.telling, |delegate| tell(delegate, notice));
                 }
                 Told::Farewell => {
-                    self.call(|delegate| delegate.notify_shutdown());
+                    self.call(&self.telling, |delegate| delegate.notify_shutdown());
                     self.let_go();
                 }
             }
@@ -192,7 +261,8 @@ impl Courier {
     fn run_ask(&self) {
         while let Some(asked) = self.ask.next() {
             let reply = if self.clock.now() < asked.deadline {
-                self.call(|delegate| answer(delegate, asked.question))
+                let answer = self.call(&self.asking, |delegate| answer(delegate, asked.question));
+                answer.map(|answer| self.reply(answer))
             } else {
                 None
             };
@@ -207,10 +277,21 @@ impl Courier {
         }
     }
 
+    /// The reply that an answer means.
+    fn reply(&self, answer: Result<Reply, String>) -> Reply {
+        answer.unwrap_or_else(|reason| {
+            self.scope.enter(|| debug!(reason, "the application refused"));
+            Reply::Refuse
+        })
+    }
+
     /// Calls the application; nothing comes of a panic but a count.
-    fn call<T>(&self, callback: impl FnOnce(&dyn Delegate) -> T) -> Option<T> {
+    fn call<T>(&self, since: &Since, callback: impl FnOnce(&dyn Delegate) -> T) -> Option<T> {
         let delegate = self.delegate.lock().clone()?;
-        self.marked(move || callback(&*delegate))
+        since.begin(self.clock.now());
+        let result = self.marked(move || callback(&*delegate));
+        since.end();
+        result
     }
 
     /// Drops our hold on the delegate. What it does then is a callback, too.
@@ -225,7 +306,12 @@ impl Courier {
         CALLBACK.set(outer);
         if result.is_err() {
             self.counters.callback_panics.raise();
-            error!(pool = %self.place.pool, "callback panicked");
+            self.scope.enter(|| {
+                warn_limited!(
+                    self.limiter.lock(), self.clock.now(), "callback panicked",
+                    hint: "mend the delegate; the default was taken, and what it was told is lost to it"
+                );
+            });
         }
         result.ok()
     }
@@ -262,26 +348,21 @@ fn tell(delegate: &dyn Delegate, notice: Notice) {
     }
 }
 
-fn answer(delegate: &dyn Delegate, question: Question) -> Reply {
-    let verdict = match question {
+/// The answer of the application; an error is the reason of a refusal.
+fn answer(delegate: &dyn Delegate, question: Question) -> Result<Reply, String> {
+    match question {
         // A refusal leaves the published state.
-        Question::LocalState { join } => match delegate.local_state(join) {
-            Some(state) => return Reply::State(Bytes::from(state)),
-            None => return Reply::Refuse,
-        },
+        Question::LocalState { join } => {
+            let state = delegate.local_state(join);
+            return Ok(state.map_or(Reply::Refuse, |state| Reply::State(Bytes::from(state))));
+        }
         Question::AdmitAlive(member) => delegate.notify_alive(&member),
         Question::AdmitMerge(members) => delegate.notify_merge(&members),
         Question::AllowStreamPing(name) => {
             delegate.allow_tcp_ping(name.as_bytes()).then_some(()).ok_or_else(|| "no tcp ping".to_owned())
         }
-    };
-    match verdict {
-        Ok(()) => Reply::Admit,
-        Err(reason) => {
-            debug!(reason, "the application refused");
-            Reply::Refuse
-        }
     }
+    .map(|()| Reply::Admit)
 }
 
 #[cfg(test)]
@@ -292,6 +373,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
+    use crate::runtime::log::{Log, LogLevel, Record};
 
     /// Answers nothing until the other end is dropped.
     struct Stuck(Mutex<Receiver<()>>);
@@ -307,15 +389,15 @@ mod tests {
     async fn questions_do_not_pile_up_behind_one_that_is_never_answered() {
         let (release, stuck) = channel();
         let (inputs, _replies) = unbounded_channel();
-        let (counters, tally) = <(Arc<Counters>, Arc<Tally>)>::default();
+        let tally = Arc::<Tally>::default();
         let clock = Clock::start();
         let courier = Courier::new(
             Some(Arc::new(Stuck(Mutex::new(stuck)))),
+            Scope::default(),
             1,
             Place { node: 0, pool: PoolId(1) },
             clock,
             inputs,
-            Arc::clone(&counters),
             Arc::clone(&tally),
         );
         let soon = clock.now() + Duration::from_secs(600);
@@ -325,8 +407,49 @@ mod tests {
         }
 
         // One is with the application or about to be.
-        assert!(counters.questions_defaulted.get() >= 2 * QUESTIONS_MAX as u64 - 1);
+        assert!(courier.counters.questions_defaulted.get() >= 2 * QUESTIONS_MAX as u64 - 1);
         drop(release);
         assert!(tally.wait(clock, soon));
+    }
+
+    #[tokio::test]
+    async fn a_callback_that_does_not_return_is_told_while_it_runs_and_not_after() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&kept);
+        let log = Log::new(0, &"a".into());
+        log.set(LogLevel::Warn, Some(Arc::new(move |record: &Record| keep.lock().push(record.to_string()))))
+            .unwrap();
+        let (release, stuck) = channel();
+        let (inputs, _replies) = unbounded_channel();
+        let tally = Arc::<Tally>::default();
+        let clock = Clock::start();
+        let courier = Courier::new(
+            Some(Arc::new(Stuck(Mutex::new(stuck)))),
+            log.scope.of_pool(&"a".into(), PoolId(1)),
+            1,
+            Place { node: 0, pool: PoolId(1) },
+            clock,
+            inputs,
+            Arc::clone(&tally),
+        );
+        let soon = clock.now() + Duration::from_secs(600);
+        courier.ask(AskId(1), Question::LocalState { join: false }, soon);
+        while courier.asking.running(clock.now()).is_none() {
+            tokio::task::yield_now().await;
+        }
+
+        let watch = |now| courier.scope.enter(|| courier.watch(now));
+        watch(clock.now());
+        watch(clock.now() + LONG);
+        watch(clock.now() + LONG);
+        drop(release);
+        assert!(tally.wait(clock, soon));
+        watch(clock.now() + LONG * 20);
+        assert!(log.close(clock, soon));
+
+        let kept = kept.lock();
+        assert_eq!(kept.len(), 1, "{kept:#?}");
+        let parts = ["callback does not return", "pool=1", "lane=questions", "hint="];
+        assert!(parts.iter().all(|part| kept[0].contains(part)), "{}", kept[0]);
     }
 }

@@ -19,10 +19,12 @@ use bytes::Bytes;
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
-use tracing::trace;
+use tracing::{debug, trace};
 
 use crate::base::ids::TaskId;
+use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
+use crate::net::error::NetError;
 use crate::net::owners::{Datagram, InboundStream};
 use crate::net::port::PoolPort;
 use crate::net::udp::UdpSender;
@@ -51,6 +53,12 @@ const STALL: Duration = Duration::from_millis(50);
 /// What the socket gets to be emptied after a stall.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
+/// The process stood still for so long that others may have taken this node for dead.
+const LONG_STALL: Duration = Duration::from_millis(500);
+
+/// How often running callbacks are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
 /// While nothing needs the view, changes are gathered for this long.
 const VIEW_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -73,6 +81,9 @@ pub(crate) struct Driver {
     datagram: Vec<u8>,
     /// Version of the published view, and when it was published.
     published: (u64, Time),
+    /// When running callbacks were looked at.
+    watched: Time,
+    limiter: Limiter,
     stopping: bool,
 }
 
@@ -112,6 +123,8 @@ impl Driver {
             outbox: Vec::new(),
             datagram: Vec::new(),
             published: (0, Time::ZERO),
+            watched: Time::ZERO,
+            limiter: Limiter::default(),
             stopping: false,
         }
     }
@@ -186,8 +199,18 @@ impl Driver {
         let Some(deadline) = self.machine.poll_timeout().filter(|deadline| *deadline <= self.now()) else {
             return;
         };
-        if self.now().since(deadline) > STALL {
+        let now = self.now();
+        let late = now.since(deadline);
+        if late > STALL {
             self.shared.counters.stalls.raise();
+            debug!(?late, "the process stood still");
+            if late > LONG_STALL {
+                warn_limited!(
+                    self.limiter, now, "the process stood still for long",
+                    hint: "others may take this node for dead: give it cpu, look for swapping or a paused machine",
+                    ?late
+                );
+            }
             tokio::time::sleep(CATCH_UP).await;
             self.take_packets(AFTER_STALL);
         } else {
@@ -216,7 +239,12 @@ impl Driver {
                 self.machine.handle_exchange(now, id, news);
             }
             Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
-            Input::Command(command) => self.command(now, command),
+            // Anew: who commands after a change of the log expects to see it there, and this
+            // task may not have waited since.
+            Input::Command(command) => {
+                let shared = Arc::clone(&self.shared);
+                shared.scope.enter(|| self.command(now, command));
+            }
             Input::Stop => self.stopping = true,
         }
         self.drain(now);
@@ -225,6 +253,11 @@ impl Driver {
     fn serve(&mut self, now: Time, inbound: InboundStream) {
         if !self.streams.has_room() {
             self.shared.counters.streams_refused.raise();
+            let peer = inbound.peer;
+            warn_limited!(
+                self.limiter, now, "too many conversations of the pool, new connections are closed",
+                hint: "someone opens too many, or the process gets too little cpu", %peer
+            );
             return;
         }
         let Some(id) = self.machine.accept(now, inbound.peer) else { return };
@@ -318,6 +351,10 @@ impl Driver {
 
     fn end_turn(&mut self) {
         let now = self.now();
+        if now.since(self.watched) >= WATCH_INTERVAL {
+            self.watched = now;
+            self.shared.courier.watch(now);
+        }
         if !self.waiting.is_empty() {
             self.retry_broadcasts(now);
             self.drain(now);
@@ -351,7 +388,7 @@ impl Driver {
     fn drain(&mut self, now: Time) {
         loop {
             while let Some(to) = self.machine.poll_transmit(now, &mut self.datagram) {
-                self.transmit(to);
+                self.transmit(now, to);
                 self.datagram.clear();
             }
             let Some(action) = self.machine.poll_action() else { return };
@@ -359,10 +396,24 @@ impl Driver {
         }
     }
 
-    fn transmit(&self, to: SocketAddr) {
-        if let Err(error) = self.sender.try_send_to(&self.datagram, to) {
-            trace!(%to, %error, "datagram not sent");
-            self.shared.counters.send_dropped.raise();
+    fn transmit(&mut self, now: Time, to: SocketAddr) {
+        let Err(error) = self.sender.try_send_to(&self.datagram, to) else {
+            return trace!(%to, bytes = self.datagram.len(), "datagram sent");
+        };
+        trace!(%to, %error, "datagram not sent");
+        self.shared.counters.send_dropped.raise();
+        match &error {
+            NetError::Closed => {}
+            NetError::Send { reason, .. } if reason.kind() == std::io::ErrorKind::WouldBlock => {
+                warn_limited!(
+                    self.limiter, now, "send buffer full, datagrams are dropped",
+                    hint: "the network takes less than is sent; look at the interface, raise gossip_interval", %to
+                );
+            }
+            _ => warn_limited!(
+                self.limiter, now, "datagrams cannot be sent",
+                hint: "check route, firewall and bind_addr of this host", %to, %error
+            ),
         }
     }
 

@@ -24,6 +24,7 @@ use crate::runtime::config::{Config, LISTENER_BACKLOG};
 use crate::runtime::delegate::Delegate;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::Task;
+use crate::runtime::log::{LogLevel, LogSink, LogStats};
 use crate::runtime::node::Node;
 use crate::runtime::pool::Pool;
 
@@ -219,6 +220,43 @@ impl Gossip {
     /// refused with [`Error::Deadlock`]. Nobody is told: see [`leave`](Self::leave).
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
         self.node().shutdown(timeout)
+    }
+
+    /// Gives what this node logs to `sink`, up to `level`, instead of the program's
+    /// `tracing` subscriber; `None` gives it back to that. May be called at any time, also
+    /// only to change the level.
+    ///
+    /// The sink is called by a thread of the node, one record at a time, with no lock held;
+    /// it may call every function of the API but [`shutdown`](Self::shutdown), which is
+    /// refused. What it logs itself, or causes in its own thread, is not given to it again. A
+    /// panic is caught and counted. If it is slow, up to 1024 records wait and further ones are
+    /// dropped; the next record says how many ([`log_stats`](Self::log_stats) counts both).
+    ///
+    /// A sink that is replaced or removed may be in a last call when this returns, and is let
+    /// go after it. When the node ends, what waits is told for at most a second; after
+    /// `shutdown` the sink is called no more and has been let go.
+    ///
+    /// On an error the sink is as before: [`Error::Closed`] after the shutdown,
+    /// [`Error::System`] if there is no thread to be had.
+    ///
+    /// ```
+    /// # use gossip_core::{Config, Gossip, LogLevel, Record};
+    /// # use std::sync::Arc;
+    /// # fn main() -> Result<(), gossip_core::Error> {
+    /// # let bind_addr = vec![[127, 0, 0, 1].into()];
+    /// # let config = Config { name: "a".into(), bind_addr, bind_port: 0, ..Config::default() };
+    /// let gossip = Gossip::new(config)?;
+    /// gossip.set_log(LogLevel::Info, Some(Arc::new(|record: &Record| eprintln!("{record}"))))?;
+    /// gossip.start()
+    /// # }
+    /// ```
+    pub fn set_log(&self, level: LogLevel, sink: Option<LogSink>) -> Result<(), Error> {
+        self.node().log.set(level, sink)
+    }
+
+    /// What became of the records of this node while it had a sink.
+    pub fn log_stats(&self) -> LogStats {
+        self.node().log.stats()
     }
 
     /// Whether the node has been started and not shut down.

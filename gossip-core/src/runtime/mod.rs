@@ -25,8 +25,8 @@
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog` and `tally` their small parts; `clock` and `entropy` the
-//! only ones that ask the operating system for time and randomness.
+//! the tasks; `lane`, `backlog` and `tally` their small parts; [`log`] the way from what is
+//! logged to the application's sink; `clock` and `entropy` the only ones that ask the operating system for time and randomness.
 
 mod backlog;
 mod clock;
@@ -43,8 +43,10 @@ pub mod gossip;
 mod input;
 mod join;
 mod lane;
+pub mod log;
 mod node;
 pub mod pool;
+mod record;
 mod shared;
 mod stream;
 mod tally;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `stop` begins the end and never waits, so it may be called from anywhere; `finish`
-//! waits for callbacks that run and then frees threads and port.
+//! waits for callbacks that run, then frees threads and port, and ends the log.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tracing::{info, warn};
 
 use crate::base::config_error::ConfigError;
 use crate::base::ids::PoolId;
@@ -37,6 +38,7 @@ use crate::runtime::courier;
 use crate::runtime::delegate::Delegate;
 use crate::runtime::entropy;
 use crate::runtime::error::{Error, from_net};
+use crate::runtime::log::{self, Log};
 use crate::runtime::shared::Shared;
 use crate::wire::nonce::Nonces;
 
@@ -59,6 +61,7 @@ pub(crate) struct Node {
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
     pub(crate) port: Arc<Port>,
+    pub(crate) log: Log,
     state: Mutex<State>,
     stopped: Condvar,
 }
@@ -89,6 +92,8 @@ impl Node {
         config.check()?;
         let name = own_name(&config)?;
         entropy::seed().map_err(Error::System)?;
+        let number = NODES.fetch_add(1, Relaxed);
+        let log = Log::new(number, &name);
         let limits = port_config(&config);
         let port = match sockets {
             None => Port::bind(limits)?,
@@ -99,14 +104,16 @@ impl Node {
                 port
             }
         };
+        let port = port.logging_to(log.scope.clone());
         let advertised_port = Some(config.advertise_port).filter(|port| *port != 0);
         let addr = advertise_addr(config.advertise_addr, advertised_port, port.local_addrs())?;
         Ok(Arc::new(Self {
-            number: NODES.fetch_add(1, Relaxed),
+            number,
             config,
             identity: Identity { name, addr },
             clock: Clock::start(),
             port: Arc::new(port),
+            log,
             state: Mutex::new(State { phase: Phase::New, pools: BTreeMap::new(), runtime: None }),
             stopped: Condvar::new(),
         }))
@@ -131,7 +138,28 @@ impl Node {
         }
         state.runtime = Some(runtime);
         state.phase = Phase::Running;
+        drop(state);
+        self.log.scope.enter(|| self.tell_of_the_start());
         Ok(())
+    }
+
+    fn tell_of_the_start(&self) {
+        info!(
+            name = %self.identity.name,
+            bound = ?self.port.local_addrs(),
+            advertised = %self.identity.addr,
+            version = env!("CARGO_PKG_VERSION"),
+            "node started"
+        );
+        let (asked, granted) = (self.config.udp_recv_buffer, self.port.recv_buffer());
+        if granted < asked {
+            warn!(
+                asked,
+                granted,
+                hint = "bursts of datagrams may be lost; raise net.core.rmem_max or lower udp_recv_buffer",
+                "udp receive buffer is smaller than asked"
+            );
+        }
     }
 
     /// Adds a pool, and starts it if the node runs.
@@ -190,13 +218,19 @@ impl Node {
         }
     }
 
+    /// Whether the calling thread is in a callback of this node, its log's sink included.
+    fn is_calling(&self) -> bool {
+        courier::current_callback().is_some_and(|place| place.node == self.number)
+            || log::current_sink() == Some(self.number)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.state.lock().phase == Phase::Running
     }
 
     /// Ends the node and waits for it; may be called again, and by several threads.
     pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        if courier::current_callback().is_some_and(|place| place.node == self.number) {
+        if self.is_calling() {
             return Err(Error::Deadlock);
         }
         let deadline = self.clock.now() + timeout;
@@ -208,13 +242,15 @@ impl Node {
     /// and leaves the rest to a thread of its own.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let phase = self.state.lock().phase;
+        if phase == Phase::Running {
+            self.log.scope.enter(|| info!("last handle dropped, the node ends without a goodbye"));
+        }
         self.stop();
         match phase {
             Phase::Stopped => {}
             // There are no threads to end. A farewell may be under way, perhaps in this thread.
             Phase::New => {
-                let in_callback = courier::current_callback().is_some();
-                let patience = if in_callback { Duration::ZERO } else { DROP_PATIENCE };
+                let patience = if in_callback() { Duration::ZERO } else { DROP_PATIENCE };
                 self.finish(self.clock.now() + patience);
             }
             Phase::Running | Phase::Stopping | Phase::Freeing => {
@@ -226,9 +262,10 @@ impl Node {
                 };
                 let spawned = thread::Builder::new().name("gossip-reap".to_owned()).spawn(reaper).is_ok();
                 if !spawned {
+                    self.log.close(self.clock, self.clock.now());
                     let runtime = self.state.lock().runtime.take();
                     runtime.into_iter().for_each(Runtime::shutdown_background);
-                } else if courier::current_callback().is_none() && Handle::try_current().is_err() {
+                } else if !in_callback() && Handle::try_current().is_err() {
                     let _ = waiting.recv_timeout(DROP_PATIENCE);
                 }
             }
@@ -284,6 +321,14 @@ impl Node {
             end(runtime, self.clock.until(deadline).max(GRACE));
         }
         self.port.wait_closed(GRACE);
+        if self.log.is_open() {
+            self.log.scope.enter(|| info!("node shut down"));
+        }
+        if !self.log.close(self.clock, deadline.max(self.clock.now() + GRACE)) {
+            self.state.lock().phase = Phase::Stopping;
+            self.stopped.notify_all();
+            return false;
+        }
         let pools = {
             let mut state = self.state.lock();
             state.phase = Phase::Stopped;
@@ -293,6 +338,11 @@ impl Node {
         drop(pools);
         true
     }
+}
+
+/// Whether the calling thread is in a callback of any node.
+fn in_callback() -> bool {
+    courier::current_callback().is_some() || log::current_sink().is_some()
 }
 
 /// Ends the threads. Inside of an async context, where the application may well be, a

@@ -15,10 +15,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinError;
-use tracing::error;
+use tracing::{error, info, warn};
 
 use crate::base::ids::PoolId;
+use crate::net::advertise::is_public;
 use crate::net::port::{PoolPort, Port};
+use crate::net::scope::Scope;
 use crate::pool::action::Asks;
 use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::layers::Labels;
@@ -53,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) asks: Asks,
     /// The label that is spoken; held while labels change.
     label: Mutex<Bytes>,
+    pub(crate) scope: Scope,
     life: Mutex<Life>,
     /// What went wrong, if the driver panicked.
     defect: OnceLock<String>,
@@ -85,15 +88,16 @@ impl Shared {
     ) -> Result<Arc<Self>, Error> {
         let id = config.config().id;
         let (inputs, control) = unbounded_channel();
-        let (counters, tally) = <(Arc<Counters>, Arc<Tally>)>::default();
+        let tally = Arc::<Tally>::default();
         let place = Place { node: node.number, pool: id };
+        let scope = node.log.scope.of_pool(&node.identity.name, id);
         let courier = Courier::new(
             delegate,
+            scope.clone(),
             config.config().message_queue_depth,
             place,
             node.clock,
             inputs.clone(),
-            Arc::clone(&counters),
             Arc::clone(&tally),
         );
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
@@ -110,12 +114,13 @@ impl Shared {
             inputs,
             view: ArcSwap::default(),
             broadcast_limit: AtomicUsize::new(0),
-            counters,
+            counters: Arc::clone(&courier.counters),
             courier,
             port: Arc::clone(&node.port),
             node: Arc::downgrade(node),
             tally,
             asks,
+            scope,
             life: Mutex::new(Life::Registered(Box::new(parked))),
             label,
             defect: OnceLock::new(),
@@ -145,17 +150,34 @@ impl Shared {
             parked.port,
             self.port.sender(),
         );
-        runtime.spawn(Arc::clone(self).supervise(driver, parked.running));
+        runtime.spawn(self.scope.clone().run(Arc::clone(self).supervise(driver, parked.running)));
+    }
+
+    fn tell_of_the_start(&self) {
+        let config = self.config.config();
+        let (addr, is_encrypted) = (self.identity.addr, !config.keyring.is_empty());
+        info!(%addr, framing = ?config.framing, encrypted = is_encrypted, "pool started");
+        if is_public(addr.ip.ip()) && !(is_encrypted && config.gossip_verify_outgoing) {
+            warn!(
+                %addr,
+                hint = "anyone can read and join; give the pool a keyring or advertise a private address",
+                "public address without encryption"
+            );
+        }
     }
 
     /// Waits for the end of the driver, and ends what is around it.
     async fn supervise(self: Arc<Self>, driver: Driver, running: Running) {
-        if let Err(panic) = tokio::spawn(driver.run()).await
+        self.tell_of_the_start();
+        if let Err(panic) = tokio::spawn(self.scope.clone().run(driver.run())).await
             && panic.is_panic()
         {
             let text = describe(panic);
-            error!(pool = %self.id(), text, "pool ended by a defect");
+            let hint = "a defect of the library: please report it; register the pool anew to go on";
+            error!(text, hint, "pool ended by a defect");
             let _ = self.defect.set(text);
+        } else {
+            info!("pool ended");
         }
         *self.life.lock() = Life::Ended;
         self.port.remove_pool(self.id());

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use tracing::debug;
 
 use crate::base::addr::{NodeAddr, WireIp};
 use crate::base::ids::TaskId;
@@ -87,6 +88,7 @@ impl Swim {
         let ip = WireIp::from_bytes(blob_bytes(&alive.addr));
         let Some(ip) = ip.filter(|_| are_possible(&alive)) else {
             self.counters.facts_invalid += 1;
+            debug!(member = %String::from_utf8_lossy(&alive.node), "impossible facts of a node refused");
             return;
         };
         let addr = NodeAddr { ip, port: alive.port };
@@ -94,6 +96,7 @@ impl Swim {
             // Incarnation 0 is "nothing heard yet"; a node gives itself 1 at first.
             if !self.allows(ip) {
                 self.counters.not_allowed += 1;
+                debug!(%addr, "member in no allowed network refused");
             } else if alive.incarnation > 0 {
                 self.accept(now, &alive, addr, None);
             }
@@ -106,11 +109,12 @@ impl Swim {
             Claim::Conflict => return self.conflict(&alive),
             Claim::NotAllowed => {
                 self.counters.not_allowed += 1;
+                debug!(%addr, "member in no allowed network refused");
                 return;
             }
         };
         if is_self {
-            self.hear_of_ourselves(&alive);
+            self.hear_of_ourselves(now, &alive);
         } else if alive.incarnation > stored || takeover {
             self.accept(now, &alive, addr, None);
         }
@@ -132,21 +136,23 @@ impl Swim {
     }
 
     /// Somebody spreads facts about us: true ones are ignored, others refuted.
-    fn hear_of_ourselves(&mut self, alive: &Alive<'_>) {
+    fn hear_of_ourselves(&mut self, now: Time, alive: &Alive<'_>) {
         let Some(record) = self.local() else { return };
         let is_true = alive.incarnation == record.incarnation
             && blob_bytes(&alive.meta) == record.node.meta.as_bytes()
             && *blob_bytes(&alive.versions) == record.node.versions.to_bytes();
         if alive.incarnation >= record.incarnation && !is_true {
-            self.refute(alive.incarnation);
+            self.refute(now, alive.incarnation);
         }
     }
 
     /// Contradicts whatever is said of us under incarnation `accused`, with a higher one.
-    pub(crate) fn refute(&mut self, accused: u32) {
+    pub(crate) fn refute(&mut self, now: Time, accused: u32) {
         self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
         self.counters.refutations += 1;
         self.doubt_ourselves(1);
+        debug!(accused, incarnation = self.incarnation, "what others say of this node is refuted");
+        self.alarm_of_accusation(now);
         let (incarnation, name) = (self.incarnation, self.name.clone());
         let Some(record) = self.roster.get_mut(name.as_bytes()) else { return };
         record.incarnation = incarnation;

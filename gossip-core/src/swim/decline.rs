@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use tracing::debug;
+
 use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
@@ -42,7 +44,7 @@ impl Swim {
             return;
         }
         if record.node.name == self.name {
-            return self.refute(suspect.incarnation);
+            return self.refute(now, suspect.incarnation);
         }
         self.begin_suspicion(now, suspect);
     }
@@ -54,6 +56,10 @@ impl Swim {
         let terms = self.suspicion_terms();
         let from = self.roster.name(&suspect.from);
         let Some(record) = self.roster.get_mut(&suspect.node) else { return };
+        debug!(
+            member = %record.node.name, addr = %record.node.addr, by = %from, confirmations = terms.expected,
+            "member suspected"
+        );
         record.incarnation = suspect.incarnation;
         record.state = State::Suspect;
         record.since = now;
@@ -85,6 +91,7 @@ impl Swim {
         if suspicion.is_degraded() {
             self.counters.timeouts_degraded += 1;
         }
+        debug!(member = %name, "suspicion ran out unrefuted");
         let own = self.name.clone();
         let dead = Dead {
             incarnation: record.incarnation,
@@ -111,7 +118,7 @@ impl Swim {
             return;
         }
         if is_self && !self.has_left {
-            return self.refute(dead.incarnation);
+            return self.refute(now, dead.incarnation);
         }
         self.decline(now, dead, None);
     }

@@ -25,6 +25,7 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+mod alarm;
 pub mod alive;
 pub mod awareness;
 pub mod broadcast;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::{debug, trace};
 
 use crate::base::time::Time;
 use crate::swim::effect::{Body, Effect};
@@ -103,6 +104,7 @@ impl Swim {
             State::Suspect => Body::PingSuspect { seq, node: name, incarnation },
             _ => Body::Ping { seq, node: name },
         };
+        trace!(member = %node.name, %to, seq, "probe");
         self.post(to, crc, body);
         let ends = now + interval;
         let due = now + self.tuning.probe_timeout.min(interval);
@@ -147,11 +149,13 @@ impl Swim {
         if *contact {
             self.counters.probes_saved_by_stream += 1;
             self.doubt_ourselves(-1);
+            self.alarm_of_datagrams(now, &probe.node);
         } else {
             // Helpers that cannot even say no are missing too: perhaps it is we who are cut off.
             let missing = nacks_expected.saturating_sub(nacks.len());
             let delta = if *nacks_expected > 0 { i32::try_from(missing).unwrap_or(i32::MAX) } else { 1 };
             self.counters.probes_failed += 1;
+            debug!(member = %probe.node.name, nacks = nacks.len(), missing, "probe failed");
             let own = self.name.clone();
             let suspect = Suspect {
                 incarnation: probe.incarnation,
@@ -160,6 +164,7 @@ impl Swim {
             };
             self.hear_suspect(now, &suspect);
             self.doubt_ourselves(delta);
+            self.alarm_of_silence(now, &probe.node);
         }
         self.serve_waiting_tick(now);
     }
@@ -169,6 +174,7 @@ impl Swim {
         let Some(probe) = self.probe.take() else { return };
         self.timers.cancel(probe.timer);
         self.doubt_ourselves(-1);
+        self.alarms.answered();
         if matches!(probe.stage, Stage::Direct) {
             let rtt = received.since(probe.sent);
             self.tell_pinged(&probe.node, rtt, payload);

@@ -16,6 +16,7 @@ use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
+use crate::swim::alarm::Alarms;
 use crate::swim::awareness::Awareness;
 use crate::swim::broadcast::{BroadcastQueue, Room, Subject};
 use crate::swim::counters::Counters;
@@ -76,6 +77,7 @@ pub struct Swim {
     pub(crate) parcels: VecDeque<Parcel>,
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) counters: Counters,
+    pub(crate) alarms: Alarms,
     pub(crate) version: u64,
 }
 
@@ -115,6 +117,7 @@ impl Swim {
             parcels: VecDeque::new(),
             effects: VecDeque::new(),
             counters: Counters::default(),
+            alarms: Alarms::default(),
             version: 0,
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Host {
     pub(crate) machine: Machine,
     /// Takes and sends nothing any more.
     pub(crate) is_down: bool,
+    /// Datagrams to it and from it get lost.
+    pub(crate) is_deaf: bool,
     config: PoolConfig,
     notices: Vec<Notice>,
     done: Vec<(TaskId, Outcome)>,
@@ -163,6 +165,9 @@ impl Hosts {
 
     fn deliver(&mut self, from: usize, to: SocketAddr, bytes: &mut [u8]) {
         if let Some(receiver) = self.find(to).filter(|_| !self.list[from].is_down) {
+            if self.list[receiver].is_deaf || self.list[from].is_deaf {
+                return;
+            }
             assert_eq!(bytes[..2], self.list[receiver].config.id.prefix());
             let received = Received { from: addr(from), at: self.now, bytes: &mut bytes[2..] };
             self.list[receiver].machine.handle_packet(self.now, received);
@@ -240,6 +245,7 @@ fn host(number: usize, config: &PoolConfig, asks: Asks, now: Time) -> Host {
     Host {
         machine,
         is_down: false,
+        is_deaf: false,
         config: config.clone(),
         notices: Vec::new(),
         done: Vec::new(),

@@ -2,9 +2,11 @@
 //! and what two of them say to each other.
 
 mod bounds;
+mod capture;
 mod garbage;
 mod hosts;
 mod merges;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::time::Duration;
