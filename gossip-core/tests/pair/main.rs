@@ -5,6 +5,7 @@ mod bounds;
 mod garbage;
 mod hosts;
 mod merges;
+mod strangers;
 
 use std::net::SocketAddr;
 use std::time::Duration;
