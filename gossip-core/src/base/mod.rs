@@ -7,5 +7,6 @@ pub mod config_error;
 pub mod ids;
 pub mod keys;
 pub mod name;
+pub mod networks;
 pub mod rng;
 pub mod time;

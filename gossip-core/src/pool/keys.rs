@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::base::keys::{Key, Kind, parse_count, parse_list, row, write_list};
+use crate::base::networks::parse_cidrs;
 use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
 
@@ -97,9 +98,8 @@ pub const KEYS: &[Key<PoolConfig>] = &[
         about: "networks that members' addresses must lie in; empty allows all",
         get: |config| write_list(&config.cidrs_allowed),
         set: |config, text| {
-            let parse =
-                |part: &str| part.parse().map_err(|_| format!("{part:?} is no network such as 10.0.0.0/8"));
-            config.cidrs_allowed = parse_list(text, parse)?;
+            let parts = parse_list(text, |part| Ok(part.to_owned()))?;
+            config.cidrs_allowed = parse_cidrs(&parts).map_err(|invalid| invalid.to_string())?;
             Ok(())
         },
     },
