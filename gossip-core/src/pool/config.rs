@@ -3,6 +3,7 @@
 //! A plain struct: start from a preset, change fields, hand it to `register_pool`.
 //! Nothing takes effect before [`PoolConfig::check`] has found every value possible.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::mux::prefix::Framing;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;
-use crate::wire::limits::{LABEL_MAX, META_MAX};
+use crate::wire::limits::{LABEL_MAX, META_MAX, PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN};
 
 /// Everything that can be chosen about a pool. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +137,24 @@ impl PoolConfig {
         }
     }
 
+    /// The versions that this node announces. Go: `BuildVsnArray`.
+    pub fn versions(&self) -> Versions {
+        let (dmin, dmax, dcur) = self.delegate_protocol;
+        let (pmin, pmax) = (PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+        Versions { pmin, pmax, pcur: self.protocol_version, dmin, dmax, dcur }
+    }
+
+    /// Whether the pool has keys, and so encrypts. Go: `EncryptionEnabled`.
+    pub fn is_encrypted(&self) -> bool {
+        self.keyring.primary().is_some()
+    }
+
+    /// Whether members may have this address. Go: `IPAllowed`.
+    pub fn allows(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.cidrs_allowed.is_empty() || self.cidrs_allowed.iter().any(|network| network.contains(&ip))
+    }
+
     /// memberlist's preset for wide-area networks: slower, more patient.
     pub fn wan(id: u8) -> Self {
         Self {
@@ -240,7 +259,8 @@ impl PoolConfig {
         }
         let rule = format!("must be at most {META_MAX} bytes");
         refuse(self.meta.len() > META_MAX, "meta", format!("{} bytes long", self.meta.len()), rule)?;
-        within("protocol_version", u64::from(self.protocol_version), 1, 5)?;
+        let (lowest, highest) = (PROTOCOL_VERSION_MIN.into(), PROTOCOL_VERSION_MAX.into());
+        within("protocol_version", u64::from(self.protocol_version), lowest, highest)?;
         let (min, max, current) = self.delegate_protocol;
         refuse(
             min > max || current < min || current > max,
@@ -286,9 +306,8 @@ impl PoolConfig {
     }
 
     fn tuning(&self) -> Tuning {
-        let (dmin, dmax, dcur) = self.delegate_protocol;
         Tuning {
-            versions: Versions { pmin: 1, pmax: 5, pcur: self.protocol_version, dmin, dmax, dcur },
+            versions: self.versions(),
             probe_interval: self.probe_interval,
             probe_timeout: self.probe_timeout,
             indirect_checks: self.indirect_checks,
