@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use socket2::SockRef;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, trace};
 
@@ -159,6 +160,14 @@ impl UdpSender {
                 Err(NetError::Send { to, reason })
             }
         }
+    }
+
+    /// The smallest receive buffer of the sockets, in bytes as the system counts them; 0
+    /// once the port is closed.
+    pub fn recv_buffer(&self) -> usize {
+        let sockets = self.sockets.load();
+        let sizes = sockets.iter().map(|(_, socket)| SockRef::from(socket).recv_buffer_size().unwrap_or(0));
+        sizes.min().unwrap_or(0)
     }
 
     pub(super) fn close(&self) {

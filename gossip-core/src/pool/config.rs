@@ -22,6 +22,8 @@ use crate::wire::limits::{LABEL_MAX, META_MAX, PROTOCOL_VERSION_MAX, PROTOCOL_VE
 pub struct PoolConfig {
     /// The pool's number on its node and, with [`Framing::Prefix`], on the wire.
     pub id: PoolId,
+    /// This node's name in the pool, unique there, at most 255 bytes. Empty: the node's own.
+    pub name: String,
     /// How the pool is reached. Default: prefix.
     pub framing: Framing,
     /// memberlist label of a prefix pool, at most 255 bytes: nodes with different labels
@@ -103,6 +105,7 @@ impl PoolConfig {
     pub fn lan(id: u8) -> Self {
         Self {
             id: PoolId(id),
+            name: String::new(),
             framing: Framing::Prefix,
             label: Bytes::new(),
             skip_inbound_label_check: false,
@@ -235,6 +238,8 @@ impl PoolConfig {
     }
 
     fn check_identity(&self) -> Result<(), ConfigError> {
+        let rule = "must be at most 255 bytes";
+        refuse(self.name.len() > 255, "name", format!("{} bytes long", self.name.len()), rule)?;
         let label = |label: &Bytes| {
             let rule = format!("must be at most {LABEL_MAX} bytes");
             refuse(label.len() > LABEL_MAX, "label", format!("{} bytes long", label.len()), rule)

@@ -12,6 +12,17 @@ use crate::pool::config::PoolConfig;
 /// id is given at construction; keys and delegate have setters of their own.
 pub const KEYS: &[Key<PoolConfig>] = &[
     Key {
+        name: "name",
+        kind: Kind::Text,
+        range: "at most 255 bytes",
+        about: "this node's name in the pool, unique there; empty takes that of the node",
+        get: |config| config.name.clone(),
+        set: |config, text| {
+            text.clone_into(&mut config.name);
+            Ok(())
+        },
+    },
+    Key {
         name: "framing",
         kind: Kind::Text,
         range: "prefix, bare, or label:TEXT",

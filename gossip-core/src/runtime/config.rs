@@ -9,7 +9,8 @@ use crate::base::keys::{Key, Kind, parse_list, row, write_list};
 /// Everything that can be chosen about a node. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The node's name in all its pools, unique in each. Empty: the host's name.
+    /// The node's name in all its pools, unique in each; a pool may have its own. Empty:
+    /// the host's name.
     pub name: String,
     /// Addresses to listen on, all with the same port. Default: all IPv4 interfaces.
     pub bind_addr: Vec<IpAddr>,

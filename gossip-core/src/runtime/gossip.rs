@@ -68,7 +68,7 @@ impl Gossip {
         self.node().start()
     }
 
-    /// The name of this node in all its pools.
+    /// The name of this node in all pools that give it no other.
     pub fn node_name(&self) -> &NodeName {
         &self.node().identity.name
     }
@@ -162,6 +162,12 @@ impl Gossip {
     /// Whether the node has been started and not shut down.
     pub fn is_running(&self) -> bool {
         self.node().is_running()
+    }
+
+    /// The receive buffer that the system granted each UDP socket, the smallest of them, in
+    /// bytes as the system counts them (Linux: twice what was asked). 0 after a shutdown.
+    pub fn udp_recv_buffer(&self) -> usize {
+        self.node().port.sender().recv_buffer()
     }
 
     /// What has passed through the port, and what was dropped.

@@ -92,12 +92,13 @@ impl Shared {
             Arc::clone(&counters),
             Arc::clone(&tally),
         );
+        let identity = node.identity_in(config.config());
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
         let port = node.port.add_pool_with(id, framing.clone(), *handoff_queue_depth).map_err(from_net)?;
         let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
             config,
-            identity: node.identity.clone(),
+            identity,
             clock: node.clock,
             place,
             inputs,

@@ -240,3 +240,37 @@ fn a_muxed_connection_may_be_closed_by_halves_like_any_other() {
     client.read_to_string(&mut answer).unwrap();
     assert_eq!((question.as_str(), answer.as_str()), ("question", "answer"));
 }
+
+#[test]
+fn the_receive_buffer_that_was_granted_can_be_read() {
+    let small = Gossip::new(Config { udp_recv_buffer: 32 << 10, ..loopback("a") }).unwrap();
+    let large = Gossip::new(Config { udp_recv_buffer: 128 << 10, ..loopback("b") }).unwrap();
+
+    assert!(small.udp_recv_buffer() >= 32 << 10);
+    assert!(large.udp_recv_buffer() > small.udp_recv_buffer());
+    small.shutdown(PATIENCE).unwrap();
+    assert_eq!(small.udp_recv_buffer(), 0);
+}
+
+#[test]
+fn a_pool_may_know_the_node_by_a_name_of_its_own() {
+    let (a, pool_a, told_a) = started("a");
+    let (b, told_b) = (node("b"), Recorder::new());
+    let named = PoolConfig { name: "alias".into(), ..quick(1) };
+    let pool_b = b.register_pool(named, Some(told_b.clone())).unwrap();
+    let plain = b.register_pool(quick(2), None).unwrap();
+    b.start().unwrap();
+
+    join(&pool_b, &a);
+
+    assert_eq!(names(&pool_a), ["a", "alias"]);
+    assert_eq!((names(&pool_b), names(&plain)), (vec!["a".to_owned(), "alias".into()], vec!["b".to_owned()]));
+    assert_eq!(b.node_name().to_string(), "b");
+    // Pings and streams for that name are for us.
+    pool_a.ping(&member(&pool_a, "alias"), PATIENCE).unwrap();
+    pool_b.leave(PATIENCE).unwrap();
+    told_a.expect("left alias");
+    let long = PoolConfig { name: "x".repeat(256), ..quick(3) };
+    let error = b.register_pool(long, None).unwrap_err().to_string();
+    assert!(error.starts_with("name is 256 bytes long"), "{error}");
+}

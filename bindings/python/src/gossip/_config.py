@@ -139,6 +139,8 @@ class PoolConfig:
 
     id: int
     """The pool's number on its node, 0 to 255; with the framing `prefix` also on the wire."""
+    name: str = ""
+    """This node's name in the pool, unique there; empty takes that of the node."""
     framing: str = "prefix"
     """How the pool is reached: `prefix` (nodes that share their port), `bare` (stock
     memberlist), or `label:TEXT` (stock memberlist with a label)."""
