@@ -27,16 +27,16 @@ fn messages_that_are_equal_in_everything_but_their_bytes_are_all_sent_and_finish
     let mut queue = BroadcastQueue::default();
     let mut sent = std::collections::BTreeMap::<Bytes, u32>::new();
 
-    // Each is queued when the one before has been taken, and the queue was empty meanwhile.
+    // The first take empties the queue for a moment: there Go's numbers begin anew.
     for number in 0..10_u64 {
         let message = Bytes::from(format!("message {number}"));
         queue.queue(Subject::Named(format!("n{number}").as_str().into()), message, Some(TaskId(number)));
-        for message in take(&mut queue, 8, 3) {
+        for message in take(&mut queue, 1, 3) {
             *sent.entry(message).or_default() += 1;
         }
     }
     while !queue.is_empty() {
-        for message in take(&mut queue, 8, 3) {
+        for message in take(&mut queue, 1, 3) {
             *sent.entry(message).or_default() += 1;
         }
     }
