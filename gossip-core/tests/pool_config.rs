@@ -72,6 +72,7 @@ fn what_memberlist_takes_and_cannot_work_with_is_refused() {
         ("probe_timeout", PoolConfig { probe_timeout: s(2), ..lan() }),
         ("gossip_interval", PoolConfig { gossip_interval: Duration::from_micros(1), ..lan() }),
         ("push_pull_interval", PoolConfig { push_pull_interval: s(24 * 3600 + 1), ..lan() }),
+        ("max_members", PoolConfig { max_members: 0, ..lan() }),
         ("udp_buffer_size", PoolConfig { udp_buffer_size: 0, ..lan() }),
         ("udp_buffer_size", PoolConfig { udp_buffer_size: 65_508, ..lan() }),
         ("handoff_queue_depth", PoolConfig { handoff_queue_depth: 0, ..lan() }),

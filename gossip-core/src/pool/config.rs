@@ -88,6 +88,9 @@ pub struct PoolConfig {
     /// Networks that members' addresses must lie in; empty allows all.
     pub cidrs_allowed: Vec<IpNet>,
 
+    /// Nodes held at a time, the recently dead and this one included. Others are not
+    /// believed in, and counted, so that nobody can fill the memory with invented names.
+    pub max_members: usize,
     /// Datagrams are packed up to this many bytes.
     pub udp_buffer_size: usize,
     /// Datagrams that wait for this pool; a further one is dropped and counted.
@@ -132,6 +135,7 @@ impl PoolConfig {
             dead_node_reclaim_time: Duration::ZERO,
             require_node_names: false,
             cidrs_allowed: Vec::new(),
+            max_members: 65_536,
             udp_buffer_size: 1400,
             handoff_queue_depth: 1024,
             broadcast_queue_depth: 1024,
@@ -304,6 +308,7 @@ impl PoolConfig {
         within("suspicion_mult", u64::from(self.suspicion_mult), 1, 1000)?;
         within("suspicion_max_timeout_mult", u64::from(self.suspicion_max_timeout_mult), 1, 1000)?;
         within("retransmit_mult", u64::from(self.retransmit_mult), 1, 1000)?;
+        within("max_members", self.max_members as u64, 1, 1 << 20)?;
         within("udp_buffer_size", self.udp_buffer_size as u64, 512, 65_507)?;
         within("handoff_queue_depth", self.handoff_queue_depth as u64, 1, 1 << 20)?;
         within("broadcast_queue_depth", self.broadcast_queue_depth as u64, 1, 1 << 20)?;
@@ -329,6 +334,7 @@ impl PoolConfig {
             dead_node_reclaim: self.dead_node_reclaim_time,
             require_node_names: self.require_node_names,
             allowed_networks: self.cidrs_allowed.clone(),
+            max_members: self.max_members,
         }
     }
 }

@@ -114,6 +114,7 @@ pub const KEYS: &[Key<PoolConfig>] = &[
             Ok(())
         },
     },
+    row!(count max_members, 1, 1048576, "nodes held at a time, the recently dead included; others are not believed in"),
     row!(count udp_buffer_size, 512, 65507, "bytes up to which datagrams are packed"),
     row!(count handoff_queue_depth, 1, 1048576, "datagrams that wait for the pool; more are dropped and counted"),
     row!(count broadcast_queue_depth, 1, 1048576, "application broadcasts that wait to be sent; more are refused"),

@@ -59,7 +59,9 @@ impl Swim {
         if *alive.node == *self.name.as_bytes() || !are_possible(alive) {
             return false;
         }
-        let Some(record) = self.roster.get(&alive.node) else { return alive.incarnation > 0 };
+        let Some(record) = self.roster.get(&alive.node) else {
+            return alive.incarnation > 0 && self.has_room();
+        };
         let Some(node) = self.described(alive) else { return false };
         match self.claim(now, record, node.addr) {
             Claim::Same => node != *record.node && alive.incarnation > record.incarnation,
@@ -94,6 +96,8 @@ impl Swim {
             // Incarnation 0 is "nothing heard yet"; a node gives itself 1 at first.
             if !self.allows(ip) {
                 self.counters.not_allowed += 1;
+            } else if !self.has_room() {
+                self.counters.overflows += 1;
             } else if alive.incarnation > 0 {
                 self.accept(now, &alive, addr, None);
             }
@@ -114,6 +118,11 @@ impl Swim {
         } else if alive.incarnation > stored || takeover {
             self.accept(now, &alive, addr, None);
         }
+    }
+
+    /// Whether one more node may be known: names cost whoever invents them nothing.
+    fn has_room(&self) -> bool {
+        self.roster.len() < self.tuning.max_members
     }
 
     fn claim(&self, now: Time, record: &Record, addr: NodeAddr) -> Claim {

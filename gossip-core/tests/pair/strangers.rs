@@ -169,6 +169,28 @@ fn a_member_outside_of_the_allowed_networks_is_not_believed_in() {
 }
 
 #[test]
+fn invented_names_fill_the_table_to_its_limit_and_no_further() {
+    let limited = PoolConfig { max_members: 50, ..probing() };
+    let mut lone = Lone::among(30, limited);
+
+    (1..=1000).for_each(|number| lone.hear_of(number, 1));
+    assert_eq!(lone.machine.members().count(), 50);
+    assert_eq!(lone.machine.stats().overflows, 951);
+
+    // Whoever is known is still heard, and the forgotten make room.
+    lone.hear_of(30, 2);
+    assert_eq!(lone.machine.member(b"n30").unwrap().incarnation, 2);
+    let (node, from) = (b"n30".as_slice(), b"n30".as_slice());
+    lone.hear_from(addr(30), &Message::Dead(Dead { incarnation: 2, node: node.into(), from: from.into() }));
+    lone.machine.handle_timeout(lone.now + Duration::from_secs(31));
+    while lone.machine.member(b"n30").is_some() {
+        lone.step();
+    }
+    lone.hear_of(1000, 1);
+    assert!(lone.machine.member(b"n1000").is_some());
+}
+
+#[test]
 fn a_ping_is_not_answered_to_an_address_that_only_the_ping_names() {
     let mut lone = Lone::among(2, probing());
     let victim = [192, 0, 2, 1];

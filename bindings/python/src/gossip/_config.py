@@ -194,6 +194,8 @@ class PoolConfig:
     """Refuse to talk to addresses without a node name."""
     cidrs_allowed: str | Sequence[str] = ()
     """Networks that members' addresses must lie in; empty allows all."""
+    max_members: int = 65536
+    """Nodes held at a time, the recently dead included; others are not believed in."""
     udp_buffer_size: int = 1400
     """Bytes up to which datagrams are packed."""
     handoff_queue_depth: int = 1024
