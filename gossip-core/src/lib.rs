@@ -67,9 +67,11 @@ pub mod runtime;
 #[cfg(feature = "sim")]
 pub mod sim;
 
+pub use base::addr::Target;
 pub use base::config_error::ConfigError;
 pub use base::ids::{ListenerId, PoolId};
 pub use base::name::NodeName;
+pub use base::networks::{InvalidNetworks, parse_cidrs};
 pub use mux::listener::ListenerName;
 pub use mux::prefix::Framing;
 pub use pool::action::{Asks, UserMessage};

@@ -91,7 +91,7 @@ impl fmt::Debug for WireIp {
     }
 }
 
-/// Someone to talk to: an address, and the name if it is known.
+/// Someone to talk to: an address, and the name if it is known. Reads `name (addr)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The node's name, where it matters (`require_node_names`).
@@ -103,6 +103,15 @@ pub struct Target {
 impl From<SocketAddr> for Target {
     fn from(addr: SocketAddr) -> Self {
         Self { name: None, addr }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({})", self.addr),
+            None => write!(f, "{}", self.addr),
+        }
     }
 }
 

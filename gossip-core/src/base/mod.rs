@@ -8,5 +8,6 @@ pub mod ids;
 pub mod keys;
 pub mod limit;
 pub mod name;
+pub mod networks;
 pub mod rng;
 pub mod time;

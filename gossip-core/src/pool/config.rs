@@ -3,6 +3,7 @@
 //! A plain struct: start from a preset, change fields, hand it to `register_pool`.
 //! Nothing takes effect before [`PoolConfig::check`] has found every value possible.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,12 +17,15 @@ use crate::pool::keys::KEYS;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;
+use crate::wire::limits::{PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN};
 
 /// Everything that can be chosen about a pool. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
     /// The pool's number on its node and, with [`Framing::Prefix`], on the wire.
     pub id: PoolId,
+    /// This node's name in the pool, unique there, at most 255 bytes. Empty: the node's own.
+    pub name: String,
     /// How the pool is reached. Default: prefix.
     pub framing: Framing,
     /// memberlist label of a prefix pool, at most 255 bytes: nodes with different labels
@@ -102,6 +106,9 @@ pub struct PoolConfig {
     /// Networks that members' addresses must lie in; empty allows all.
     pub cidrs_allowed: Vec<IpNet>,
 
+    /// Nodes held at a time, the recently dead and this one included. Others are not
+    /// believed in, and counted, so that nobody can fill the memory with invented names.
+    pub max_members: usize,
     /// Datagrams are packed up to this many bytes.
     pub udp_buffer_size: usize,
     /// Datagrams that wait for this pool; a further one is dropped and counted.
@@ -119,6 +126,7 @@ impl PoolConfig {
     pub fn lan(id: u8) -> Self {
         Self {
             id: PoolId(id),
+            name: String::new(),
             framing: Framing::Prefix,
             label: Bytes::new(),
             next_label: None,
@@ -150,12 +158,36 @@ impl PoolConfig {
             require_node_names: false,
             dns_config_path: String::new(),
             cidrs_allowed: Vec::new(),
+            max_members: 65_536,
             udp_buffer_size: 1400,
             handoff_queue_depth: 1024,
             broadcast_queue_depth: 1024,
             message_queue_depth: 4096,
             query_timeout: Duration::from_secs(1),
         }
+    }
+
+    /// The versions that this node announces. Go: `BuildVsnArray`.
+    pub fn versions(&self) -> Versions {
+        Versions {
+            pmin: PROTOCOL_VERSION_MIN,
+            pmax: PROTOCOL_VERSION_MAX,
+            pcur: self.protocol_version,
+            dmin: self.delegate_protocol_min,
+            dmax: self.delegate_protocol_max,
+            dcur: self.delegate_protocol_version,
+        }
+    }
+
+    /// Whether the pool has keys, and so encrypts. Go: `EncryptionEnabled`.
+    pub fn is_encrypted(&self) -> bool {
+        self.keyring.primary().is_some()
+    }
+
+    /// Whether members may have this address. Go: `IPAllowed`.
+    pub fn allows(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.cidrs_allowed.is_empty() || self.cidrs_allowed.iter().any(|network| network.contains(&ip))
     }
 
     /// memberlist's preset for wide-area networks: slower, more patient.
@@ -281,14 +313,7 @@ impl PoolConfig {
 
     fn tuning(&self) -> Tuning {
         Tuning {
-            versions: Versions {
-                pmin: 1,
-                pmax: 5,
-                pcur: self.protocol_version,
-                dmin: self.delegate_protocol_min,
-                dmax: self.delegate_protocol_max,
-                dcur: self.delegate_protocol_version,
-            },
+            versions: self.versions(),
             probe_interval: self.probe_interval,
             probe_timeout: self.probe_timeout,
             indirect_checks: self.indirect_checks,
@@ -305,6 +330,7 @@ impl PoolConfig {
             dead_node_reclaim: self.dead_node_reclaim_time,
             require_node_names: self.require_node_names,
             allowed_networks: self.cidrs_allowed.clone(),
+            max_members: self.max_members,
         }
     }
 }

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::base::keys::{Key, Kind, Range, parse_list, row, write_list};
+use crate::base::networks::parse_cidrs;
 use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
 use crate::wire::limits::{LABEL_MAX, META_MAX};
@@ -11,6 +12,19 @@ use crate::wire::limits::{LABEL_MAX, META_MAX};
 /// Every key of [`PoolConfig`] that has a text form, in the order of the manual. The
 /// id is given at construction; encryption keys and delegate have setters of their own.
 pub const KEYS: &[Key<PoolConfig>] = &[
+    Key {
+        name: "name",
+        kind: Kind::Text,
+        unit: "bytes",
+        range: Range::Words("at most 255 bytes"),
+        about: "this node's name in the pool, unique there; empty takes that of the node",
+        get: |config| config.name.clone(),
+        set: |config, text| {
+            text.clone_into(&mut config.name);
+            Ok(())
+        },
+        check: |config| at_most(config.name.len(), 255),
+    },
     Key {
         name: "framing",
         kind: Kind::Text,
@@ -136,13 +150,13 @@ pub const KEYS: &[Key<PoolConfig>] = &[
         about: "networks that members' addresses must lie in; empty allows all",
         get: |config| write_list(&config.cidrs_allowed),
         set: |config, text| {
-            let parse =
-                |part: &str| part.parse().map_err(|_| format!("{part:?} is no network such as 10.0.0.0/8"));
-            config.cidrs_allowed = parse_list(text, parse)?;
+            let parts = parse_list(text, |part| Ok(part.to_owned()))?;
+            config.cidrs_allowed = parse_cidrs(&parts).map_err(|invalid| invalid.to_string())?;
             Ok(())
         },
         check: |_| Ok(()),
     },
+    row!(count max_members, 1, 1048576, "nodes", "nodes held at a time, the recently dead included; others are not believed in"),
     row!(count udp_buffer_size, 512, 65507, "bytes", "size up to which datagrams are packed"),
     row!(count handoff_queue_depth, 1, 1048576, "datagrams", "datagrams that wait for the pool; more are dropped and counted"),
     row!(count broadcast_queue_depth, 1, 1048576, "broadcasts", "application broadcasts that wait to be sent; more are refused"),

@@ -13,7 +13,8 @@ pub(crate) const LISTENER_BACKLOG: RangeInclusive<usize> = 1..=1 << 16;
 /// Everything that can be chosen about a node. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The node's name in all its pools, unique in each. Empty: the host's name.
+    /// The node's name in all its pools, unique in each; a pool may have its own. Empty:
+    /// the host's name.
     pub name: String,
     /// Addresses to listen on, all with the same port. `::` is every IPv6 interface and not
     /// IPv4 too; together with `0.0.0.0` it is every interface. Default: all IPv4 interfaces.

@@ -47,7 +47,7 @@ pub enum Error {
         /// What went wrong.
         error: ExchangeError,
     },
-    /// No answer to a ping.
+    /// No answer to a ping of the member of that name, or at that address.
     #[error("no response from {0}")]
     NoResponse(String),
     /// A callback asked for something that would wait for that callback to return.

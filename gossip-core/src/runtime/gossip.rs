@@ -108,7 +108,7 @@ impl Gossip {
         self.node().start()
     }
 
-    /// The name of this node in all its pools.
+    /// The name of this node in all pools that give it no other.
     pub fn node_name(&self) -> &NodeName {
         &self.node().identity.name
     }
@@ -262,6 +262,11 @@ impl Gossip {
     /// Whether the node has been started and not shut down.
     pub fn is_running(&self) -> bool {
         self.node().is_running()
+    }
+
+    /// The receive buffer that the system granted each UDP socket, the smallest of them, in bytes.
+    pub fn udp_recv_buffer(&self) -> usize {
+        self.node().port.recv_buffer()
     }
 
     /// What has passed through the port, and what was dropped.

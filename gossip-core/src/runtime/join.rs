@@ -50,7 +50,9 @@ impl Resolved {
     /// `patience` has failed. An error if the pool ends meanwhile.
     pub(crate) fn look_up(shared: &Shared, seeds: &[&str], patience: Duration) -> Result<Self, Error> {
         let (inputs, runtime) = (shared.inputs()?, shared.runtime()?);
-        let default_port = shared.identity.addr.port;
+        // As in memberlist: the port that is bound, not the one that is told to others.
+        let bound = shared.port.local_addrs().first();
+        let default_port = bound.map_or(shared.identity.addr.port, SocketAddr::port);
         let (found, finds) = unbounded();
         for (index, seed) in seeds.iter().enumerate() {
             let (found, seed, inputs) = (found.clone(), (*seed).to_owned(), inputs.clone());

@@ -192,7 +192,14 @@ impl Node {
     fn machine(&self, config: &CheckedPool, asks: Asks) -> Result<Machine, Error> {
         let seed = entropy::seed().map_err(Error::System)?;
         let nonces = Nonces::from_os(entropy::fill);
-        Ok(Machine::new(config.clone(), self.identity.clone(), asks, seed, nonces, self.clock.now())?)
+        let identity = self.identity_in(config.config());
+        Ok(Machine::new(config.clone(), identity, asks, seed, nonces, self.clock.now())?)
+    }
+
+    /// Who this node is in a pool: itself, unless the pool gives it another name.
+    pub(crate) fn identity_in(&self, pool: &PoolConfig) -> Identity {
+        let Identity { name, addr } = self.identity.clone();
+        Identity { name: if pool.name.is_empty() { name } else { pool.name.as_str().into() }, addr }
     }
 
     /// The machine of a registered pool, with what was published before the start.

@@ -46,10 +46,10 @@ impl Pool {
     }
 
     /// Exchanges state with the seeds: `host`, `host:port`, `[v6]:port` or
-    /// `name/host:port`; without a port the own advertised one is taken. All seeds are looked
-    /// up at once, and all their addresses tried, eight at a time; of a name with very many, a
-    /// random [`ADDRS_PER_SEED`]. Ends at the latest after `timeout`: what is not done by
-    /// then has failed. [`Error::Join`] if none was reached.
+    /// `name/host:port`; without a port the bound one of this node is taken. All seeds are
+    /// looked up at once, and all their addresses tried, eight at a time; of a name with very
+    /// many, a random [`ADDRS_PER_SEED`]. Ends at the latest after `timeout`: what is not done
+    /// by then has failed. [`Error::Join`] if none was reached.
     pub fn join<S: AsRef<str>>(&self, seeds: &[S], timeout: Duration) -> Result<Joined, Error> {
         let deadline = self.0.clock.now() + timeout;
         let seeds: Vec<_> = seeds.iter().map(AsRef::as_ref).collect();
@@ -113,33 +113,50 @@ impl Pool {
         self.0.broadcast_limit.load(Relaxed)
     }
 
-    /// Sends a message in one datagram to a member: it may get lost.
-    pub fn send_best_effort(&self, to: &Member, message: &[u8]) -> Result<(), Error> {
-        self.change(Change::Send(target(to), Bytes::copy_from_slice(message)))
+    /// Sends a message in one datagram to a member, or to whoever is at an address: it may
+    /// get lost.
+    pub fn send_best_effort(&self, to: impl Into<Target>, message: &[u8]) -> Result<(), Error> {
+        self.change(Change::Send(to.into(), Bytes::copy_from_slice(message)))
     }
 
     /// Sends a message in one datagram to the node at `to`: it may get lost.
     pub fn send_to_address(&self, to: SocketAddr, message: &[u8]) -> Result<(), Error> {
-        self.change(Change::Send(to.into(), Bytes::copy_from_slice(message)))
+        self.send_best_effort(to, message)
     }
 
-    /// Sends a message over TCP; returns when it is written.
-    pub fn send_reliable(&self, to: &Member, message: &[u8], timeout: Duration) -> Result<(), Error> {
-        match self.run(Task::Send(target(to), Bytes::copy_from_slice(message)), timeout)? {
+    /// Sends a message over TCP to a member, or to whoever is at an address; returns when it
+    /// is written.
+    pub fn send_reliable(
+        &self,
+        to: impl Into<Target>,
+        message: &[u8],
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let to = to.into();
+        let addr = to.addr;
+        match self.run(Task::Send(to, Bytes::copy_from_slice(message)), timeout)? {
             Outcome::Sent => Ok(()),
-            Outcome::Failed(error) => Err(Error::Send { to: to.addr(), error }),
+            Outcome::Failed(error) => Err(Error::Send { to: addr, error }),
             other => Err(unfitting(&other)),
         }
     }
 
-    /// Pings a member and returns how long the answer took.
-    pub fn ping(&self, to: &Member, timeout: Duration) -> Result<Duration, Error> {
-        match self.run(Task::Ping(target(to)), timeout) {
+    /// Pings a member, or whoever is at an address, and returns how long the answer took. A
+    /// member answers only to its own name.
+    pub fn ping(&self, to: impl Into<Target>, timeout: Duration) -> Result<Duration, Error> {
+        let to = to.into();
+        let whom = to.name.as_ref().map_or_else(|| to.addr.to_string(), ToString::to_string);
+        match self.run(Task::Ping(to), timeout) {
             Ok(Outcome::Pinged(rtt)) => Ok(rtt),
-            Ok(Outcome::Failed(_)) | Err(Error::Timeout(_)) => Err(Error::NoResponse(to.name().to_string())),
+            Ok(Outcome::Failed(_)) | Err(Error::Timeout(_)) => Err(Error::NoResponse(whom)),
             Ok(other) => Err(unfitting(&other)),
             Err(error) => Err(error),
         }
+    }
+
+    /// The memberlist protocol version that this node speaks in the pool.
+    pub fn protocol_version(&self) -> u8 {
+        self.config().protocol_version
     }
 
     /// How much this node doubts itself; 0 is healthy.
@@ -298,10 +315,6 @@ impl Pool {
 /// A command under way.
 #[derive(Debug)]
 pub(crate) struct Pending(Receiver<Result<Outcome, CommandError>>);
-
-fn target(member: &Member) -> Target {
-    Target { name: Some(member.name().clone()), addr: member.addr() }
-}
 
 /// An outcome that the command cannot have.
 fn unfitting(outcome: &Outcome) -> Error {

@@ -100,6 +100,7 @@ impl Shared {
             inputs.clone(),
             Arc::clone(&tally),
         );
+        let identity = node.identity_in(config.config());
         let PoolConfig { framing, handoff_queue_depth, .. } = config.config();
         let other = config.other_framing();
         let port =
@@ -108,7 +109,7 @@ impl Shared {
         let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
             config,
-            identity: node.identity.clone(),
+            identity,
             clock: node.clock,
             place,
             inputs,

@@ -60,7 +60,9 @@ impl Swim {
         if *alive.node == *self.name.as_bytes() || !are_possible(alive) {
             return false;
         }
-        let Some(record) = self.roster.get(&alive.node) else { return alive.incarnation > 0 };
+        let Some(record) = self.roster.get(&alive.node) else {
+            return alive.incarnation > 0 && self.has_room();
+        };
         let Some(node) = self.described(alive) else { return false };
         match self.claim(now, record, node.addr) {
             Claim::Same => node != *record.node && alive.incarnation > record.incarnation,
@@ -97,6 +99,8 @@ impl Swim {
             if !self.allows(ip) {
                 self.counters.not_allowed += 1;
                 debug!(%addr, "member in no allowed network refused");
+            } else if !self.has_room() {
+                self.counters.overflows += 1;
             } else if alive.incarnation > 0 {
                 self.accept(now, &alive, addr, None);
             }
@@ -118,6 +122,11 @@ impl Swim {
         } else if alive.incarnation > stored || takeover {
             self.accept(now, &alive, addr, None);
         }
+    }
+
+    /// Whether one more node may be known: names cost whoever invents them nothing.
+    fn has_room(&self) -> bool {
+        self.roster.len() < self.tuning.max_members
     }
 
     fn claim(&self, now: Time, record: &Record, addr: NodeAddr) -> Claim {

@@ -33,6 +33,6 @@ pub struct Counters {
     pub pings_misdirected: u64,
     /// News of others not passed on, because it fits no datagram.
     pub broadcasts_too_long: u64,
-    /// Datagrams not queued, relays not begun, because too many wait.
+    /// Datagrams not queued, relays not begun, nodes not believed in, because there are too many.
     pub overflows: u64,
 }

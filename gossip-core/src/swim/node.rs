@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::base::addr::NodeAddr;
+use crate::base::addr::{NodeAddr, Target};
 use crate::base::name::NodeName;
 
 /// The state of a member, numbered as in push/pull records.
@@ -154,5 +154,11 @@ impl Member {
     /// Bytes of its application.
     pub fn meta(&self) -> &[u8] {
         self.node.meta.as_bytes()
+    }
+}
+
+impl From<&Member> for Target {
+    fn from(member: &Member) -> Self {
+        Self { name: Some(member.name().clone()), addr: member.addr() }
     }
 }

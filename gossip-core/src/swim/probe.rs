@@ -63,10 +63,15 @@ impl Swim {
 
     /// The next member in turn. At the end of each round the long dead are forgotten and
     /// the order is drawn anew. Go may waste a tick at that point; ours goes on until it
-    /// has seen the list once (behaviour 19, number 12).
+    /// has seen the whole of the new order (behaviour 19, number 12).
     fn next_to_probe(&mut self, now: Time) -> Option<(Arc<Node>, u32, State)> {
-        for _ in 0..=self.roster.len() {
+        let mut is_new_round = false;
+        loop {
             if self.probe_index >= self.roster.len() {
+                if is_new_round {
+                    return None;
+                }
+                is_new_round = true;
                 self.reap(now);
                 self.probe_index = 0;
             }
@@ -76,7 +81,6 @@ impl Swim {
                 return Some((record.node.clone(), record.incarnation, record.state));
             }
         }
-        None
     }
 
     /// Forgets who has been dead or gone for long enough.

@@ -46,4 +46,6 @@ pub struct Tuning {
     pub require_node_names: bool,
     /// Networks that members may have addresses in; empty allows all.
     pub allowed_networks: Vec<IpNet>,
+    /// Nodes held at a time, the dead and ourselves included; others are not believed in.
+    pub max_members: usize,
 }

@@ -1,4 +1,10 @@
-//! Every size limit of the protocol. Wire document section 13 unless said otherwise.
+//! Every limit of the protocol. Wire document section 13 unless said otherwise.
+
+/// The lowest protocol version that is understood, and that may be spoken.
+pub const PROTOCOL_VERSION_MIN: u8 = 1;
+
+/// The highest.
+pub const PROTOCOL_VERSION_MAX: u8 = 5;
 
 /// Longest label, in bytes. Go: `LabelMaxSize`.
 pub const LABEL_MAX: usize = 255;

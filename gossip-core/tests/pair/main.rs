@@ -6,6 +6,7 @@ mod capture;
 mod garbage;
 mod hosts;
 mod merges;
+mod strangers;
 mod warnings;
 
 use std::net::SocketAddr;

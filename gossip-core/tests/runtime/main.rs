@@ -1,7 +1,9 @@
 //! The runtime over real sockets on the loopback interface: whole nodes, as programs use them.
 
+mod addresses;
 mod config;
 mod delegate;
+mod lifecycle;
 mod membership;
 mod messages;
 mod migration;

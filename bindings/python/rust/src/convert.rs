@@ -2,12 +2,11 @@
 //! Python half builds its dataclasses.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
+use gossip_core::base::addr::Target;
 use gossip_core::base::name::NodeName;
-use gossip_core::runtime::view::View;
-use gossip_core::swim::node::{Member, Meta, Node, State, Versions};
+use gossip_core::swim::node::{Member, Node, State, Versions};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -50,23 +49,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Address {
 #[derive(FromPyObject)]
 pub(crate) struct Peer(Payload, Address);
 
-impl Peer {
-    /// The member as the pool knows it, or else as much of it as is known here.
-    pub(crate) fn resolve(&self, view: &View) -> Member {
-        let Self(Payload(name), Address(addr)) = self;
-        match view.find(name) {
-            Some(known) if known.addr() == *addr => known.clone(),
-            _ => Member {
-                node: Arc::new(Node {
-                    name: NodeName::from(name.as_slice()),
-                    addr: (*addr).into(),
-                    meta: Meta::default(),
-                    versions: Versions::default(),
-                }),
-                state: State::Alive,
-                incarnation: 0,
-            },
-        }
+impl From<Peer> for Target {
+    fn from(Peer(Payload(name), Address(addr)): Peer) -> Self {
+        Self { name: (!name.is_empty()).then(|| NodeName::from(name.as_slice())), addr }
     }
 }
 

@@ -91,10 +91,7 @@ impl Pool {
 
     fn send_best_effort(&self, py: Python<'_>, to: Peer, message: Payload) -> PyResult<()> {
         let pool = self.pool.get()?;
-        wait::detached(py, || {
-            let to = to.resolve(&pool.members());
-            pool.send_best_effort(&to, &message.0)
-        })
+        wait::detached(py, || pool.send_best_effort(to, &message.0))
     }
 
     fn send_reliable(
@@ -106,19 +103,13 @@ impl Pool {
     ) -> PyResult<()> {
         let pool = self.pool.get()?.clone();
         let limit = convert::limit(timeout);
-        wait::interruptible(py, move || {
-            let to = to.resolve(&pool.members());
-            pool.send_reliable(&to, &message.0, limit)
-        })
+        wait::interruptible(py, move || pool.send_reliable(to, &message.0, limit))
     }
 
     fn ping(&self, py: Python<'_>, to: Peer, timeout: Option<f64>) -> PyResult<f64> {
         let pool = self.pool.get()?.clone();
         let limit = convert::limit(timeout);
-        let rtt = wait::interruptible(py, move || {
-            let to = to.resolve(&pool.members());
-            pool.ping(&to, limit)
-        })?;
+        let rtt = wait::interruptible(py, move || pool.ping(to, limit))?;
         Ok(rtt.as_secs_f64())
     }
 

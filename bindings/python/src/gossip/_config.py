@@ -139,6 +139,8 @@ class PoolConfig:
 
     id: int
     """The pool's number on its node, 0 to 255; with the framing `prefix` also on the wire."""
+    name: str = ""
+    """This node's name in the pool, unique there; empty takes that of the node."""
     framing: str = "prefix"
     """How the pool is reached: `prefix` (nodes that share their port), `bare` (stock
     memberlist), or `label:TEXT` (stock memberlist with a label)."""
@@ -204,6 +206,8 @@ class PoolConfig:
     asks the system."""
     cidrs_allowed: str | Sequence[str] = ()
     """Networks that members' addresses must lie in; empty allows all."""
+    max_members: int = 65536
+    """Nodes held at a time, the recently dead included; others are not believed in."""
     udp_buffer_size: int = 1400
     """Bytes up to which datagrams are packed."""
     handoff_queue_depth: int = 1024
