@@ -230,6 +230,8 @@ def test_counters_count(make_node: MakeNode) -> None:
     assert stats.packets_sent > 0
     assert stats.members_alive == 2
     assert stats.callback_errors == 0
+    assert stats.counters["probes"] == stats.probes
+    assert stats.counters["streams_accepted"] + stats.counters["streams_connected"] > 0
     eventually(lambda: a._node.stats().packets_received > 0)
 
 

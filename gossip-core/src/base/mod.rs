@@ -4,8 +4,10 @@
 
 pub mod addr;
 pub mod config_error;
+pub mod histogram;
 pub mod ids;
 pub mod keys;
 pub mod name;
 pub mod rng;
+pub(crate) mod rows;
 pub mod time;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::buffers::{Account, PacketBuf};
 use super::error::NetError;
-use super::queue::Queue;
+use super::queue::{Queue, QueueStats};
 use super::stats::PoolCounters;
 use crate::base::ids::{ListenerId, PoolId};
 use crate::base::time::Time;
@@ -53,7 +53,7 @@ pub(super) struct PoolInbox {
     pub(super) packets: mpsc::Sender<Datagram>,
     pub(super) streams: mpsc::Sender<InboundStream>,
     pub(super) account: Arc<Account>,
-    pub(super) counters: PoolCounters,
+    pub(super) counters: Arc<PoolCounters>,
 }
 
 /// Where the application's datagrams go.
@@ -159,6 +159,20 @@ impl Owners {
                 table.packets = None;
             }
         });
+    }
+
+    /// Every listener as a text that names it, the native one first, with what has passed
+    /// through its queue.
+    pub(super) fn listeners(&self) -> Vec<(String, QueueStats)> {
+        let table = self.table();
+        let native = table.native.iter().map(|queue| ("native".to_owned(), queue.stats()));
+        let by_id = table.listeners.iter().map(|(id, queue)| (id.to_string(), queue.stats()));
+        native.chain(by_id).collect()
+    }
+
+    /// What has passed through the queue of the packet receiver, if there is one.
+    pub(super) fn packet_queue(&self) -> Option<QueueStats> {
+        self.table().packets.as_ref().map(|inbox| inbox.queue.stats())
     }
 
     /// Forgets everyone, for good; closes what the application waits on.

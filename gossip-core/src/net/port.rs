@@ -20,6 +20,7 @@ use super::gate::Gate;
 use super::listener::Listener;
 use super::owners::{Datagram, InboundStream, Owners, PoolInbox};
 use super::packets::Packets;
+use super::queue::QueueStats;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
 use super::udp::{PacketLoop, UdpSender};
@@ -67,7 +68,7 @@ impl Default for PortConfig {
 }
 
 /// Connections that wait for one pool; memberlist answers as many at one time.
-const POOL_STREAMS: usize = 128;
+pub const POOL_STREAMS: usize = 128;
 
 /// A bound TCP and UDP port and its owners. Pools, listeners and the packet receiver may
 /// come and go at any time, before the start and after. Dropping the port closes it.
@@ -77,6 +78,7 @@ pub struct Port {
     addrs: Vec<SocketAddr>,
     owners: Arc<Owners>,
     buffers: Arc<Buffers>,
+    gate: Arc<Gate>,
     counters: Arc<Counters>,
     sender: UdpSender,
     state: Mutex<State>,
@@ -102,6 +104,28 @@ struct Ending {
     _waking: watch::Sender<()>,
 }
 
+/// What waits and is held on a port at one moment.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PortQueues {
+    /// Connections whose first bytes are awaited.
+    pub sniffing: usize,
+    /// The most of them.
+    pub sniffing_limit: usize,
+    /// Slots of 2 KiB that hold datagrams, of all pools and the packet receiver.
+    pub buffers: usize,
+    /// The most of them.
+    pub buffers_limit: usize,
+    /// The queue of each listener, by a text that names it: `native`, or the id as `0x0102`.
+    pub listeners: Vec<(String, QueueStats)>,
+    /// The most connections that wait in each.
+    pub listener_limit: usize,
+    /// The queue of the packet receiver, if there is one.
+    pub packets: Option<QueueStats>,
+    /// The most datagrams that wait in it.
+    pub packets_limit: usize,
+}
+
 /// The traffic of one pool.
 #[derive(Debug)]
 pub struct PoolPort {
@@ -110,6 +134,8 @@ pub struct PoolPort {
     pub packets: mpsc::Receiver<Datagram>,
     /// The connections opened to it, after the prefix. Ends likewise.
     pub streams: mpsc::Receiver<InboundStream>,
+    /// What has reached it so far; to be read also when it is here no more.
+    pub counters: Arc<PoolCounters>,
 }
 
 impl Port {
@@ -129,8 +155,10 @@ impl Port {
         let sender = UdpSender::new(outgoing.collect::<Result<_, _>>()?, Arc::clone(&counters));
         let (blocking, ended) = bounded(0);
         let (waking, ended_async) = watch::channel(());
+        let gate = Gate::new(config.max_sniffing, config.max_sniffing_per_source);
         Ok(Self {
             config,
+            gate,
             addrs: bound.addrs(),
             owners: Arc::default(),
             buffers: Buffers::new(),
@@ -177,14 +205,15 @@ impl Port {
     pub fn add_pool_with(&self, id: PoolId, framing: Framing, inbox: usize) -> Result<PoolPort, NetError> {
         let (packet_sender, packets) = mpsc::channel(inbox.max(1));
         let (stream_sender, streams) = mpsc::channel(POOL_STREAMS);
+        let counters = Arc::<PoolCounters>::default();
         let inbox = PoolInbox {
             packets: packet_sender,
             streams: stream_sender,
             account: self.buffers.open_account(),
-            counters: PoolCounters::default(),
+            counters: Arc::clone(&counters),
         };
         self.owners.add_pool(id, framing, inbox)?;
-        Ok(PoolPort { packets, streams })
+        Ok(PoolPort { packets, streams, counters })
     }
 
     /// Removes a pool; its channels end, its late traffic is that of an unknown pool.
@@ -221,6 +250,20 @@ impl Port {
         self.counters.snapshot()
     }
 
+    /// What waits and is held on the port now.
+    pub fn queues(&self) -> PortQueues {
+        PortQueues {
+            sniffing: self.gate.inside(),
+            sniffing_limit: self.config.max_sniffing,
+            buffers: self.buffers.held(),
+            buffers_limit: self.buffers.limit(),
+            listeners: self.owners.listeners(),
+            listener_limit: self.config.listener_backlog,
+            packets: self.owners.packet_queue(),
+            packets_limit: self.config.packet_queue,
+        }
+    }
+
     /// What has reached the pool `id` so far, if it is here.
     pub fn pool_stats(&self, id: PoolId) -> Option<PoolPortStats> {
         Some(self.owners.table().pools.get(&id)?.counters.snapshot())
@@ -252,7 +295,6 @@ impl Port {
 
     /// The loops over `bound`, ready to be run; called inside the runtime.
     fn loops(&self, bound: Bound, clock: &Clock) -> Result<JoinSet<()>, NetError> {
-        let gate = Gate::new(self.config.max_sniffing, self.config.max_sniffing_per_source);
         let sniffer = Arc::new(Sniffer {
             owners: Arc::clone(&self.owners),
             counters: Arc::clone(&self.counters),
@@ -264,7 +306,7 @@ impl Port {
             let udp = tokio::net::UdpSocket::from_std(udp).map_err(NetError::Register)?;
             let accept_loop = AcceptLoop {
                 sniffer: Arc::clone(&sniffer),
-                gate: Arc::clone(&gate),
+                gate: Arc::clone(&self.gate),
                 counters: Arc::clone(&self.counters),
                 spare: Spare::new(),
             };

@@ -88,7 +88,7 @@ impl PacketLoop {
         };
         let PoolInbox { packets, account, counters, .. } = &**inbox;
         let Some(copy) = account.copy(bytes) else {
-            counters.packets_dropped.raise();
+            counters.packets_no_buffer.raise();
             return self.counters.packets_no_buffer.raise();
         };
         match packets.try_send(Datagram { from, received, bytes: copy }) {

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::base::config_error::ConfigError;
 use crate::base::ids::PoolId;
 use crate::mux::prefix::Framing;
+use crate::pool::metric_label;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;
@@ -95,6 +96,13 @@ pub struct PoolConfig {
     pub message_queue_depth: usize,
     /// How long a delegate may take to answer a question before its default is taken.
     pub query_timeout: Duration,
+
+    /// Names and values added as labels to each line of this pool's metrics, at most 16. They
+    /// tell apart what a collector of many nodes does not tell apart itself.
+    pub metric_labels: Vec<(String, String)>,
+    /// Each period the length of the queue of membership news is sampled for the metrics.
+    /// Zero turns that off.
+    pub queue_check_interval: Duration,
 }
 
 impl PoolConfig {
@@ -133,6 +141,8 @@ impl PoolConfig {
             broadcast_queue_depth: 1024,
             message_queue_depth: 4096,
             query_timeout: Duration::from_secs(1),
+            metric_labels: Vec::new(),
+            queue_check_interval: Duration::from_secs(30),
         }
     }
 
@@ -211,6 +221,7 @@ impl PoolConfig {
         self.check_identity()?;
         self.check_times()?;
         self.check_counts()?;
+        metric_label::check(&self.metric_labels)?;
         let tuning = self.tuning();
         Ok(CheckedPool { config: self, tuning })
     }
@@ -260,6 +271,7 @@ impl PoolConfig {
             ("tcp_timeout", self.tcp_timeout, true),
             ("dead_node_reclaim_time", self.dead_node_reclaim_time, false),
             ("query_timeout", self.query_timeout, true),
+            ("queue_check_interval", self.queue_check_interval, false),
         ];
         for (field, span, positive) in spans {
             refuse(positive && span.is_zero(), field, "0ms", "must be longer than zero")?;

@@ -36,7 +36,7 @@ impl Machine {
 
     /// Counts something from `from` that was refused.
     pub(super) fn refuse(&mut self, from: SocketAddr, why: Refused) {
-        self.tally.refuse(why);
+        self.tally.refused.count(why);
         tracing::debug!(%from, reason = why.reason(), %why, "refused");
     }
 

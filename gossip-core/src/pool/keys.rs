@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::base::keys::{Key, Kind, parse_count, parse_list, row, write_list};
 use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
+use crate::pool::metric_label;
 
 /// Every key of [`PoolConfig`] that has a text form, in the order of the manual. The
 /// id is given at construction; keys and delegate have setters of their own.
@@ -108,4 +109,19 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(count broadcast_queue_depth, 1, 1048576, "application broadcasts that wait to be sent; more are refused"),
     row!(count message_queue_depth, 1, 1048576, "user messages that wait for the delegate; more are dropped and counted"),
     row!(duration query_timeout, "1 ms to 24 h", "how long a delegate may take to answer before the default is taken"),
+    Key {
+        name: "metric_labels",
+        kind: Kind::List,
+        range: "at most 16 of name=value, separated by commas",
+        about: "labels added to each line of the pool's metrics, to tell nodes apart",
+        get: |config| {
+            let pairs = config.metric_labels.iter().map(|(name, value)| format!("{name}={value}"));
+            write_list(&pairs.collect::<Vec<_>>())
+        },
+        set: |config, text| {
+            config.metric_labels = parse_list(text, metric_label::parse)?;
+            Ok(())
+        },
+    },
+    row!(duration queue_check_interval, "1 ms to 24 h, 0 turns it off", "period in which the length of the queue of membership news is sampled"),
 ];

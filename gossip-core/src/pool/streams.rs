@@ -34,8 +34,8 @@ const SLICE_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) enum Talk {
     Inbound { from: SocketAddr, is_push_pull: bool },
-    Periodic,
-    Join { task: TaskId, addr: SocketAddr },
+    Periodic { begun: Time },
+    Join { task: TaskId, addr: SocketAddr, begun: Time },
     StreamPing { seq: u32 },
     User { task: TaskId },
 }
@@ -62,6 +62,7 @@ impl Machine {
     /// news. `None`: the source is not allowed, close the stream.
     pub fn accept(&mut self, now: Time, from: SocketAddr) -> Option<ExchangeId> {
         self.at(now);
+        self.tally.streams_accepted += 1;
         if !self.swim.allows(from.ip().into()) {
             self.tally.sources_refused += 1;
             return None;
@@ -128,8 +129,8 @@ impl Machine {
                 let own = self.state_with(self.local_state.clone());
                 self.answer(now, id, own, state);
             }
-            Some(&Talk::Join { task, addr }) => self.judge_merge(now, state, Some((task, addr))),
-            Some(Talk::Periodic) => self.judge_merge(now, state, None),
+            Some(&Talk::Join { task, addr, .. }) => self.judge_merge(now, state, Some((task, addr))),
+            Some(Talk::Periodic { .. }) => self.judge_merge(now, state, None),
             Some(Talk::StreamPing { .. } | Talk::User { .. }) | None => {}
         }
     }
@@ -147,6 +148,7 @@ impl Machine {
         });
         let versions: Vec<_> = versions.collect();
         if !self.swim.is_compatible(versions.iter().copied()) {
+            self.tally.merges_incompatible += 1;
             return self.merge_refused(now, join, "protocol versions have nothing in common");
         }
         if state.join && self.asks.admit_merge {
@@ -158,8 +160,8 @@ impl Machine {
         self.begin_merge(now, state, join);
     }
 
+    /// A state that is not merged, and counted so, ends the join that brought it.
     pub(super) fn merge_refused(&mut self, now: Time, join: Option<(TaskId, SocketAddr)>, why: &str) {
-        self.tally.merges_refused += 1;
         if let Some((task, addr)) = join {
             self.join_settled(now, task, addr, Err(ExchangeError::Reset(why.to_owned())));
         }
@@ -209,14 +211,20 @@ impl Machine {
         let Some(talk) = self.exchanges.remove(&id) else { return };
         if let Some(error) = &error {
             self.tally.streams_failed += 1;
+            if let Some(count) = self.tally.streams_failed_by.get_mut(error.index()) {
+                *count += 1;
+            }
             if let ExchangeError::Refused(why) = error {
-                self.tally.refuse(*why);
+                self.tally.refused.count(*why);
             }
             tracing::debug!(?talk, %error, "stream failed");
         }
+        if let Talk::Periodic { begun } | Talk::Join { begun, .. } = talk {
+            self.tally.push_pull_duration.time(now.since(begun));
+        }
         match (talk, error) {
-            (Talk::Periodic, _) => self.swim.push_pull_ended(),
-            (Talk::Join { task, addr }, Some(error)) => self.join_settled(now, task, addr, Err(error)),
+            (Talk::Periodic { .. }, _) => self.swim.push_pull_ended(),
+            (Talk::Join { task, addr, .. }, Some(error)) => self.join_settled(now, task, addr, Err(error)),
             (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
             (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
@@ -226,7 +234,7 @@ impl Machine {
     /// The rules want a push/pull with `node`.
     pub(super) fn periodic_push_pull(&mut self, now: Time, node: &Node) {
         let to = Target { name: Some(node.name.clone()), addr: node.addr.socket_addr() };
-        self.push_pull(now, Talk::Periodic, to, false);
+        self.push_pull(now, Talk::Periodic { begun: now }, to, false);
     }
 
     /// Exchanges states with `to`, our own asked of the application if it wants that.

@@ -21,8 +21,9 @@ use tracing::{debug, error};
 
 use crate::base::ids::{AskId, PoolId};
 use crate::base::time::Time;
+use crate::net::queue::QueueStats;
 use crate::pool::action::{Notice, Question, Reply};
-use crate::runtime::backlog::Backlog;
+use crate::runtime::backlog::{Backlog, Depth};
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
 use crate::runtime::delegate::Delegate;
@@ -32,7 +33,7 @@ use crate::runtime::tally::{Running, Tally};
 
 /// Questions that wait behind one which the application does not answer; for more, the
 /// default is taken. As many as the machine has open at a time.
-const QUESTIONS_MAX: usize = 4096;
+pub(crate) const QUESTIONS_MAX: usize = 4096;
 
 /// Where a callback belongs: the number of its node, and its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(crate) fn current_callback() -> Option<Place> {
 pub(crate) struct Courier {
     /// Let go when the pool ends.
     delegate: Mutex<Option<Arc<dyn Delegate>>>,
+    /// How its queue was left.
+    last_queue: Mutex<Option<QueueStats>>,
     tell: Lane<Telling>,
     ask: Lane<VecDeque<Asked>>,
     place: Place,
@@ -97,7 +100,8 @@ impl Courier {
     ) -> Arc<Self> {
         let tell = Lane::new(Telling { backlog: Backlog::new(depth), farewell: false });
         let ask = Lane::new(VecDeque::new());
-        Arc::new(Self { delegate: Mutex::new(delegate), tell, ask, place, clock, inputs, counters, tally })
+        let (delegate, last_queue) = (Mutex::new(delegate), Mutex::default());
+        Arc::new(Self { delegate, last_queue, tell, ask, place, clock, inputs, counters, tally })
     }
 
     /// Tells the application, when its turn comes. Called inside the runtime.
@@ -133,6 +137,19 @@ impl Courier {
         self.follow(then, Self::run_ask);
     }
 
+    /// What waits to be told, and how many questions wait.
+    pub(crate) fn depth(&self) -> (Depth, usize) {
+        (self.tell.look(|telling| telling.backlog.depth()), self.ask.look(VecDeque::len))
+    }
+
+    /// The depth of the delegate's own queue, if it has one.
+    pub(crate) fn delegate_queue(&self) -> Option<QueueStats> {
+        match self.delegate.lock().clone() {
+            Some(delegate) => delegate.queue(),
+            None => *self.last_queue.lock(),
+        }
+    }
+
     /// Ends both lanes: what waits is dropped, a callback that runs is the last but one,
     /// the farewell is the last. Called inside the runtime.
     pub(crate) fn close(self: &Arc<Self>) {
@@ -150,13 +167,19 @@ impl Courier {
     }
 
     fn close_lanes(&self) -> Then {
-        if self.ask.close(VecDeque::clear) == Then::Run {
+        let mut unasked = 0;
+        let then = self.ask.close(|asked| {
+            unasked = asked.len();
+            asked.clear();
+        });
+        self.counters.questions_defaulted.add(unasked as u64);
+        if then == Then::Run {
             // Nothing is left to run: this makes the lane idle again.
             self.ask.next();
         }
         self.tell.close(|telling| {
             let dropped = telling.backlog.clear();
-            self.counters.messages_dropped.add(dropped as u64);
+            self.counters.notices_abandoned.add(dropped as u64);
             telling.farewell = true;
         })
     }
@@ -215,6 +238,10 @@ impl Courier {
 
     /// Drops our hold on the delegate. What it does then is a callback, too.
     fn let_go(&self) {
+        self.marked(|| {
+            let last = self.delegate_queue();
+            *self.last_queue.lock() = last;
+        });
         let delegate = self.delegate.lock().take();
         self.marked(move || drop(delegate));
     }

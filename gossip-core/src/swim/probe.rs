@@ -144,6 +144,7 @@ impl Swim {
     pub(crate) fn round_end(&mut self, now: Time, seq: u32) {
         let Some(probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
         let Stage::Indirect { nacks_expected, nacks, contact } = &probe.stage else { return };
+        self.counters.probe_duration.time(now.since(probe.sent));
         if *contact {
             self.counters.probes_saved_by_stream += 1;
             self.doubt_ourselves(-1);
@@ -169,8 +170,9 @@ impl Swim {
         let Some(probe) = self.probe.take() else { return };
         self.timers.cancel(probe.timer);
         self.doubt_ourselves(-1);
+        let rtt = received.since(probe.sent);
+        self.counters.probe_duration.time(rtt);
         if matches!(probe.stage, Stage::Direct) {
-            let rtt = received.since(probe.sent);
             self.tell_pinged(&probe.node, rtt, payload);
         }
         self.serve_waiting_tick(now);
