@@ -379,8 +379,12 @@ impl Exchange {
                 }
                 self.end(Ok(()));
             }
-            // Somebody else is meant, or it is no request, which the reader has refused before.
-            Frame::Ping { .. } | Frame::Ack { .. } | Frame::Error(_) => self.end(Ok(())),
+            Frame::Ping { .. } => {
+                self.traffic.misdirected = true;
+                self.end(Ok(()));
+            }
+            // No request: the reader has refused it before.
+            Frame::Ack { .. } | Frame::Error(_) => self.end(Ok(())),
         }
     }
 

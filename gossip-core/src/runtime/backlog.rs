@@ -39,7 +39,7 @@ pub(crate) struct Depth {
     pub(crate) peak: usize,
     /// Notices put in, ever.
     pub(crate) accepted: u64,
-    /// Notices dropped because it was full, ever.
+    /// Notices not put in because it was full or closed, ever.
     pub(crate) dropped: u64,
 }
 
@@ -99,6 +99,11 @@ impl Backlog {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Counts a notice that was not even put in.
+    pub(crate) fn count_drop(&mut self) {
+        self.depth.dropped += 1;
     }
 
     /// How many notices were dropped since this was last asked.

@@ -149,7 +149,9 @@ impl Events {
 
     fn push(&self, notice: Notice) {
         self.change(|state| {
-            if !state.closed {
+            if state.closed {
+                state.backlog.count_drop();
+            } else {
                 state.backlog.push(notice);
             }
         });
@@ -317,6 +319,7 @@ mod tests {
 
         let (taken, error) = waiting.join().unwrap();
         assert_eq!(texts(&taken), ["a"]);
+        assert_eq!(events.stats().dropped, 1);
         assert_eq!(error, TakeError::Closed);
     }
 

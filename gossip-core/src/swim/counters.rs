@@ -33,9 +33,9 @@ pub struct Counters {
     pub probe_duration: Histogram<Seconds>,
     /// Suspicions that ran out before all expected confirmations came.
     pub timeouts_degraded: u64,
-    /// Acks and nacks with a number that nobody waits for.
+    /// Acks and nacks that nobody waits for, or not any more.
     pub acks_unmatched: u64,
-    /// Pings for another node's name.
+    /// Pings for another node's name, in datagrams and streams.
     pub pings_misdirected: u64,
     /// Rounds of gossip. A machine takes no time, so how long a round lasts is for its host
     /// to measure.

@@ -193,6 +193,8 @@ impl Swim {
         };
         if nacks.len() < *nacks_expected && !nacks.contains(&from) {
             nacks.push(from);
+        } else {
+            self.counters.acks_unmatched += 1;
         }
     }
 

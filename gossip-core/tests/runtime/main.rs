@@ -2,8 +2,10 @@
 
 mod config;
 mod delegate;
+mod exposition;
 mod membership;
 mod messages;
+mod metrics;
 mod security;
 mod shutdown;
 mod support;
