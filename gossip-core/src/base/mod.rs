@@ -1,4 +1,4 @@
-//! The floor everything stands on: time, randomness, ids, names, addresses.
+//! The floor everything stands on: time, randomness, ids, names, addresses, counts.
 //!
 //! Nothing here knows a protocol or touches the operating system.
 

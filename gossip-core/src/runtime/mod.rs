@@ -25,7 +25,8 @@
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog` and `tally` their small parts; `clock` and `entropy` the
+//! the tasks; `lane`, `backlog` and `tally` their small parts; [`stats`] and [`metrics`] what
+//! is counted, as numbers and as text; `clock` and `entropy` the
 //! only ones that ask the operating system for time and randomness.
 
 mod backlog;
@@ -48,6 +49,7 @@ pub mod metrics;
 mod node;
 pub mod pool;
 mod shared;
+pub mod stats;
 mod stream;
 mod tally;
 pub mod view;

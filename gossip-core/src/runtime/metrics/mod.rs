@@ -15,7 +15,8 @@ use table::Read;
 
 use crate::net::port::{Port, PortQueues};
 use crate::net::stats::PortStats;
-use crate::runtime::pool::{Pool, PoolStats};
+use crate::runtime::pool::Pool;
+use crate::runtime::stats::PoolStats;
 
 /// What the metrics of a port are read from.
 pub(crate) struct PortReport {
@@ -51,7 +52,7 @@ fn reports(pools: &[Pool]) -> Vec<(String, PoolStats)> {
     let report = |(pool, answer): (&Pool, Option<crossbeam_channel::Receiver<_>>)| {
         // A driver that is not there has left behind what it had counted.
         let driven = answer.and_then(|answer| answer.recv().ok()).unwrap_or_else(|| pool.0.remembered());
-        (lines::common(pool.config()), pool.counted(driven))
+        (lines::common(pool.config()), PoolStats::of(&pool.0, driven))
     };
     asked.into_iter().map(report).collect()
 }

@@ -4,7 +4,7 @@ use crate::pool::exchange::ExchangeError;
 use crate::runtime::metrics::PortReport;
 use crate::runtime::metrics::lines::Lines;
 use crate::runtime::metrics::port_table::PORT;
-use crate::runtime::pool::PoolStats;
+use crate::runtime::stats::PoolStats;
 
 /// One metric.
 #[derive(Debug)]
