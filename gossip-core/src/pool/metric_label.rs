@@ -3,8 +3,7 @@
 use crate::base::config_error::ConfigError;
 
 /// Labels that metrics have themselves.
-pub const RESERVED: [&str; 8] =
-    ["pool", "listener", "reason", "queue", "node_state", "direction", "le", "quantile"];
+pub const RESERVED: [&str; 7] = ["pool", "listener", "reason", "queue", "node_state", "le", "quantile"];
 
 /// The most labels of one pool: each of them stands on each of its lines.
 const LABELS_MAX: usize = 16;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gossip_core::base::ids::PoolId;
 use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::metric_label::RESERVED;
 use gossip_core::runtime::config::Config;
 use gossip_core::runtime::events::Events;
 use gossip_core::runtime::gossip::Gossip;
@@ -307,6 +308,7 @@ fn every_metric_of_the_table_and_no_other_is_told() {
             pools.dedup();
             assert_eq!(pools, ["1", "2", "3"], "{}: by pool, in order", metric.name);
         }
+        assert!(labels.iter().all(|label| RESERVED.contains(label)), "{labels:?}");
         let (is_ours, is_counter) = (metric.name.starts_with("gossip_"), row.kind == Kind::Counter);
         assert!(!is_ours || metric.name.ends_with("_total") == is_counter, "{}", metric.name);
         assert!(is_ours || metric.name.starts_with("memberlist_"), "{}", metric.name);

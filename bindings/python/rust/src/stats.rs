@@ -56,5 +56,7 @@ pub(crate) fn port<'py>(py: Python<'py>, stats: &PortStats) -> PyResult<Bound<'p
         connections_over_source_limit connections_no_descriptor connections_ended_early
         connections_silent connections_unknown_pool connections_pool_full connections_no_listener
         connections_listener_full accept_errors);
+    let counters = stats.rows().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    fields.set_item("counters", rows(py, counters)?)?;
     Ok(fields)
 }

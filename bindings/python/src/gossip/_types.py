@@ -247,3 +247,5 @@ class PortStats:
     """Connections closed: the backlog of their listener was full."""
     accept_errors: int
     """Errors of accepting."""
+    counters: Mapping[str, int]
+    """Every counter of the core by its name, also those that have no attribute here."""

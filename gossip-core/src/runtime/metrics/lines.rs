@@ -1,6 +1,6 @@
 //! The lines of the text format, version 0.0.4.
 //!
-//! https://github.com/prometheus/docs/blob/main/docs/instrumenting/exposition_formats.md
+//! <https://github.com/prometheus/docs/blob/main/docs/instrumenting/exposition_formats.md>
 
 use std::fmt::{Display, Write};
 

@@ -1,7 +1,7 @@
 //! The metrics as text for Prometheus, made of one table.
 //!
 //! [`table`] says of each metric its name, its type, what it means and
-//! where its values come from; [`text`] goes through it once, so that each metric is
+//! where its values come from; `text` goes through it once, so that each metric is
 //! described once and its lines stand together. memberlist's own metrics have the names that
 //! its Prometheus sink gives them in Go, so that dashboards made for it work; all others are
 //! named as Prometheus wants it. `docs/metrics.md` is made of the same table.
