@@ -14,7 +14,7 @@ SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' 
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: docs demo test test-rust test-c test-python test-interop test-demo seeds bench fuzz header lint clean
+.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench fuzz header docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -72,7 +72,7 @@ fuzz:
 header:
 	UPDATE_HEADER=1 $(CARGO) test --locked -p gossip-ffi --test header
 
-# Rewrites the generated pages of docs/; the tests fail while one is stale.
+# Rewrites the tables in docs/ that are made from the Rust source; the tests fail while they are stale.
 docs:
 	UPDATE_DOCS=1 $(CARGO) test --locked -p gossip-core --test docs
 

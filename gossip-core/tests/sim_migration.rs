@@ -46,8 +46,7 @@ fn labels(
 }
 
 fn refused(world: &World, nodes: &[HostId]) -> u64 {
-    let refused = nodes.iter().flat_map(|&node| world.machine(node).stats().refused);
-    refused.map(|(_, count)| count).sum()
+    nodes.iter().map(|&node| world.machine(node).stats().refused.total()).sum()
 }
 
 fn failed_probes(world: &World, nodes: &[HostId]) -> u64 {

@@ -120,9 +120,7 @@ fn what_an_encrypted_pool_gets_damaged_is_lost_and_nothing_else() {
         world.update(nodes[3], "news");
         world.run_for(2 * MINUTE);
 
-        let refused = |node: &HostId| -> u64 {
-            world.machine(*node).stats().refused.iter().map(|(_, count)| count).sum()
-        };
+        let refused = |node: &HostId| -> u64 { world.machine(*node).stats().refused.total() };
         let refused: u64 = nodes.iter().map(refused).sum();
         let corrupted = world.report().traffic.corrupted;
         // Damage to the first two bytes makes it somebody else's.

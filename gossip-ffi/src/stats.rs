@@ -5,7 +5,6 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 
 use gossip_core::net::stats::PortStats;
-use gossip_core::runtime::pool::PoolStats;
 
 use crate::border::{give, offer, quick, some, text, value, write};
 use crate::error::{Failure, c_text};
@@ -51,7 +50,7 @@ pub extern "C" fn gossip_pool_stats(
 ) -> gossip_status_t {
     quick(|| {
         let pool = pool_of(pool)?.stats()?;
-        give(stats, "stats", || Ok(gossip_stats_t::new(pool_rows(&pool))))
+        give(stats, "stats", || Ok(gossip_stats_t::new(pool.rows())))
     })
 }
 
@@ -117,52 +116,4 @@ pub extern "C" fn gossip_stats_free(stats: Option<Box<gossip_stats_t>>) {
 
 fn port_rows(port: &PortStats) -> Vec<(String, u64)> {
     port.rows().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn pool_rows(pool: &PoolStats) -> Vec<(String, u64)> {
-    let machine = &pool.machine;
-    let swim = &machine.swim;
-    let [alive, suspect, dead, left] = machine.members;
-    let rows = [
-        ("packets_received", machine.packets_received),
-        ("bytes_received", machine.bytes_received),
-        ("packets_sent", machine.packets_sent),
-        ("bytes_sent", machine.bytes_sent),
-        ("messages_received", machine.messages_received),
-        ("push_pulls", machine.push_pulls),
-        ("push_pulls_refused", machine.push_pulls_refused),
-        ("merges_refused", machine.merges_refused),
-        ("streams_failed", machine.streams_failed),
-        ("sources_refused", machine.sources_refused),
-        ("asks_expired", machine.asks_expired),
-        ("overflows", machine.overflows),
-        ("alives", swim.alives),
-        ("suspicions", swim.suspicions),
-        ("deaths", swim.deaths),
-        ("refutations", swim.refutations),
-        ("conflicts", swim.conflicts),
-        ("facts_invalid", swim.facts_invalid),
-        ("not_allowed", swim.not_allowed),
-        ("probes", swim.probes),
-        ("probes_degraded", swim.probes_degraded),
-        ("probes_failed", swim.probes_failed),
-        ("probes_saved_by_stream", swim.probes_saved_by_stream),
-        ("timeouts_degraded", swim.timeouts_degraded),
-        ("acks_unmatched", swim.acks_unmatched),
-        ("broadcasts_too_long", swim.broadcasts_too_long),
-        ("pings_misdirected", swim.pings_misdirected),
-        ("inbox_dropped", pool.inbox_dropped),
-        ("send_dropped", pool.send_dropped),
-        ("messages_dropped", pool.messages_dropped),
-        ("callback_panics", pool.callback_panics),
-        ("questions_defaulted", pool.questions_defaulted),
-        ("broadcasts_queued", machine.broadcasts_queued),
-        ("members_alive", alive),
-        ("members_suspect", suspect),
-        ("members_dead", dead),
-        ("members_left", left),
-        ("health", machine.health.into()),
-    ];
-    let refused = machine.refused.iter().map(|(reason, count)| (format!("refused_{reason}"), *count));
-    rows.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(refused).collect()
 }

@@ -230,7 +230,10 @@ def test_counters_count(make_node: MakeNode) -> None:
     assert stats.packets_sent > 0
     assert stats.members_alive == 2
     assert stats.callback_errors == 0
+    assert stats.counters["probes"] == stats.probes
+    assert stats.counters["streams_accepted"] + stats.counters["streams_connected"] > 0
     eventually(lambda: a._node.stats().packets_received > 0)
+    assert a._node.stats().counters["packets_received"] > 0
 
 
 def test_hooks_run_on_one_thread_of_the_pool(make_node: MakeNode) -> None:

@@ -1,13 +1,15 @@
-//! The floor everything stands on: time, randomness, ids, names, addresses.
+//! The floor everything stands on: time, randomness, ids, names, addresses, counts.
 //!
 //! Nothing here knows a protocol or touches the operating system.
 
 pub mod addr;
 pub mod config_error;
+pub mod histogram;
 pub mod ids;
 pub mod keys;
 pub mod limit;
 pub mod name;
 pub mod networks;
 pub mod rng;
+pub(crate) mod rows;
 pub mod time;

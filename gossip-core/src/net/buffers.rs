@@ -40,6 +40,16 @@ impl Buffers {
         Arc::new(Self { free: ArrayQueue::new(limit), held: AtomicUsize::new(0), limit })
     }
 
+    /// Slots held by packets.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// Slots there are.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// A new owner of packets.
     pub(super) fn open_account(self: &Arc<Self>) -> Arc<Account> {
         Arc::new(Account { buffers: Arc::clone(self), held: AtomicUsize::new(0) })

@@ -39,6 +39,11 @@ impl Gate {
         Arc::new(Self { limit, limit_per_source, inside: Mutex::default() })
     }
 
+    /// How many are inside.
+    pub(super) fn inside(&self) -> usize {
+        self.inside.lock().total
+    }
+
     /// A place for a connection from `source`.
     pub(super) fn enter(self: &Arc<Self>, source: IpAddr) -> Result<Pass, Full> {
         let source = source.to_canonical();

@@ -56,7 +56,7 @@ pub(super) struct PoolInbox {
     pub(super) packets: mpsc::Sender<Datagram>,
     pub(super) streams: mpsc::Sender<InboundStream>,
     pub(super) account: Arc<Account>,
-    pub(super) counters: PoolCounters,
+    pub(super) counters: Arc<PoolCounters>,
     /// Of warnings about this pool's queues.
     pub(super) limiter: Mutex<Limiter>,
 }
@@ -189,6 +189,11 @@ impl Owners {
                 table.packets = None;
             }
         });
+    }
+
+    /// What has passed through the queue of the packet receiver, if there is one.
+    pub(super) fn packet_queue(&self) -> Option<QueueStats> {
+        self.table().packets.as_ref().map(|inbox| inbox.queue.stats())
     }
 
     /// Forgets everyone, for good; closes what the application waits on.

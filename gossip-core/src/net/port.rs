@@ -73,7 +73,7 @@ impl Default for PortConfig {
 }
 
 /// Connections that wait for one pool; memberlist answers as many at one time.
-const POOL_STREAMS: usize = 128;
+pub const POOL_STREAMS: usize = 128;
 
 /// A bound TCP and UDP port and its owners. Pools, listeners and the packet receiver may
 /// come and go at any time, before the start and after. Dropping the port closes it.
@@ -82,6 +82,7 @@ pub struct Port {
     config: PortConfig,
     owners: Arc<Owners>,
     buffers: Arc<Buffers>,
+    gate: Arc<Gate>,
     counters: Arc<Counters>,
     sender: UdpSender,
     scope: Scope,
@@ -110,6 +111,28 @@ struct Ending {
     _waking: watch::Sender<()>,
 }
 
+/// What waits and is held on a port at one moment.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PortQueues {
+    /// Connections whose first bytes are awaited.
+    pub sniffing: usize,
+    /// The most of them.
+    pub sniffing_limit: usize,
+    /// Slots of 2 KiB that hold datagrams, of all pools and the packet receiver.
+    pub buffers: usize,
+    /// The most of them.
+    pub buffers_limit: usize,
+    /// The queue of each listener, sorted by name.
+    pub listeners: Vec<(ListenerName, QueueStats)>,
+    /// The most connections that wait in each.
+    pub listener_limit: usize,
+    /// The queue of the packet receiver, if there is one.
+    pub packets: Option<QueueStats>,
+    /// The most datagrams that wait in it.
+    pub packets_limit: usize,
+}
+
 /// The traffic of one pool.
 #[derive(Debug)]
 pub struct PoolPort {
@@ -118,6 +141,8 @@ pub struct PoolPort {
     pub packets: mpsc::Receiver<Datagram>,
     /// The connections opened to it, after the prefix. Ends likewise.
     pub streams: mpsc::Receiver<InboundStream>,
+    /// What has reached it so far; to be read also when it is here no more.
+    pub counters: Arc<PoolCounters>,
 }
 
 impl Port {
@@ -144,8 +169,10 @@ impl Port {
         })?;
         let (blocking, ended) = bounded(0);
         let (waking, ended_async) = watch::channel(());
+        let gate = Gate::new(config.max_sniffing, config.max_sniffing_per_source);
         Ok(Self {
             config,
+            gate,
             owners: Owners::new(bound.addrs.clone()),
             buffers: Buffers::new(),
             counters,
@@ -218,15 +245,16 @@ impl Port {
     ) -> Result<PoolPort, NetError> {
         let (packet_sender, packets) = mpsc::channel(inbox.max(1));
         let (stream_sender, streams) = mpsc::channel(POOL_STREAMS);
+        let counters = Arc::<PoolCounters>::default();
         let inbox = PoolInbox {
             packets: packet_sender,
             streams: stream_sender,
             account: self.buffers.open_account(),
-            counters: PoolCounters::default(),
+            counters: Arc::clone(&counters),
             limiter: Mutex::default(),
         };
         self.owners.add_pool(id, framing, other, inbox)?;
-        Ok(PoolPort { packets, streams })
+        Ok(PoolPort { packets, streams, counters })
     }
 
     /// The framings that a pool answers to, if it is here.
@@ -280,6 +308,20 @@ impl Port {
         self.counters.snapshot()
     }
 
+    /// What waits and is held on the port now.
+    pub fn queues(&self) -> PortQueues {
+        PortQueues {
+            sniffing: self.gate.inside(),
+            sniffing_limit: self.config.max_sniffing,
+            buffers: self.buffers.held(),
+            buffers_limit: self.buffers.limit(),
+            listeners: self.owners.listener_stats(),
+            listener_limit: self.config.listener_backlog,
+            packets: self.owners.packet_queue(),
+            packets_limit: self.config.packet_queue,
+        }
+    }
+
     /// What has reached the pool `id` so far, if it is here.
     pub fn pool_stats(&self, id: PoolId) -> Option<PoolPortStats> {
         Some(self.owners.table().pools.get(&id)?.counters.snapshot())
@@ -321,7 +363,6 @@ impl Port {
 
     /// The loops over `bound`, ready to be run; called inside the runtime.
     fn loops(&self, bound: Bound, clock: &Clock) -> Result<JoinSet<()>, NetError> {
-        let gate = Gate::new(self.config.max_sniffing, self.config.max_sniffing_per_source);
         let sniffer = Arc::new(Sniffer {
             owners: Arc::clone(&self.owners),
             counters: Arc::clone(&self.counters),
@@ -334,7 +375,7 @@ impl Port {
             let tcp = tokio::net::TcpListener::from_std(tcp).map_err(NetError::Register)?;
             let accept_loop = AcceptLoop {
                 sniffer: Arc::clone(&sniffer),
-                gate: Arc::clone(&gate),
+                gate: Arc::clone(&self.gate),
                 counters: Arc::clone(&self.counters),
                 spare: Spare::new(),
                 scope: self.scope.clone(),

@@ -79,7 +79,8 @@ impl<T> Queue<T> {
     /// Wakes everyone who waits, and drops what is queued.
     pub(super) fn close(&self) {
         drop(self.sender.lock().take());
-        self.receiver.try_iter().for_each(drop);
+        let waiting = self.receiver.try_iter().count();
+        self.dropped.fetch_add(waiting as u64, Relaxed);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -100,7 +101,8 @@ impl<T> Queue<T> {
 pub struct QueueStats {
     /// How many were queued for the application.
     pub accepted: u64,
-    /// How many were dropped because the queue was full, or held all the memory it may.
+    /// How many were dropped because the queue was full, held all the memory it may, or was
+    /// closed before they were taken.
     pub dropped: u64,
     /// How many wait to be taken now.
     pub pending: usize,
@@ -146,6 +148,16 @@ mod tests {
         assert_eq!(waiter.join().unwrap(), Err(WaitError::Closed));
         assert_eq!(queue.offer(Arc::clone(&item)), Err(Refused::Closed));
         assert_eq!(queue.take(Some(Duration::ZERO)), Err(WaitError::Closed));
+    }
+
+    #[test]
+    fn what_waits_in_a_queue_that_is_closed_counts_as_dropped() {
+        let queue = Queue::new(2);
+        queue.offer(1).unwrap();
+
+        queue.close();
+
+        assert_eq!(queue.stats(), QueueStats { accepted: 1, dropped: 1, pending: 0 });
     }
 
     #[test]

@@ -27,8 +27,9 @@ macro_rules! counters {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct $plain { $($(#[$field_doc])* pub $field: u64,)* }
 
+        /// The same while it is being counted, by several tasks.
         #[derive(Debug, Default)]
-        pub(super) struct $shared { $(pub(super) $field: Counter,)* }
+        pub struct $shared { $(pub(super) $field: Counter,)* }
 
         impl $plain {
             /// Every counter with its name.
@@ -38,7 +39,8 @@ macro_rules! counters {
         }
 
         impl $shared {
-            pub(super) fn snapshot(&self) -> $plain {
+            /// The counters at this moment.
+            pub fn snapshot(&self) -> $plain {
                 $plain { $($field: self.$field.get(),)* }
             }
         }
@@ -106,8 +108,10 @@ counters! {
         packets_received,
         /// Their bytes, without the prefix.
         bytes_received,
-        /// Datagrams dropped: inbox full, or no buffer left for it.
+        /// Datagrams dropped: its inbox was full.
         packets_dropped,
+        /// Datagrams dropped: no buffer was left for it.
+        packets_no_buffer,
         /// Connections put into its inbox.
         streams_received,
         /// Connections closed: too many were waiting.

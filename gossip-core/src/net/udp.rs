@@ -95,7 +95,7 @@ impl PacketLoop {
         };
         let PoolInbox { packets, account, counters, limiter, .. } = &**inbox;
         let Some(copy) = account.copy(bytes) else {
-            counters.packets_dropped.raise();
+            counters.packets_no_buffer.raise();
             warn_limited!(
                 limiter.lock(), received, "no buffer left, datagrams are dropped",
                 hint: "large datagrams come faster than they are handled; see who sends them",

@@ -63,8 +63,9 @@ impl Machine {
     /// Takes in the application's answer; one that comes too late changes nothing.
     pub fn handle_reply(&mut self, now: Time, ask: AskId, reply: Reply) {
         let now = self.at(now);
-        if let Some(ask) = self.take_ask(ask) {
-            self.resume(now, ask, Some(reply));
+        match self.take_ask(ask) {
+            Some(ask) => self.resume(now, ask, Some(reply)),
+            None => self.tally.replies_late += 1,
         }
     }
 
@@ -110,14 +111,17 @@ impl Machine {
                 self.open_push_pull(now, id, to, join, state);
             }
             // Go, too, merges only what it could answer.
-            Ask::Answer { id, .. } if !self.exchanges.contains_key(&id) => self.tally.merges_refused += 1,
+            Ask::Answer { id, .. } if !self.exchanges.contains_key(&id) => self.tally.merges_abandoned += 1,
             Ask::Answer { id, state } => {
                 let own = self.state_from(reply);
                 let own = self.state_with(own);
                 self.answer(now, id, own, state);
             }
             Ask::Merge { state, join } if admitted => self.begin_merge(now, state, join),
-            Ask::Merge { join, .. } => self.merge_refused(now, join, "merge was refused by the application"),
+            Ask::Merge { join, .. } => {
+                self.tally.merges_refused += 1;
+                self.merge_refused(now, join, "merge was refused by the application");
+            }
             Ask::Alive(alive) => {
                 self.parked.remove(&*alive.node);
                 if admitted {
@@ -166,7 +170,7 @@ impl Machine {
             // Newer facts: the answer about the older ones no longer counts.
             self.take_ask(asked);
         } else if self.parked.len() >= PARKED_MAX {
-            self.tally.overflows += 1;
+            self.tally.verdicts_overflowed += 1;
             warn_limited!(
                 self.limiter, now, "too many nodes wait to be admitted, some are not heard",
                 hint: "answer notify_alive faster", waiting = PARKED_MAX

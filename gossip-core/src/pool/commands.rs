@@ -91,7 +91,7 @@ impl Machine {
                 return;
             };
             running.push(target.clone());
-            let talk = Talk::Join { task: id, addr: target.addr };
+            let talk = Talk::Join { task: id, addr: target.addr, begun: now };
             self.push_pull(now, talk, target, true);
         }
     }
@@ -171,6 +171,7 @@ impl Machine {
         let limit = self.config.broadcast_queue_depth;
         // A pool of one has nobody to send to, so nothing would ever leave the queue.
         if !self.swim.has_peers() {
+            self.tally.broadcasts_unheard += 1;
             return Ok(());
         }
         if self.broadcasts.len() >= limit {

@@ -14,6 +14,7 @@ use crate::base::ids::PoolId;
 use crate::base::keys;
 use crate::mux::prefix::Framing;
 use crate::pool::keys::KEYS;
+use crate::pool::metric_label;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;
@@ -119,6 +120,13 @@ pub struct PoolConfig {
     pub message_queue_depth: usize,
     /// How long a delegate may take to answer a question before its default is taken.
     pub query_timeout: Duration,
+
+    /// Names and values added as labels to each line of this pool's metrics, at most 16. They
+    /// tell apart what a collector of many nodes does not tell apart itself.
+    pub metric_labels: Vec<(String, String)>,
+    /// Each period the length of the queue of membership news is sampled for the metrics.
+    /// Zero turns that off.
+    pub queue_check_interval: Duration,
 }
 
 impl PoolConfig {
@@ -164,6 +172,8 @@ impl PoolConfig {
             broadcast_queue_depth: 1024,
             message_queue_depth: 4096,
             query_timeout: Duration::from_secs(1),
+            metric_labels: Vec::new(),
+            queue_check_interval: Duration::from_secs(30),
         }
     }
 
@@ -269,6 +279,7 @@ impl PoolConfig {
         let rule = format!("must be at most probe_interval ({:?})", self.probe_interval);
         let late = !self.probe_interval.is_zero() && self.probe_timeout > self.probe_interval;
         problems.refuse(late, "probe_timeout", format!("{:?}", self.probe_timeout), rule);
+        metric_label::check(&self.metric_labels, &mut problems);
         problems.into_result()?;
         let tuning = self.tuning();
         Ok(CheckedPool { config: self, tuning })

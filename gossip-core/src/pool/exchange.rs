@@ -32,6 +32,7 @@ use bytes::Bytes;
 
 use crate::base::name::NodeName;
 use crate::base::time::Time;
+use crate::pool::traffic::Traffic;
 use crate::wire::encode::{encode, encode_error_reply};
 use crate::wire::error::Refused;
 use crate::wire::message::{Ack, ErrorReply, Message, MessageType, Ping};
@@ -146,6 +147,7 @@ pub struct Exchange {
     news: VecDeque<ExchangeNews>,
     /// Whether the owner knows of the push/pull.
     is_announced: bool,
+    traffic: Traffic,
 }
 
 #[derive(Debug)]
@@ -211,17 +213,19 @@ impl Exchange {
                 return;
             }
         };
+        self.traffic.connected = true;
         let (plain, expected) = match opening {
             Opening::PushPull { join, state } => (state.encode(join), Expected::State),
             Opening::Ping { seq, node } => (encode_ping(seq, &node), Expected::Ack { seq }),
             Opening::User(payload) => (stream::encode_user(&payload), Expected::Nothing),
         };
-        self.outgoing = Some(stream::frame(self.reader.wire(), &mut self.nonces, true, &plain).into());
+        self.put(true, &plain, matches!(expected, Expected::State));
         self.stage = Stage::Asking(expected);
     }
 
     /// Bytes came from the peer.
     pub fn handle_bytes(&mut self, now: Time, chunk: &[u8]) {
+        self.traffic.received += chunk.len() as u64;
         let frame = match &self.stage {
             Stage::Asking(_) | Stage::Awaiting(_) | Stage::Reading { .. } => self.reader.push(chunk),
             // One message in each direction: whatever else comes is ignored.
@@ -267,7 +271,8 @@ impl Exchange {
     pub fn handle_answer(&mut self, now: Time, state: LocalState) {
         if let Stage::Parked { join } = self.stage {
             self.deadline = now + self.timeout;
-            self.send_last(&state.encode(join), Ok(()));
+            self.put(false, &state.encode(join), true);
+            self.stage = Stage::Ending(Ok(()));
         }
     }
 
@@ -311,6 +316,12 @@ impl Exchange {
         (!self.is_over()).then_some(self.deadline)
     }
 
+    /// What has moved so far. Once the exchange is over or dropped, its owner hands this to
+    /// [`Machine::handle_traffic`](super::machine::Machine::handle_traffic).
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// Whether the exchange has ended. Its last news may still be waiting.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
@@ -318,7 +329,8 @@ impl Exchange {
 
     fn new(nonces: Nonces, reader: FrameReader, stage: Stage, deadline: Time, timeout: Duration) -> Self {
         let (outgoing, news, is_announced) = (None, VecDeque::new(), false);
-        Self { nonces, timeout, deadline, stage, reader, outgoing, news, is_announced }
+        let traffic = Traffic::default();
+        Self { nonces, timeout, deadline, stage, reader, outgoing, news, is_announced, traffic }
     }
 
     /// Tells of a push/pull as soon as its type is known, which on a plain stream is long before its end.
@@ -331,6 +343,9 @@ impl Exchange {
     }
 
     fn handle_frame(&mut self, now: Time, frame: Frame) {
+        if let Frame::PushPull(_) = &frame {
+            self.traffic.remote_state = Some(self.reader.size() as u64);
+        }
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Reading { name } => self.handle_request(now, &name, frame),
             Stage::Asking(expected) | Stage::Awaiting(expected) => self.handle_response(expected, frame),
@@ -356,8 +371,12 @@ impl Exchange {
                 }
                 self.end(Ok(()));
             }
-            // Somebody else is meant, or it is no request, which the reader has refused before.
-            Frame::Ping { .. } | Frame::Ack { .. } | Frame::Error(_) => self.end(Ok(())),
+            Frame::Ping { .. } => {
+                self.traffic.misdirected = true;
+                self.end(Ok(()));
+            }
+            // No request: the reader has refused it before.
+            Frame::Ack { .. } | Frame::Error(_) => self.end(Ok(())),
         }
     }
 
@@ -404,8 +423,19 @@ impl Exchange {
 
     /// Sends the last message of the exchange.
     fn send_last(&mut self, plain: &[u8], ending: Result<(), ExchangeError>) {
-        self.outgoing = Some(stream::frame(self.reader.wire(), &mut self.nonces, false, plain).into());
+        self.put(false, plain, false);
         self.stage = Stage::Ending(ending);
+    }
+
+    /// Puts the layers around a message and lets it be written.
+    fn put(&mut self, request: bool, plain: &[u8], is_state: bool) {
+        let frame = stream::frame(self.reader.wire(), &mut self.nonces, request, plain);
+        self.traffic.sent += frame.len() as u64;
+        if is_state {
+            let size = frame.len() - stream::framing_len(self.reader.wire(), request);
+            self.traffic.local_state = Some(size as u64);
+        }
+        self.outgoing = Some(frame.into());
     }
 
     fn end(&mut self, ending: Result<(), ExchangeError>) {

@@ -39,7 +39,7 @@ impl Machine {
 
     /// Counts a datagram, or a part of one, from `from` that was refused.
     fn refuse(&mut self, now: Time, from: SocketAddr, why: Refused) {
-        self.tally.refuse(why);
+        self.tally.refused.count(why);
         debug!(%from, reason = why.reason(), %why, "datagram refused");
         warn_limited!(
             self.limiter, now, reason: why.reason(), "datagrams are refused",

@@ -7,6 +7,7 @@ use crate::base::keys::{Key, Kind, Range, parse_list, row, write_list};
 use crate::base::networks::parse_cidrs;
 use crate::mux::prefix::Framing;
 use crate::pool::config::PoolConfig;
+use crate::pool::metric_label;
 use crate::wire::limits::{LABEL_MAX, META_MAX};
 
 /// Every key of [`PoolConfig`] that has a text form, in the order of the manual. The
@@ -162,6 +163,23 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(count broadcast_queue_depth, 1, 1048576, "broadcasts", "application broadcasts that wait to be sent; more are refused"),
     row!(count message_queue_depth, 1, 1048576, "messages", "user messages that wait for the delegate; more are dropped and counted"),
     row!(duration query_timeout, 24 h, "how long a delegate may take to answer before the default is taken"),
+    Key {
+        name: "metric_labels",
+        kind: Kind::List,
+        unit: "",
+        range: Range::Words("at most 16 of name=value, separated by commas"),
+        about: "labels added to each line of the pool's metrics, to tell nodes apart",
+        get: |config| {
+            let pairs = config.metric_labels.iter().map(|(name, value)| format!("{name}={value}"));
+            write_list(&pairs.collect::<Vec<_>>())
+        },
+        set: |config, text| {
+            config.metric_labels = parse_list(text, metric_label::parse)?;
+            Ok(())
+        },
+        check: |_| Ok(()),
+    },
+    row!(duration queue_check_interval, 24 h, 0: "never", "period in which the length of the queue of membership news is sampled"),
 ];
 
 const LABEL_RULE: &str = "must be label: and at most 255 bytes";

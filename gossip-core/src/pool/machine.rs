@@ -24,7 +24,7 @@ use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
 use crate::pool::layers::Speakers;
 use crate::pool::outbound::Packer;
-use crate::pool::stats::{Stats, Tally};
+use crate::pool::stats::Stats;
 use crate::pool::streams::{Merge, RecordCache, Talk};
 use crate::swim::broadcast::BroadcastQueue;
 use crate::swim::effect::Effect;
@@ -63,6 +63,7 @@ pub(super) enum Timer {
     AskEnd(AskId),
     TaskEnd(TaskId),
     MergeSlice,
+    QueueCheck,
 }
 
 /// One pool's membership. Drive it as the [module above](super) says.
@@ -90,7 +91,8 @@ pub struct Machine {
     pub(super) local_state: Bytes,
     pub(super) ack_payload: Option<Bytes>,
     pub(super) records: RecordCache,
-    pub(super) tally: Tally,
+    /// The counters; the gauges are filled in when they are looked at.
+    pub(super) tally: Stats,
     /// Of warnings; those of the rules are limited there.
     pub(super) limiter: Limiter,
     pub(super) last_id: u64,
@@ -121,6 +123,10 @@ impl Machine {
         }
         let meta = (!config.meta.is_empty()).then_some(&*config.meta);
         swim.announce(now, meta, None);
+        let mut timers = Timers::default();
+        if !config.queue_check_interval.is_zero() {
+            timers.set(now + config.queue_check_interval, Timer::QueueCheck);
+        }
         let accepts_next = config.next_label.is_some();
         let mut machine = Self {
             config,
@@ -136,13 +142,13 @@ impl Machine {
             tasks: BTreeMap::new(),
             open_asks: BTreeMap::new(),
             parked: BTreeMap::new(),
-            timers: Timers::default(),
+            timers,
             merges: VecDeque::new(),
             actions: VecDeque::new(),
             local_state: Bytes::new(),
             ack_payload: None,
             records: RecordCache::default(),
-            tally: Tally::default(),
+            tally: Stats::default(),
             limiter: Limiter::default(),
             last_id: 0,
             latest: now,
@@ -164,6 +170,7 @@ impl Machine {
                     Timer::AskEnd(id) => self.ask_expired(now, id),
                     Timer::TaskEnd(id) => self.task_expired(id),
                     Timer::MergeSlice => self.merge_slice(now),
+                    Timer::QueueCheck => self.check_queue(now),
                 }
             }
         }
@@ -299,8 +306,36 @@ impl Machine {
             };
             *slot += 1;
         }
-        let queued = (self.swim.broadcasts.len() + self.broadcasts.len()) as u64;
-        Stats::new(&self.tally, &self.swim.counters, queued, members, self.health())
+        let is_inbound = |talk: &&Talk| matches!(talk, Talk::Inbound { .. });
+        let inbound = self.exchanges.values().filter(is_inbound).count();
+        let swim = self.swim.counters;
+        Stats {
+            overflows: self.tally.verdicts_overflowed + swim.overflows(),
+            swim,
+            broadcasts_queued: (self.swim.broadcasts.len() + self.broadcasts.len()) as u64,
+            broadcasts_user: self.broadcasts.len() as u64,
+            asks_open: self.open_asks.len() as u64,
+            verdicts_waiting: self.parked.len() as u64,
+            merges_waiting: self.merges.len() as u64,
+            exchanges_inbound: inbound as u64,
+            exchanges_outbound: (self.exchanges.len() - inbound) as u64,
+            commands_open: self.tasks.len() as u64,
+            relays_open: self.swim.relays.len() as u64,
+            members,
+            health: self.health(),
+            ..self.tally.clone()
+        }
+    }
+
+    /// Rounds of gossip so far, for a host that measures how long one takes.
+    pub fn gossip_rounds(&self) -> u64 {
+        self.swim.counters.gossip_rounds
+    }
+
+    /// Notes how many broadcasts of the rules wait (Go: `checkBroadcastQueueDepth`).
+    fn check_queue(&mut self, now: Time) {
+        self.tally.broadcast_queue.record(self.swim.broadcasts.len() as u64);
+        self.timers.set(now + self.config.queue_check_interval, Timer::QueueCheck);
     }
 
     /// `now`, unless a later time has been seen.

@@ -21,6 +21,9 @@
 //!  4. sleep until              poll_timeout()
 //! ```
 //!
+//! An exchange that is over or dropped leaves its [`Traffic`](traffic::Traffic), handed over by
+//! `handle_traffic`: it is counted and changes nothing else.
+//!
 //! Further promises, each with a test: `now` may stand still, and an older one is taken
 //! for the latest seen; after `handle_timeout(now)` and a drain, `poll_timeout` is later
 //! than `now`; bad input from the network changes nothing but a counter; every `Ask` is
@@ -43,6 +46,8 @@ pub mod inbound;
 pub mod keys;
 pub mod layers;
 pub mod machine;
+pub mod metric_label;
 pub mod outbound;
 pub mod stats;
 pub mod streams;
+pub mod traffic;

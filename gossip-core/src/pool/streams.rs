@@ -38,8 +38,8 @@ const SLICE_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) enum Talk {
     Inbound { from: SocketAddr, is_push_pull: bool },
-    Periodic,
-    Join { task: TaskId, addr: SocketAddr },
+    Periodic { begun: Time },
+    Join { task: TaskId, addr: SocketAddr, begun: Time },
     StreamPing { seq: u32 },
     User { task: TaskId },
 }
@@ -66,6 +66,7 @@ impl Machine {
     /// news. `None`: the source is not allowed, close the stream.
     pub fn accept(&mut self, now: Time, from: SocketAddr) -> Option<ExchangeId> {
         let now = self.at(now);
+        self.tally.streams_accepted += 1;
         if !self.swim.allows(from.ip().into()) {
             self.refuse_source(now, from);
             return None;
@@ -136,8 +137,8 @@ impl Machine {
                 let own = self.state_with(self.local_state.clone());
                 self.answer(now, id, own, state);
             }
-            Some(&Talk::Join { task, addr }) => self.judge_merge(now, state, Some((task, addr))),
-            Some(Talk::Periodic) => self.judge_merge(now, state, None),
+            Some(&Talk::Join { task, addr, .. }) => self.judge_merge(now, state, Some((task, addr))),
+            Some(Talk::Periodic { .. }) => self.judge_merge(now, state, None),
             Some(Talk::StreamPing { .. } | Talk::User { .. }) | None => {}
         }
     }
@@ -155,6 +156,7 @@ impl Machine {
         });
         let versions: Vec<_> = versions.collect();
         if !self.swim.is_compatible(versions.iter().copied()) {
+            self.tally.merges_incompatible += 1;
             return self.merge_refused(now, join, "protocol versions have nothing in common");
         }
         if state.join && self.asks.admit_merge {
@@ -166,8 +168,8 @@ impl Machine {
         self.begin_merge(now, state, join);
     }
 
+    /// A state that is not merged, and counted so, ends the join that brought it.
     pub(super) fn merge_refused(&mut self, now: Time, join: Option<(TaskId, SocketAddr)>, why: &'static str) {
-        self.tally.merges_refused += 1;
         warn_limited!(
             self.limiter, now, reason: why, "a remote state was not merged",
             hint: "the delegate refused it, or nodes of incompatible versions are in the pool: update the oldest", why
@@ -222,9 +224,12 @@ impl Machine {
         if let Some(error) = &error {
             self.stream_failed(now, &talk, error);
         }
+        if let Talk::Periodic { begun } | Talk::Join { begun, .. } = talk {
+            self.tally.push_pull_duration.time(now.since(begun));
+        }
         match (talk, error) {
-            (Talk::Periodic, _) => self.swim.push_pull_ended(),
-            (Talk::Join { task, addr }, Some(error)) => self.join_settled(now, task, addr, Err(error)),
+            (Talk::Periodic { .. }, _) => self.swim.push_pull_ended(),
+            (Talk::Join { task, addr, .. }, Some(error)) => self.join_settled(now, task, addr, Err(error)),
             (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
             (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
@@ -233,9 +238,12 @@ impl Machine {
 
     fn stream_failed(&mut self, now: Time, talk: &Talk, error: &ExchangeError) {
         self.tally.streams_failed += 1;
+        if let Some(count) = self.tally.streams_failed_by.get_mut(error.index()) {
+            *count += 1;
+        }
         debug!(?talk, %error, "stream failed");
         let ExchangeError::Refused(why) = *error else { return };
-        self.tally.refuse(why);
+        self.tally.refused.count(why);
         // Port scans and the like end early; that is no misconfiguration.
         if let (Talk::Inbound { from: peer, .. } | Talk::Join { addr: peer, .. }, false) =
             (talk, why == Refused::EndOfStream)
@@ -250,7 +258,7 @@ impl Machine {
     /// The rules want a push/pull with `node`.
     pub(super) fn periodic_push_pull(&mut self, now: Time, node: &Node) {
         let to = Target { name: Some(node.name.clone()), addr: node.addr.socket_addr() };
-        self.push_pull(now, Talk::Periodic, to, false);
+        self.push_pull(now, Talk::Periodic { begun: now }, to, false);
     }
 
     /// Exchanges states with `to`, our own asked of the application if it wants that.

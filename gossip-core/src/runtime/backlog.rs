@@ -11,7 +11,7 @@ use crate::base::name::NodeName;
 use crate::pool::action::Notice;
 
 /// Bytes of messages and states that may wait, besides the bound on their number.
-const BYTES_MAX: usize = 64 << 20;
+pub(crate) const BYTES_MAX: usize = 64 << 20;
 
 /// Notices that wait, oldest first.
 #[derive(Debug)]
@@ -25,20 +25,50 @@ pub(crate) struct Backlog {
     bytes: usize,
     capacity: usize,
     dropped: u64,
+    depth: Depth,
+}
+
+/// How full a backlog is and has been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Depth {
+    /// Notices that wait.
+    pub(crate) waiting: usize,
+    /// Bytes of messages and states among them.
+    pub(crate) bytes: usize,
+    /// The most notices that have waited.
+    pub(crate) peak: usize,
+    /// Notices put in, ever.
+    pub(crate) accepted: u64,
+    /// Notices not put in because it was full or closed, ever.
+    pub(crate) dropped: u64,
 }
 
 impl Backlog {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { queue: VecDeque::new(), front: 0, latest: HashMap::new(), bytes: 0, capacity, dropped: 0 }
+        let depth = Depth::default();
+        Self {
+            queue: VecDeque::new(),
+            front: 0,
+            latest: HashMap::new(),
+            bytes: 0,
+            capacity,
+            dropped: 0,
+            depth,
+        }
     }
 
     /// Puts a notice behind the others; false if it was dropped.
     pub(crate) fn push(&mut self, notice: Notice) -> bool {
-        match subject(&notice) {
-            Some(name) => self.push_change(name, notice),
-            None => return self.push_other(notice),
-        }
-        true
+        let kept = match subject(&notice) {
+            Some(name) => {
+                self.push_change(name, notice);
+                true
+            }
+            None => self.push_other(notice),
+        };
+        self.depth.accepted += u64::from(kept);
+        self.depth.peak = self.depth.peak.max(self.queue.len());
+        kept
     }
 
     /// Takes the oldest.
@@ -58,12 +88,22 @@ impl Backlog {
     /// Forgets everything that waits; how much it was.
     pub(crate) fn clear(&mut self) -> usize {
         let waiting = self.queue.len();
-        *self = Self { dropped: self.dropped, ..Self::new(self.capacity) };
+        *self = Self { dropped: self.dropped, depth: self.depth, ..Self::new(self.capacity) };
         waiting
+    }
+
+    /// How full it is and has been.
+    pub(crate) fn depth(&self) -> Depth {
+        Depth { waiting: self.queue.len(), bytes: self.bytes, ..self.depth }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Counts a notice that was not even put in.
+    pub(crate) fn count_drop(&mut self) {
+        self.depth.dropped += 1;
     }
 
     /// How many notices were dropped since this was last asked.
@@ -93,6 +133,7 @@ impl Backlog {
         let weight = weight(&notice);
         if self.queue.len() >= self.capacity || self.bytes.saturating_add(weight) > BYTES_MAX {
             self.dropped += 1;
+            self.depth.dropped += 1;
             return false;
         }
         self.bytes += weight;
@@ -210,6 +251,20 @@ mod tests {
         }
 
         assert_eq!(told(&mut backlog), ["left a 999", "joined b 1000"]);
+    }
+
+    #[test]
+    fn the_depth_tells_what_waits_and_how_much_it_has_been() {
+        let mut backlog = Backlog::new(2);
+
+        (1..=4).for_each(|len| _ = backlog.push(message(len)));
+        backlog.pop();
+        backlog.take_dropped();
+
+        let depth = Depth { waiting: 1, bytes: 2, peak: 2, accepted: 2, dropped: 2 };
+        assert_eq!(backlog.depth(), depth);
+        backlog.clear();
+        assert_eq!(backlog.depth(), Depth { waiting: 0, bytes: 0, ..depth });
     }
 
     #[test]

@@ -24,9 +24,10 @@ use tracing::debug;
 use crate::base::ids::{AskId, PoolId};
 use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
+use crate::net::queue::QueueStats;
 use crate::net::scope::Scope;
 use crate::pool::action::{Notice, Question, Reply};
-use crate::runtime::backlog::Backlog;
+use crate::runtime::backlog::{Backlog, Depth};
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
 use crate::runtime::delegate::Delegate;
@@ -36,7 +37,7 @@ use crate::runtime::tally::{Running, Tally};
 
 /// Questions that wait behind one which the application does not answer; for more, the
 /// default is taken. As many as the machine has open at a time.
-const QUESTIONS_MAX: usize = 4096;
+pub(crate) const QUESTIONS_MAX: usize = 4096;
 
 /// A callback that runs for longer is worth a warning.
 const LONG: Duration = Duration::from_secs(10);
@@ -63,6 +64,8 @@ pub(crate) fn current_callback() -> Option<Place> {
 pub(crate) struct Courier {
     /// Let go when the pool ends.
     delegate: Mutex<Option<Arc<dyn Delegate>>>,
+    /// How its queue was left.
+    last_queue: Mutex<Option<QueueStats>>,
     /// Around what is logged here, and not around callbacks: they have a log of their own.
     scope: Scope,
     tell: Lane<Telling>,
@@ -138,6 +141,7 @@ impl Courier {
         let ask = Lane::new(VecDeque::new());
         Arc::new(Self {
             delegate: Mutex::new(delegate),
+            last_queue: Mutex::default(),
             scope,
             tell,
             ask,
@@ -189,6 +193,19 @@ impl Courier {
         self.follow(then, Self::run_ask);
     }
 
+    /// What waits to be told, and how many questions wait.
+    pub(crate) fn depth(&self) -> (Depth, usize) {
+        (self.tell.look(|telling| telling.backlog.depth()), self.ask.look(VecDeque::len))
+    }
+
+    /// The depth of the delegate's own queue, if it has one.
+    pub(crate) fn delegate_queue(&self) -> Option<QueueStats> {
+        match self.delegate.lock().clone() {
+            Some(delegate) => delegate.queue(),
+            None => *self.last_queue.lock(),
+        }
+    }
+
     /// Warns of callbacks that do not return. Called now and then, inside the runtime.
     pub(crate) fn watch(&self, now: Time) {
         for (lane, since) in [("notifications", &self.telling), ("questions", &self.asking)] {
@@ -219,13 +236,19 @@ impl Courier {
     }
 
     fn close_lanes(&self) -> Then {
-        if self.ask.close(VecDeque::clear) == Then::Run {
+        let mut unasked = 0;
+        let then = self.ask.close(|asked| {
+            unasked = asked.len();
+            asked.clear();
+        });
+        self.counters.questions_defaulted.add(unasked as u64);
+        if then == Then::Run {
             // Nothing is left to run: this makes the lane idle again.
             self.ask.next();
         }
         self.tell.close(|telling| {
             let dropped = telling.backlog.clear();
-            self.counters.messages_dropped.add(dropped as u64);
+            self.counters.notices_abandoned.add(dropped as u64);
             telling.farewell = true;
         })
     }
@@ -296,6 +319,10 @@ impl Courier {
 
     /// Drops our hold on the delegate. What it does then is a callback, too.
     fn let_go(&self) {
+        self.marked(|| {
+            let last = self.delegate_queue();
+            *self.last_queue.lock() = last;
+        });
         let delegate = self.delegate.lock().take();
         self.marked(move || drop(delegate));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::net::queue::QueueStats;
 use crate::pool::action::{Asks, UserMessage};
 use crate::swim::node::{Member, Node};
 
@@ -64,6 +65,12 @@ pub trait Delegate: Send + Sync {
     /// Whether a silent node may be pinged over TCP. Asked if `asks` says so.
     fn allow_tcp_ping(&self, name: &[u8]) -> bool {
         true
+    }
+
+    /// The depth of a queue behind this delegate, for those who read the pool's metrics: it is
+    /// called on their thread and must return at once.
+    fn queue(&self) -> Option<QueueStats> {
+        None
     }
 
     /// The pool has ended: this is the last call of all. Changes and messages that still

@@ -32,6 +32,7 @@ use crate::pool::action::{Action, Notice, Outcome};
 use crate::pool::error::CommandError;
 use crate::pool::exchange::{Exchange, ExchangeNews};
 use crate::pool::machine::{Machine, Received};
+use crate::runtime::driven::{Driven, Turns};
 use crate::runtime::entropy;
 use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::shared::Shared;
@@ -81,6 +82,7 @@ pub(crate) struct Driver {
     datagram: Vec<u8>,
     /// Version of the published view, and when it was published.
     published: (u64, Time),
+    turns: Turns,
     /// When running callbacks were looked at.
     watched: Time,
     limiter: Limiter,
@@ -123,6 +125,7 @@ impl Driver {
             outbox: Vec::new(),
             datagram: Vec::new(),
             published: (0, Time::ZERO),
+            turns: Turns::default(),
             watched: Time::ZERO,
             limiter: Limiter::default(),
             stopping: false,
@@ -135,30 +138,42 @@ impl Driver {
         self.publish(self.now());
         self.deliver();
         while !self.stopping {
-            self.wait().await;
+            let first = self.wait().await;
+            let (begun, waiting) = (self.now(), self.packets.len());
+            if let Some(input) = first {
+                self.handle(input);
+            }
             let full = self.take_control() | self.take_packets(PER_TURN) | self.take_streams();
             self.fire_timers().await;
-            self.end_turn();
+            let ended = self.end_turn();
+            self.turns.note(ended.since(begun), waiting);
             if full {
                 tokio::task::yield_now().await;
             }
         }
+        self.end();
         // A command sent at this very moment must not be left in the channel: its sender waits.
         self.control.close();
         while self.control.recv().await.is_some() {}
     }
 
+    /// Leaves behind what has been counted, and counts what is not handled any more.
+    fn end(&mut self) {
+        let abandoned = self.packets.len() + self.inbound.len();
+        self.shared.counters.packets_abandoned.add(abandoned as u64);
+        self.shared.remember(self.driven());
+    }
+
     /// Waits for the first input of a turn, or for the time at which something is due.
-    async fn wait(&mut self) {
+    async fn wait(&mut self) -> Option<Input> {
         let due = self.shared.clock.moment(self.due().unwrap_or(Time::FAR));
-        let input = tokio::select! {
+        tokio::select! {
             biased;
-            Some(input) = self.control.recv() => input,
-            Some(packet) = self.packets.recv() => Input::Packet(packet),
-            Some(stream) = self.inbound.recv() => Input::Stream(stream),
-            () = sleep_until(due) => return,
-        };
-        self.handle(input);
+            Some(input) = self.control.recv() => Some(input),
+            Some(packet) = self.packets.recv() => Some(Input::Packet(packet)),
+            Some(stream) = self.inbound.recv() => Some(Input::Stream(stream)),
+            () = sleep_until(due) => None,
+        }
     }
 
     /// When something is to be done even if nothing comes in.
@@ -216,9 +231,12 @@ impl Driver {
         } else {
             self.take_packets(BEFORE_TIMER);
         }
-        let now = self.now();
+        let (now, rounds) = (self.now(), self.machine.gossip_rounds());
         self.machine.handle_timeout(now);
         self.drain(now);
+        if self.machine.gossip_rounds() > rounds {
+            self.turns.gossip.time(self.now().since(now));
+        }
     }
 
     fn handle(&mut self, input: Input) {
@@ -238,6 +256,7 @@ impl Driver {
                 }
                 self.machine.handle_exchange(now, id, news);
             }
+            Input::Traffic(traffic) => return self.machine.handle_traffic(traffic),
             Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
             // Anew: who commands after a change of the log expects to see it there, and this
             // task may not have waited since.
@@ -286,8 +305,24 @@ impl Driver {
                 let _ = reply.send(self.machine.keyring().keys().to_vec());
             }
             Command::Stats(reply) => {
-                let _ = reply.send(self.machine.stats());
+                let driven = self.driven();
+                self.shared.remember(driven.clone());
+                let _ = reply.send(driven);
             }
+        }
+    }
+
+    /// Everything counted so far.
+    fn driven(&self) -> Driven {
+        let (streams_inbound, streams_open) = self.streams.count();
+        Driven {
+            machine: self.machine.stats(),
+            turns: self.turns,
+            packets_waiting: self.packets.len(),
+            streams_waiting: self.inbound.len(),
+            streams_inbound,
+            streams_open,
+            broadcasts_waiting: self.waiting.len(),
         }
     }
 
@@ -321,6 +356,9 @@ impl Driver {
         if matches!(result, Err(CommandError::QueueFull { .. })) && now < waiting.deadline {
             self.waiting.push_front(waiting);
         } else {
+            if result.is_err() {
+                self.shared.counters.broadcasts_refused.raise();
+            }
             let _ = waiting.reply.send(result);
         }
     }
@@ -349,7 +387,8 @@ impl Driver {
         }
     }
 
-    fn end_turn(&mut self) {
+    /// Shows and tells what the turn has brought; the time at which it ends.
+    fn end_turn(&mut self) -> Time {
         let now = self.now();
         if now.since(self.watched) >= WATCH_INTERVAL {
             self.watched = now;
@@ -363,6 +402,7 @@ impl Driver {
             self.publish(now);
         }
         self.deliver();
+        self.now()
     }
 
     /// Shows readers what has changed.

@@ -12,8 +12,9 @@ use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 
 use crate::base::time::Time;
+use crate::net::queue::QueueStats;
 use crate::pool::action::{Notice, UserMessage};
-use crate::runtime::backlog::Backlog;
+use crate::runtime::backlog::{Backlog, Depth};
 use crate::runtime::clock::Clock;
 use crate::runtime::delegate::Delegate;
 use crate::swim::node::{Member, Node};
@@ -118,6 +119,12 @@ impl Events {
         }
     }
 
+    /// What has passed through, and what waits.
+    pub fn stats(&self) -> QueueStats {
+        let Depth { waiting, accepted, dropped, .. } = self.state.lock().backlog.depth();
+        QueueStats { accepted, dropped, pending: waiting }
+    }
+
     /// Closes the queue and wakes whoever waits: nothing is added any more, what waits
     /// can still be taken.
     pub fn close(&self) {
@@ -142,7 +149,9 @@ impl Events {
 
     fn push(&self, notice: Notice) {
         self.change(|state| {
-            if !state.closed {
+            if state.closed {
+                state.backlog.count_drop();
+            } else {
                 state.backlog.push(notice);
             }
         });
@@ -225,6 +234,10 @@ impl Delegate for Events {
         self.push(Notice::Pinged { member: member.clone(), rtt, payload });
     }
 
+    fn queue(&self) -> Option<QueueStats> {
+        Some(self.stats())
+    }
+
     fn notify_shutdown(&self) {
         self.close();
     }
@@ -278,7 +291,9 @@ mod tests {
             events.notify_msg(&message(text));
         }
 
+        assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 1 });
         assert_eq!(texts(&events.take(8, None).unwrap()), ["2 dropped", "a"]);
+        assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 0 });
         assert_eq!(events.take(8, Some(Duration::ZERO)).unwrap_err(), TakeError::Timeout);
     }
 
@@ -304,6 +319,7 @@ mod tests {
 
         let (taken, error) = waiting.join().unwrap();
         assert_eq!(texts(&taken), ["a"]);
+        assert_eq!(events.stats().dropped, 1);
         assert_eq!(error, TakeError::Closed);
     }
 

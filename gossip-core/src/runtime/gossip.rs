@@ -25,6 +25,7 @@ use crate::runtime::delegate::Delegate;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::Task;
 use crate::runtime::log::{LogLevel, LogSink, LogStats};
+use crate::runtime::metrics;
 use crate::runtime::node::Node;
 use crate::runtime::pool::Pool;
 
@@ -282,6 +283,17 @@ impl Gossip {
     /// What has passed through the packet receiver, if one is open.
     pub fn packet_stats(&self) -> Option<QueueStats> {
         self.node().port.packet_stats()
+    }
+
+    /// The metrics of the port, its listeners and all pools as text for Prometheus (format
+    /// 0.0.4); `docs/metrics.md` lists them. Serve it as
+    /// `text/plain; version=0.0.4; charset=utf-8`.
+    ///
+    /// Works in every state of the node, also from callbacks. Waits for the pools' tasks,
+    /// never for a callback. A pool that has ended is no longer among them; its
+    /// [`Pool::metrics`] tells what it had counted.
+    pub fn metrics(&self) -> String {
+        metrics::text(Some(&self.node().port), &self.pools())
     }
 
     fn node(&self) -> &Arc<Node> {

@@ -14,7 +14,8 @@ use crate::pool::error::CommandError;
 use crate::pool::exchange::ExchangeNews;
 use crate::pool::layers::Labels;
 use crate::pool::machine::Machine;
-use crate::pool::stats::Stats;
+use crate::pool::traffic::Traffic;
+use crate::runtime::driven::Driven;
 use crate::wire::keyring::Key;
 
 /// Something for the driver of a pool.
@@ -26,6 +27,8 @@ pub(crate) enum Input {
     Stream(InboundStream),
     /// An exchange has news.
     News(ExchangeId, ExchangeNews),
+    /// An exchange is gone, and leaves this to be counted.
+    Traffic(Traffic),
     /// The application answered a question.
     Reply(AskId, Reply),
     /// The application wants something.
@@ -46,8 +49,8 @@ pub(crate) enum Command {
     Change { change: Change, reply: Sender<Result<(), CommandError>> },
     /// The keys, primary first.
     Keys(Sender<Vec<Key>>),
-    /// The machine's counters.
-    Stats(Sender<Stats>),
+    /// The counters of machine and driver.
+    Stats(Sender<Driven>),
 }
 
 /// A command that completes later.

@@ -59,6 +59,11 @@ impl<Q: Queue> Lane<Q> {
         state.begin()
     }
 
+    /// Looks at the queue.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Q) -> T) -> T {
+        look(&self.state.lock().queue)
+    }
+
     /// Changes the queue for the last time: whatever is put later is ignored.
     pub(crate) fn close(&self, change: impl FnOnce(&mut Q)) -> Then {
         let mut state = self.state.lock();

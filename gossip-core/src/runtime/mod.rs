@@ -26,7 +26,9 @@
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
 //! the tasks; `lane`, `backlog` and `tally` their small parts; [`log`] the way from what is
-//! logged to the application's sink; `clock` and `entropy` the only ones that ask the operating system for time and randomness.
+//! logged to the application's sink; [`stats`] and [`metrics`] what is counted, as numbers
+//! and as text; `clock` and `entropy` the only ones that ask the operating system for time
+//! and randomness.
 
 mod backlog;
 mod clock;
@@ -35,6 +37,7 @@ mod counters;
 mod courier;
 pub mod delegate;
 pub mod dial;
+mod driven;
 mod driver;
 mod entropy;
 pub mod error;
@@ -44,10 +47,12 @@ mod input;
 mod join;
 mod lane;
 pub mod log;
+pub mod metrics;
 mod node;
 pub mod pool;
 mod record;
 mod shared;
+pub mod stats;
 mod stream;
 mod tally;
 pub mod view;

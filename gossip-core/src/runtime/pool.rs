@@ -15,13 +15,15 @@ use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
 use crate::pool::layers::Labels;
-use crate::pool::stats::Stats;
 use crate::runtime::courier;
+use crate::runtime::driven::Driven;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Change, Command, Input, Task};
 use crate::runtime::join::Resolved;
 pub use crate::runtime::join::{ADDRS_PER_SEED, Joined};
+use crate::runtime::metrics;
 use crate::runtime::shared::Shared;
+pub use crate::runtime::stats::{PoolStats, Waiting};
 use crate::runtime::view::View;
 use crate::swim::node::Member;
 use crate::wire::keyring::Key;
@@ -242,19 +244,22 @@ impl Pool {
 
     /// What has been counted so far.
     pub fn stats(&self) -> Result<PoolStats, Error> {
-        let machine = self.request(Command::Stats)?;
-        let port = self.0.port.pool_stats(self.id()).unwrap_or_default();
-        let counters = &self.0.counters;
-        Ok(PoolStats {
-            machine,
-            inbox_dropped: port.packets_dropped,
-            send_dropped: counters.send_dropped.get(),
-            streams_refused: port.streams_dropped + counters.streams_refused.get(),
-            messages_dropped: counters.messages_dropped.get(),
-            callback_panics: counters.callback_panics.get(),
-            questions_defaulted: counters.questions_defaulted.get(),
-            stalls: counters.stalls.get(),
-        })
+        Ok(PoolStats::of(&self.0, self.request(Command::Stats)?))
+    }
+
+    /// The pool's metrics as text for Prometheus (format 0.0.4): those of memberlist under
+    /// their names in Go, the others as `gossip_...`; `docs/metrics.md` lists them.
+    ///
+    /// Works in every state of the pool: before the start everything is 0, afterwards it is
+    /// as it was at the end. Waits for the pool's task, never for a callback.
+    pub fn metrics(&self) -> String {
+        metrics::text(None, std::slice::from_ref(self))
+    }
+
+    /// Asks for what the driver has counted; `None` if there is no driver.
+    pub(crate) fn ask_driven(&self) -> Option<Receiver<Driven>> {
+        let (reply, answer) = bounded(1);
+        self.0.send(Input::Command(Command::Stats(reply))).is_ok().then_some(answer)
     }
 
     /// Ends this pool alone: its id is free again, the other pools notice nothing. Waits
@@ -325,27 +330,4 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("id", &self.id()).finish_non_exhaustive()
     }
-}
-
-/// Counters of a pool: the machine's, and those of what surrounds it.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct PoolStats {
-    /// The machine's counters.
-    pub machine: Stats,
-    /// Datagrams dropped because the pool's inbox was full.
-    pub inbox_dropped: u64,
-    /// Datagrams not sent because the socket would not take them.
-    pub send_dropped: u64,
-    /// Connections of others closed because too many were open.
-    pub streams_refused: u64,
-    /// User messages, and other notices that are no change of membership, dropped because
-    /// the delegate's queue was full or the pool ended.
-    pub messages_dropped: u64,
-    /// Callbacks that panicked.
-    pub callback_panics: u64,
-    /// Questions answered too late or by default.
-    pub questions_defaulted: u64,
-    /// Times that the process stood still for so long that a timer was 50 ms late.
-    pub stalls: u64,
 }

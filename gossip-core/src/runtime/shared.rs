@@ -21,6 +21,7 @@ use crate::base::ids::PoolId;
 use crate::net::advertise::is_public;
 use crate::net::port::{PoolPort, Port};
 use crate::net::scope::Scope;
+use crate::net::stats::PoolCounters;
 use crate::pool::action::Asks;
 use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::layers::Labels;
@@ -29,6 +30,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
 use crate::runtime::courier::{Courier, Place};
 use crate::runtime::delegate::Delegate;
+use crate::runtime::driven::Driven;
 use crate::runtime::driver::Driver;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::{Change, Input};
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) courier: Arc<Courier>,
     pub(crate) port: Arc<Port>,
+    pub(crate) port_counters: Arc<PoolCounters>,
     pub(crate) node: Weak<Node>,
     /// The pool until it has ended, and callbacks that run.
     pub(crate) tally: Arc<Tally>,
@@ -59,6 +62,8 @@ pub(crate) struct Shared {
     life: Mutex<Life>,
     /// What went wrong, if the driver panicked.
     defect: OnceLock<String>,
+    /// What the driver had counted when it was last asked, or ended.
+    remembered: Mutex<Driven>,
 }
 
 enum Life {
@@ -106,6 +111,7 @@ impl Shared {
         let port =
             node.port.add_pool_with(id, framing.clone(), other, *handoff_queue_depth).map_err(from_net)?;
         let label = Mutex::new(config.label());
+        let port_counters = Arc::clone(&port.counters);
         let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
             config,
@@ -118,6 +124,7 @@ impl Shared {
             counters: Arc::clone(&courier.counters),
             courier,
             port: Arc::clone(&node.port),
+            port_counters,
             node: Arc::downgrade(node),
             tally,
             asks,
@@ -125,6 +132,7 @@ impl Shared {
             life: Mutex::new(Life::Registered(Box::new(parked))),
             label,
             defect: OnceLock::new(),
+            remembered: Mutex::default(),
         }))
     }
 
@@ -263,6 +271,16 @@ impl Shared {
             Life::Registered(parked) => parked.changes.clone(),
             Life::Running(_) | Life::Ended => Vec::new(),
         }
+    }
+
+    /// Keeps what the driver has counted, for when it is here no more.
+    pub(crate) fn remember(&self, driven: Driven) {
+        *self.remembered.lock() = driven;
+    }
+
+    /// What the driver had counted when it was last asked, or ended; nothing before the start.
+    pub(crate) fn remembered(&self) -> Driven {
+        self.remembered.lock().clone()
     }
 
     /// Why the pool takes no commands any more.

@@ -16,12 +16,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
 use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews};
+use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
 use crate::runtime::input::Input;
 use crate::wire::push_pull::LocalState;
 
 /// Connections opened by others that a pool serves at one time.
-const INBOUND_MAX: usize = 256;
+pub(crate) const INBOUND_MAX: usize = 256;
 
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
@@ -49,6 +50,11 @@ impl Streams {
     /// Whether one more inbound connection may be served.
     pub(crate) fn has_room(&self) -> bool {
         self.inbound < INBOUND_MAX
+    }
+
+    /// How many are under way: those that others opened, and all of them.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        (self.inbound, self.open.len())
     }
 
     /// Connects to `to` and runs `exchange` there.
@@ -98,6 +104,15 @@ struct Conversation {
     /// Ends when the driver lets the exchange go.
     answers: UnboundedReceiver<LocalState>,
     reporter: Reporter,
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        let traffic = self.exchange.traffic();
+        if traffic != Traffic::default() {
+            let _ = self.reporter.inputs.send(Input::Traffic(traffic));
+        }
+    }
 }
 
 /// What happened to a conversation.

@@ -7,6 +7,7 @@ use crate::base::addr::Target;
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
 use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening};
+use crate::pool::traffic::Traffic;
 use crate::sim::fabric::Fabric;
 use crate::sim::host::{self, Host};
 use crate::sim::queue::Input;
@@ -53,11 +54,11 @@ impl Conversations {
         Some(format!("{id:?} ({:?}), begun at {:?}, has not ended", talk.side, talk.begun))
     }
 
-    /// Closes an exchange without another word.
-    pub(super) fn drop_out(&mut self, fabric: &mut Fabric, id: ExchangeId) {
-        if let Some(talk) = self.talks.remove(&id) {
-            fabric.abort(talk.stream, talk.side);
-        }
+    /// Closes an exchange without another word; what it has moved.
+    pub(super) fn drop_out(&mut self, fabric: &mut Fabric, id: ExchangeId) -> Traffic {
+        let Some(talk) = self.talks.remove(&id) else { return Traffic::default() };
+        fabric.abort(talk.stream, talk.side);
+        talk.exchange.traffic()
     }
 
     /// Forgets which timers were set, so that they are set again.
@@ -152,6 +153,7 @@ impl Host {
         }
         if talk.exchange.is_over() {
             let (stream, side) = (talk.stream, talk.side);
+            machine.handle_traffic(talk.exchange.traffic());
             self.conversations.talks.remove(&id);
             return if failed { fabric.abort(stream, side) } else { fabric.close(stream, side) };
         }

@@ -289,7 +289,10 @@ impl Host {
         match action {
             Action::Open { id, to, opening, deadline } => self.dial(fabric, id, &to, opening, deadline),
             Action::Answer { id, state } => self.answer(fabric, id, state),
-            Action::Drop { id } => self.conversations.drop_out(fabric, id),
+            Action::Drop { id } => {
+                let traffic = self.conversations.drop_out(fabric, id);
+                self.machine.iter_mut().for_each(|machine| machine.handle_traffic(traffic));
+            }
             Action::Tell(notice) => {
                 if let Err(what) = self.observer.hear(&notice) {
                     self.break_promise(what);

@@ -100,7 +100,7 @@ impl Swim {
                 self.counters.not_allowed += 1;
                 debug!(%addr, "member in no allowed network refused");
             } else if !self.has_room() {
-                self.counters.overflows += 1;
+                self.counters.members_overflowed += 1;
             } else if alive.incarnation > 0 {
                 self.accept(now, &alive, addr, None);
             }

@@ -1,7 +1,11 @@
-//! What the rules count.
+//! What the rules count and measure.
+
+use crate::base::histogram::{Histogram, Seconds};
+use crate::base::rows::{duration_rows, rows};
 
 /// Counters of the membership rules since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counters {
     /// Alive messages that passed the rules.
     pub alives: u64,
@@ -25,14 +29,44 @@ pub struct Counters {
     pub probes_failed: u64,
     /// Probes that only a stream ping answered: datagrams to that node get lost.
     pub probes_saved_by_stream: u64,
+    /// From each ping to its ack, direct or relayed, or to the end of a round without one.
+    pub probe_duration: Histogram<Seconds>,
     /// Suspicions that ran out before all expected confirmations came.
     pub timeouts_degraded: u64,
-    /// Acks and nacks with a number that nobody waits for.
+    /// Acks and nacks that nobody waits for, or not any more.
     pub acks_unmatched: u64,
-    /// Pings for another node's name.
+    /// Pings for another node's name, in datagrams and streams.
     pub pings_misdirected: u64,
+    /// Rounds of gossip. A machine takes no time, so how long a round lasts is for its host
+    /// to measure.
+    pub gossip_rounds: u64,
+    /// Periodic push/pulls left out because the last one was still running.
+    pub push_pulls_skipped: u64,
     /// News of others not passed on, because it fits no datagram.
     pub broadcasts_too_long: u64,
-    /// Datagrams not queued, relays not begun, nodes not believed in, because there are too many.
-    pub overflows: u64,
+    /// Datagrams not made, because too many waited to be sent.
+    pub datagrams_overflowed: u64,
+    /// Requests to ping a node not served, because too many were being served.
+    pub relays_refused: u64,
+    /// Nodes not believed in, because as many as may be are known.
+    pub members_overflowed: u64,
+}
+
+impl Counters {
+    /// Every counter with its name; of the durations, count and sum.
+    pub fn rows(&self) -> Vec<(String, u64)> {
+        let mut rows = rows!(self,
+            alives suspicions deaths refutations conflicts facts_invalid not_allowed probes
+            probes_degraded probes_failed probes_saved_by_stream timeouts_degraded acks_unmatched
+            pings_misdirected gossip_rounds push_pulls_skipped broadcasts_too_long
+            datagrams_overflowed relays_refused members_overflowed;
+            probe_duration);
+        rows.extend(duration_rows("probe_duration", &self.probe_duration));
+        rows
+    }
+
+    /// Things not done because a bounded table was full.
+    pub fn overflows(&self) -> u64 {
+        self.datagrams_overflowed + self.relays_refused + self.members_overflowed
+    }
 }

@@ -150,6 +150,7 @@ impl Swim {
     pub(crate) fn round_end(&mut self, now: Time, seq: u32) {
         let Some(probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
         let Stage::Indirect { nacks_expected, nacks, contact } = &probe.stage else { return };
+        self.counters.probe_duration.time(now.since(probe.sent));
         if *contact {
             self.counters.probes_saved_by_stream += 1;
             self.doubt_ourselves(-1);
@@ -179,8 +180,9 @@ impl Swim {
         self.timers.cancel(probe.timer);
         self.doubt_ourselves(-1);
         self.alarms.answered();
+        let rtt = received.since(probe.sent);
+        self.counters.probe_duration.time(rtt);
         if matches!(probe.stage, Stage::Direct) {
-            let rtt = received.since(probe.sent);
             self.tell_pinged(&probe.node, rtt, payload);
         }
         self.serve_waiting_tick(now);
@@ -201,6 +203,8 @@ impl Swim {
         };
         if nacks.len() < *nacks_expected && !nacks.contains(&from) {
             nacks.push(from);
+        } else {
+            self.counters.acks_unmatched += 1;
         }
     }
 

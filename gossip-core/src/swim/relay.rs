@@ -73,7 +73,7 @@ impl Swim {
             return;
         };
         if self.relays.len() >= RELAYS_MAX {
-            self.counters.overflows += 1;
+            self.counters.relays_refused += 1;
             return;
         }
         let target = NodeAddr { ip, port: self.port_or_own(ping.port) };

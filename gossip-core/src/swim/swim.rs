@@ -215,7 +215,7 @@ impl Swim {
         if self.parcels.len() < PARCELS_MAX {
             self.parcels.push_back(Parcel { to, crc, body });
         } else {
-            self.counters.overflows += 1;
+            self.counters.datagrams_overflowed += 1;
         }
     }
 
@@ -273,6 +273,7 @@ impl Swim {
     /// One round of gossip: the freshest broadcasts to a few random nodes, the recently
     /// dead among them, so that a node that was declared dead wrongly hears of it.
     fn gossip_tick(&mut self, now: Time) {
+        self.counters.gossip_rounds += 1;
         let Self { roster, rng, name, tuning, .. } = self;
         let remember = tuning.gossip_to_the_dead;
         let chosen: Vec<_> = roster
@@ -295,6 +296,7 @@ impl Swim {
     /// Exchanges the whole state with one random live node, unless the last exchange still runs.
     fn push_pull_tick(&mut self) {
         if self.push_pull_running {
+            self.counters.push_pulls_skipped += 1;
             return;
         }
         let Self { roster, rng, name, .. } = self;

@@ -94,6 +94,12 @@ pub fn frame(wire: &Wire, nonces: &mut Nonces, request: bool, plain: &[u8]) -> V
     out
 }
 
+/// Bytes of a frame in front of the encrypted payload or, without encryption, of the message.
+pub fn framing_len(wire: &Wire, request: bool) -> usize {
+    let front = if request { wire.label_overhead() } else { 0 };
+    front + if wire.sealing_key().is_some() { UNIT_HEAD_LEN } else { 0 }
+}
+
 /// A user message in its plain form for streams, its type byte first.
 pub fn encode_user(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + payload.len() + 8);
@@ -113,6 +119,11 @@ pub struct FrameReader {
     is_request: bool,
     stage: Stage,
     bytes: Vec<u8>,
+    /// Bytes taken in so far.
+    taken: usize,
+    /// Bytes in front of the message as it came: its label header, and the head of an
+    /// encrypted unit.
+    front: usize,
     /// Where the current layer begins in the bytes.
     at: usize,
     /// The bytes are what a layer contained: nothing can follow them.
@@ -168,6 +179,7 @@ impl FrameReader {
         if matches!(self.stage, Stage::Over) {
             return Ok(None);
         }
+        self.taken += chunk.len();
         self.bytes.extend_from_slice(chunk);
         loop {
             let stage = std::mem::replace(&mut self.stage, Stage::Over);
@@ -209,13 +221,19 @@ impl FrameReader {
         self.kind
     }
 
+    /// Bytes of the message as it came, compressed and encrypted as it was, without what frames it.
+    pub fn size(&self) -> usize {
+        self.taken.saturating_sub(self.front)
+    }
+
     /// Whether any byte has arrived.
     pub fn has_begun(&self) -> bool {
         !self.bytes.is_empty() || self.kind.is_some()
     }
 
     fn new(wire: Arc<Wire>, is_request: bool, stage: Stage) -> Self {
-        Self { wire, is_request, stage, bytes: Vec::new(), at: 0, is_whole: false, kind: None }
+        let (bytes, kind) = (Vec::new(), None);
+        Self { wire, is_request, stage, bytes, taken: 0, front: 0, at: 0, is_whole: false, kind }
     }
 
     fn step(&mut self, stage: Stage) -> Result<Step, Refused> {
@@ -246,6 +264,7 @@ impl FrameReader {
         if let Some(turned) = self.wire.turned().filter(|_| under == Under::Other) {
             self.wire = Arc::new(turned);
         }
+        self.front = self.at;
         Ok(Step::Next(Stage::Outer))
     }
 
@@ -278,6 +297,7 @@ impl FrameReader {
         if message.is_empty() {
             return Err(Refused::Empty);
         }
+        self.front += UNIT_HEAD_LEN;
         self.at += UNIT_HEAD_LEN + message.start;
         self.bytes.truncate(self.at + message.len());
         self.is_whole = true;

@@ -94,7 +94,13 @@ fn news_that_fits_no_datagram_is_dropped_and_counted() {
 fn idle(asks: Asks) -> Hosts {
     let off = Duration::ZERO;
     let (probe_interval, gossip_interval, push_pull_interval) = (off, off, off);
-    let config = PoolConfig { probe_interval, gossip_interval, push_pull_interval, ..PoolConfig::lan(1) };
+    let config = PoolConfig {
+        probe_interval,
+        gossip_interval,
+        push_pull_interval,
+        queue_check_interval: off,
+        ..PoolConfig::lan(1)
+    };
     let mut hosts = Hosts::new(&[config]);
     hosts.replace(0, asks);
     hosts

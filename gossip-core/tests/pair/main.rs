@@ -299,7 +299,7 @@ fn garbage_changes_nothing_but_a_counter() {
     }
 
     assert_eq!(machine.members().collect::<Vec<_>>(), before);
-    assert_eq!(machine.stats().refused.iter().map(|(_, count)| count).sum::<u64>(), 8);
+    assert_eq!(machine.stats().refused.total(), 8);
     assert!(machine.poll_action().is_none_or(|action| !matches!(action, Action::Open { .. })));
 }
 

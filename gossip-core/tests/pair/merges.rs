@@ -44,7 +44,7 @@ fn a_state_that_speaks_an_unknown_version_is_not_merged() {
     let hosts = after("ingest-stream/pushpull-bad-version");
 
     assert_eq!(names(&hosts, 0, State::Alive), ["n0"]);
-    assert_eq!(hosts.list[0].machine.stats().merges_refused, 1);
+    assert_eq!(hosts.list[0].machine.stats().merges_incompatible, 1);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_node_without_versions_blocks_no_merge() {
     // Go refuses this one, and with it every push/pull of a pool that has such a node (behaviour 19, number 20).
     let hosts = after("ingest-stream/pushpull-no-vsn");
 
-    assert_eq!(hosts.list[0].machine.stats().merges_refused, 0);
+    assert_eq!(hosts.list[0].machine.stats().merges_incompatible, 0);
     assert_eq!(names(&hosts, 0, State::Alive).len(), 2);
 }
 

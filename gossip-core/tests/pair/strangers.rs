@@ -355,7 +355,13 @@ fn a_lone_machine_keeps_no_broadcast_and_is_never_full() {
 fn an_ended_command_and_a_refuted_suspicion_leave_no_timer() {
     let off = Duration::ZERO;
     let (probe_interval, gossip_interval, push_pull_interval) = (off, off, off);
-    let quiet = PoolConfig { probe_interval, gossip_interval, push_pull_interval, ..PoolConfig::lan(1) };
+    let quiet = PoolConfig {
+        probe_interval,
+        gossip_interval,
+        push_pull_interval,
+        queue_check_interval: off,
+        ..PoolConfig::lan(1)
+    };
     let mut lone = Lone::among(3, quiet);
     assert_eq!(lone.machine.poll_timeout(), None);
     let (node, from) = (b"n1".as_slice(), b"n2".as_slice());

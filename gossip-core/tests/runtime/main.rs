@@ -3,9 +3,11 @@
 mod addresses;
 mod config;
 mod delegate;
+mod exposition;
 mod lifecycle;
 mod membership;
 mod messages;
+mod metrics;
 mod migration;
 mod security;
 mod shutdown;

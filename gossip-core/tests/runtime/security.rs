@@ -40,7 +40,7 @@ fn an_encrypted_and_compressed_pool_works_like_any_other() {
 fn a_wrong_key_is_refused_and_counted() {
     let (a, pool_a, _) = started_with("a", encrypted(&[1]));
     let (_b, pool_b, _) = started_with("b", encrypted(&[2]));
-    let refused = || pool_a.stats().unwrap().machine.refused.iter().map(|(_, count)| count).sum::<u64>();
+    let refused = || pool_a.stats().unwrap().machine.refused.total();
 
     let error = pool_b.join(&[a.local_addr().to_string()], Duration::from_secs(5)).unwrap_err();
     assert!(matches!(error, Error::Join(_)), "{error:?}");

@@ -204,7 +204,8 @@ impl Ours {
     /// What of others' traffic could not be read, by reason.
     #[track_caller]
     pub fn all_refused(&self) -> Vec<(&'static str, u64)> {
-        self.must("stats", self.pool.stats()).machine.refused
+        let refused = self.must("stats", self.pool.stats()).machine.refused;
+        refused.occurred().collect()
     }
 
     /// How often something was refused for this reason.

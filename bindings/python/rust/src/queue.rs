@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gossip_core::net::queue::QueueStats;
 use gossip_core::pool::action::UserMessage;
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::events::{Event, Events as CoreEvents, TakeError};
@@ -137,6 +138,10 @@ impl Delegate for Wanted {
         if self.msg {
             self.events.notify_msg(message);
         }
+    }
+
+    fn queue(&self) -> Option<QueueStats> {
+        self.events.queue()
     }
 
     fn merge_remote_state(&self, state: &[u8], join: bool) {

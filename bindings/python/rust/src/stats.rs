@@ -19,6 +19,7 @@ pub(crate) fn pool<'py>(py: Python<'py>, stats: &PoolStats) -> PyResult<Bound<'p
     put!(fields, stats.machine,
         packets_received bytes_received packets_sent bytes_sent messages_received push_pulls
         push_pulls_refused merges_refused streams_failed sources_refused overflows broadcasts_queued);
+    fields.set_item("counters", rows(py, stats.rows())?)?;
     put!(fields, stats.machine.swim,
         alives suspicions deaths refutations conflicts facts_invalid not_allowed probes
         probes_degraded probes_failed probes_saved_by_stream timeouts_degraded acks_unmatched
@@ -29,11 +30,20 @@ pub(crate) fn pool<'py>(py: Python<'py>, stats: &PoolStats) -> PyResult<Bound<'p
     }
     fields.set_item("health_score", stats.machine.health)?;
     let refused = PyDict::new(py);
-    for (reason, count) in &stats.machine.refused {
+    for (reason, count) in stats.machine.refused.occurred() {
         refused.set_item(reason, count)?;
     }
     fields.set_item("refused", refused)?;
     Ok(fields)
+}
+
+/// Every counter by its name in the core, also those that have no field.
+fn rows<'py>(py: Python<'py>, rows: Vec<(String, u64)>) -> PyResult<Bound<'py, PyDict>> {
+    let counters = PyDict::new(py);
+    for (name, count) in rows {
+        counters.set_item(name, count)?;
+    }
+    Ok(counters)
 }
 
 /// The counters of the port.
@@ -46,5 +56,7 @@ pub(crate) fn port<'py>(py: Python<'py>, stats: &PortStats) -> PyResult<Bound<'p
         connections_over_source_limit connections_no_descriptor connections_ended_early
         connections_silent connections_unknown_pool connections_pool_full connections_no_listener
         connections_listener_full accept_errors);
+    let counters = stats.rows().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    fields.set_item("counters", rows(py, counters)?)?;
     Ok(fields)
 }

@@ -218,6 +218,10 @@ class PoolConfig:
     """User messages that wait for the delegate; more are dropped and counted."""
     query_timeout: Seconds = 1.0
     """How long a delegate may take to answer before the default is taken."""
+    metric_labels: str | Sequence[str] = ()
+    """Labels `name=value` added to each line of the pool's metrics, at most 16."""
+    queue_check_interval: Seconds = 30.0
+    """Period in which the length of the queue of membership news is sampled; 0 turns it off."""
 
     def __post_init__(self) -> None:
         if isinstance(self.id, bool) or not isinstance(self.id, int):

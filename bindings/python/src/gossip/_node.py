@@ -146,7 +146,9 @@ class Gossip:
 
     def stats(self) -> PortStats:
         """The port's counters."""
-        return PortStats(**self._core.stats())
+        counters = self._core.stats()
+        counters["counters"] = MappingProxyType(counters["counters"])
+        return PortStats(**counters)
 
     def __enter__(self) -> Self:
         try:

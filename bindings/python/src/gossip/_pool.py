@@ -155,7 +155,8 @@ class Pool:
     def stats(self) -> PoolStats:
         """The pool's counters."""
         counters = self._core.stats()
-        counters["refused"] = MappingProxyType(counters["refused"])
+        for name in ("refused", "counters"):
+            counters[name] = MappingProxyType(counters[name])
         errors = self._dispatcher.errors if self._dispatcher else 0
         return PoolStats(**counters, callback_errors=errors)
 

@@ -190,6 +190,8 @@ class PoolStats:
     """Members that left and are still remembered, now."""
     health_score: int
     """How much this node doubts itself, now; 0 is healthy."""
+    counters: Mapping[str, int]
+    """Every counter and gauge of the core by its name, also those that have no attribute here."""
 
 
 @final
@@ -245,3 +247,5 @@ class PortStats:
     """Connections closed: the backlog of their listener was full."""
     accept_errors: int
     """Errors of accepting."""
+    counters: Mapping[str, int]
+    """Every counter of the core by its name, also those that have no attribute here."""
