@@ -19,12 +19,14 @@
 mod accept;
 pub mod advertise;
 mod backoff;
+mod bell;
 pub mod bind;
 pub mod buffers;
 pub mod clock;
 pub mod dial;
 pub mod error;
 mod gate;
+pub(crate) mod handover;
 pub mod listener;
 pub mod owners;
 pub mod packets;
