@@ -64,7 +64,7 @@ pub use base::config_error::ConfigError;
 pub use base::ids::{ListenerId, PoolId};
 pub use base::name::NodeName;
 pub use mux::prefix::Framing;
-pub use pool::action::{Asks, UserMessage};
+pub use pool::action::{Asks, Notice, Question, Reply, UserMessage};
 pub use pool::config::PoolConfig;
 pub use swim::node::{Member, Node, State, Versions};
 pub use wire::keyring::{Key, Keyring};
@@ -73,11 +73,12 @@ pub use wire::keyring::{Key, Keyring};
 pub use net::{error::WaitError, listener::Listener, packets::Packets};
 #[cfg(feature = "net")]
 pub use runtime::{
+    answer::Answer,
     config::Config,
     delegate::Delegate,
     dial::dial,
     error::{Error, SeedError},
-    events::{Event, Events},
+    events::{Event, Events, Source, TakeError},
     gossip::Gossip,
     pool::{Joined, Pool, PoolStats},
     view::View,

@@ -104,7 +104,7 @@ impl Machine {
                 }
             }
             Ask::StreamPing { seq, node, deadline } => {
-                if !matches!(reply, Some(Reply::Refuse)) && deadline > now {
+                if matches!(reply, None | Some(Reply::Admit)) && deadline > now {
                     self.open_stream_ping(seq, &node, deadline);
                 }
             }

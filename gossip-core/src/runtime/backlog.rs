@@ -6,127 +6,175 @@
 //! each member, however long the application sleeps.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::mem;
 
 use crate::base::name::NodeName;
 use crate::pool::action::Notice;
 
-/// Bytes of messages and states that may wait, besides the bound on their number.
-const BYTES_MAX: usize = 64 << 20;
+/// Something that can wait.
+pub(crate) trait Entry {
+    /// Whose changes collapse.
+    type Subject: Eq + Hash;
 
-/// Notices that wait, oldest first.
+    /// What becomes of it when there is no room.
+    fn keep(&self) -> Keep<Self::Subject>;
+
+    /// Bytes of the application in it.
+    fn weight(&self) -> usize;
+
+    /// What tells that so many were dropped.
+    fn overflow(dropped: u64) -> Self;
+
+    /// The change that stands for `self` and one that came later.
+    #[must_use]
+    fn collapse(&self, later: Self) -> Self;
+}
+
+/// What becomes of an entry when there is no room.
+pub(crate) enum Keep<S> {
+    /// It is dropped.
+    IfRoom,
+    /// It takes the place of the last one about the same subject, or is put behind all.
+    Latest(S),
+    /// It is put behind all.
+    Always,
+}
+
+/// Entries that wait, oldest first.
 #[derive(Debug)]
-pub(crate) struct Backlog {
-    queue: VecDeque<Notice>,
-    /// Number of the front of the queue, counted from the first notice ever.
+pub(crate) struct Backlog<E: Entry> {
+    queue: VecDeque<E>,
+    /// Number of the front of the queue, counted from the first entry ever.
     front: u64,
-    /// Number of the latest waiting change of each member.
-    latest: HashMap<NodeName, u64>,
-    /// Bytes of messages and states in the queue.
+    /// Number of the latest waiting change of each subject.
+    latest: HashMap<E::Subject, u64>,
+    /// Weight of the queue.
     bytes: usize,
     capacity: usize,
+    bytes_max: usize,
+    /// Since this was last told.
     dropped: u64,
 }
 
-impl Backlog {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { queue: VecDeque::new(), front: 0, latest: HashMap::new(), bytes: 0, capacity, dropped: 0 }
+impl<E: Entry> Backlog<E> {
+    /// A backlog of `capacity` entries that weigh no more than `bytes_max`; changes do not
+    /// count.
+    pub(crate) fn new(capacity: usize, bytes_max: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            front: 0,
+            latest: HashMap::new(),
+            bytes: 0,
+            capacity,
+            bytes_max,
+            dropped: 0,
+        }
     }
 
-    /// Puts a notice behind the others; false if it was dropped.
-    pub(crate) fn push(&mut self, notice: Notice) -> bool {
-        match subject(&notice) {
-            Some(name) => self.push_change(name, notice),
-            None => return self.push_other(notice),
+    /// Puts an entry behind the others; false if it was dropped.
+    pub(crate) fn push(&mut self, entry: E) -> bool {
+        match entry.keep() {
+            Keep::IfRoom => return self.push_if_room(entry),
+            Keep::Latest(subject) => self.push_change(subject, entry),
+            Keep::Always => self.queue.push_back(entry),
         }
         true
     }
 
-    /// Takes the oldest.
-    pub(crate) fn pop(&mut self) -> Option<Notice> {
-        let notice = self.queue.pop_front()?;
+    /// Takes the oldest; what was dropped is told before it.
+    pub(crate) fn pop(&mut self) -> Option<E> {
+        if self.dropped > 0 {
+            return Some(E::overflow(mem::take(&mut self.dropped)));
+        }
+        let entry = self.queue.pop_front()?;
         let number = self.front;
         self.front += 1;
-        self.bytes -= weight(&notice);
-        if let Some(name) = subject(&notice)
-            && self.latest.get(&name) == Some(&number)
+        self.bytes -= entry.weight();
+        if let Keep::Latest(subject) = entry.keep()
+            && self.latest.get(&subject) == Some(&number)
         {
-            self.latest.remove(&name);
+            self.latest.remove(&subject);
         }
-        Some(notice)
+        Some(entry)
     }
 
     /// Forgets everything that waits; how much it was.
     pub(crate) fn clear(&mut self) -> usize {
         let waiting = self.queue.len();
-        *self = Self { dropped: self.dropped, ..Self::new(self.capacity) };
+        *self = Self { dropped: self.dropped, ..Self::new(self.capacity, self.bytes_max) };
         waiting
     }
 
+    /// Counts what was dropped elsewhere.
+    pub(crate) fn count_dropped(&mut self, dropped: u64) {
+        self.dropped = self.dropped.saturating_add(dropped);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && self.dropped == 0
     }
 
-    /// How many notices were dropped since this was last asked.
-    pub(crate) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
-    }
-
-    /// How many notices were dropped and not yet asked for.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    fn push_change(&mut self, name: NodeName, change: Notice) {
+    fn push_change(&mut self, subject: E::Subject, change: E) {
         if self.queue.len() >= self.capacity
-            && let Some(number) = self.latest.get(&name)
+            && let Some(number) = self.latest.get(&subject)
             && let Some(index) = number.checked_sub(self.front)
             && let Some(waiting) = usize::try_from(index).ok().and_then(|index| self.queue.get_mut(index))
         {
-            collapse(waiting, change);
+            *waiting = waiting.collapse(change);
             return;
         }
-        self.latest.insert(name, self.front + self.queue.len() as u64);
+        self.latest.insert(subject, self.front + self.queue.len() as u64);
         self.queue.push_back(change);
     }
 
-    fn push_other(&mut self, notice: Notice) -> bool {
-        let weight = weight(&notice);
-        if self.queue.len() >= self.capacity || self.bytes.saturating_add(weight) > BYTES_MAX {
-            self.dropped += 1;
+    fn push_if_room(&mut self, entry: E) -> bool {
+        let weight = entry.weight();
+        if self.queue.len() >= self.capacity || self.bytes.saturating_add(weight) > self.bytes_max {
+            self.count_dropped(1);
             return false;
         }
         self.bytes += weight;
-        self.queue.push_back(notice);
+        self.queue.push_back(entry);
         true
     }
 }
 
-/// The member whose membership changed.
-fn subject(notice: &Notice) -> Option<NodeName> {
-    match notice {
-        Notice::Joined(member) | Notice::Left(member) | Notice::Updated(member) => {
-            Some(member.name().clone())
+impl Entry for Notice {
+    type Subject = NodeName;
+
+    fn keep(&self) -> Keep<NodeName> {
+        match self {
+            Self::Joined(member) | Self::Left(member) | Self::Updated(member) => {
+                Keep::Latest(member.name().clone())
+            }
+            Self::Overflow { .. } | Self::Ended => Keep::Always,
+            Self::Conflict { .. } | Self::Message(_) | Self::RemoteState { .. } | Self::Pinged { .. } => {
+                Keep::IfRoom
+            }
         }
-        _ => None,
     }
-}
 
-/// Bytes of the application in a notice.
-fn weight(notice: &Notice) -> usize {
-    match notice {
-        Notice::Message(message) => message.bytes.len(),
-        Notice::RemoteState { state, .. } => state.len(),
-        Notice::Pinged { payload, .. } => payload.len(),
-        _ => 0,
+    fn weight(&self) -> usize {
+        match self {
+            Self::Message(message) => message.bytes.len(),
+            Self::RemoteState { state, .. } => state.len(),
+            Self::Pinged { payload, .. } => payload.len(),
+            _ => 0,
+        }
     }
-}
 
-/// Lets `later` stand for both. A member that joined and then changed has still joined.
-fn collapse(earlier: &mut Notice, later: Notice) {
-    *earlier = match (&*earlier, later) {
-        (Notice::Joined(_), Notice::Updated(member)) => Notice::Joined(member),
-        (_, later) => later,
-    };
+    fn overflow(dropped: u64) -> Self {
+        Self::Overflow { dropped }
+    }
+
+    /// A member that joined and then changed has still joined.
+    fn collapse(&self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Joined(_), Self::Updated(member)) => Self::Joined(member),
+            (_, later) => later,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -137,8 +185,11 @@ mod tests {
 
     use super::*;
     use crate::base::addr::NodeAddr;
+    use crate::base::ids::PoolId;
     use crate::pool::action::UserMessage;
     use crate::swim::node::{Member, Meta, Node, State, Versions};
+
+    const BYTES: usize = 64 << 20;
 
     fn addr() -> std::net::SocketAddr {
         ([127, 0, 0, 1], 7946).into()
@@ -155,16 +206,18 @@ mod tests {
     }
 
     fn message(len: usize) -> Notice {
-        Notice::Message(UserMessage { bytes: Bytes::from(vec![0; len]), from: addr(), reliable: false })
+        let bytes = Bytes::from(vec![0; len]);
+        Notice::Message(UserMessage { pool: PoolId(1), bytes, from: addr(), reliable: false })
     }
 
-    fn told(backlog: &mut Backlog) -> Vec<String> {
+    fn told(backlog: &mut Backlog<Notice>) -> Vec<String> {
         std::iter::from_fn(|| backlog.pop())
             .map(|notice| match notice {
                 Notice::Joined(member) => format!("joined {} {}", member.name(), member.incarnation),
                 Notice::Left(member) => format!("left {} {}", member.name(), member.incarnation),
                 Notice::Updated(member) => format!("updated {} {}", member.name(), member.incarnation),
                 Notice::Message(message) => format!("message {}", message.bytes.len()),
+                Notice::Overflow { dropped } => format!("{dropped} dropped"),
                 other => format!("{other:?}"),
             })
             .collect()
@@ -172,7 +225,7 @@ mod tests {
 
     #[test]
     fn within_the_capacity_everything_waits_in_order() {
-        let mut backlog = Backlog::new(4);
+        let mut backlog = Backlog::new(4, BYTES);
 
         for notice in [
             Notice::Joined(member("a", 1)),
@@ -188,18 +241,18 @@ mod tests {
 
     #[test]
     fn beyond_it_messages_are_dropped_and_counted() {
-        let mut backlog = Backlog::new(2);
+        let mut backlog = Backlog::new(2, BYTES);
 
         let kept: Vec<_> = (1..=5).map(|len| backlog.push(message(len))).collect();
 
         assert_eq!(kept, [true, true, false, false, false]);
-        assert_eq!((backlog.take_dropped(), backlog.take_dropped()), (3, 0));
-        assert_eq!(told(&mut backlog), ["message 1", "message 2"]);
+        assert_eq!(told(&mut backlog), ["3 dropped", "message 1", "message 2"]);
+        assert!(backlog.is_empty(), "what was dropped is told once");
     }
 
     #[test]
     fn beyond_it_the_changes_of_a_member_collapse_into_the_latest() {
-        let mut backlog = Backlog::new(1);
+        let mut backlog = Backlog::new(1, BYTES);
 
         for round in 1..1000 {
             backlog.push(Notice::Joined(member("a", round)));
@@ -214,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_change_that_was_told_is_not_collapsed_into() {
-        let mut backlog = Backlog::new(1);
+        let mut backlog = Backlog::new(1, BYTES);
         backlog.push(Notice::Joined(member("a", 1)));
         backlog.push(Notice::Joined(member("b", 1)));
 
@@ -226,12 +279,13 @@ mod tests {
 
     #[test]
     fn many_large_messages_do_not_fill_the_memory() {
-        let mut backlog = Backlog::new(1 << 20);
+        let mut backlog = Backlog::new(1 << 20, BYTES);
 
         let kept = (0..100).filter(|_| backlog.push(message(1 << 20))).count();
 
-        assert_eq!(kept, BYTES_MAX >> 20);
-        backlog.pop();
+        assert_eq!(kept, BYTES >> 20);
+        assert!(matches!(backlog.pop(), Some(Notice::Overflow { .. })));
+        assert!(matches!(backlog.pop(), Some(Notice::Message(_))));
         assert!(backlog.push(message(1 << 20)), "room again");
     }
 }

@@ -1,27 +1,27 @@
 //! Carries notices and questions to the application, in order and off the network path.
 //!
 //! ```text
-//!   driver --tell--> lane "tell": backlog --> delegate.notify_*       one at a time
-//!          --ask---> lane "ask": questions --> delegate's answer --> driver, as an input
+//!   driver --tell--> lane "tell": backlog --> delegate.tell          one at a time
+//!          --ask---> lane "ask": questions --> delegate.ask --> Answer --> driver, as an input
 //! ```
 //!
 //! A lane runs on a blocking thread of the node's runtime while it has something to do;
 //! a callback that never returns holds up its own lane and nothing else. No lock is held
 //! during a callback.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::base::ids::{AskId, PoolId};
 use crate::base::time::Time;
-use crate::pool::action::{Notice, Question, Reply};
+use crate::pool::action::{Notice, Question};
+use crate::runtime::answer::Answer;
 use crate::runtime::backlog::Backlog;
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
@@ -34,6 +34,9 @@ use crate::runtime::tally::{Running, Tally};
 /// default is taken. As many as the machine has open at a time.
 const QUESTIONS_MAX: usize = 4096;
 
+/// Bytes of messages and states that may wait, besides the bound on their number.
+const BYTES_MAX: usize = 64 << 20;
+
 /// Where a callback belongs: the number of its node, and its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -43,20 +46,31 @@ pub(crate) struct Place {
 }
 
 thread_local! {
-    /// The callback that this thread is in.
-    static CALLBACK: Cell<Option<Place>> = const { Cell::new(None) };
+    /// The callbacks that this thread is in: the last words of a pool that never ran are
+    /// said by the thread that ends it, which may be in a callback itself.
+    static CALLBACKS: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The callback that the calling thread is in.
-pub(crate) fn current_callback() -> Option<Place> {
-    CALLBACK.get()
+/// The callbacks that the calling thread is in, the innermost last.
+pub(crate) fn current_callbacks() -> Vec<Place> {
+    on_callbacks(|places| places.clone()).unwrap_or_default()
+}
+
+/// Whether the calling thread is in a callback.
+pub(crate) fn in_callback() -> bool {
+    on_callbacks(|places| !places.is_empty()).unwrap_or_default()
+}
+
+/// `None` in a thread that is going down, which may drop handles even then.
+fn on_callbacks<T>(access: impl FnOnce(&mut Vec<Place>) -> T) -> Option<T> {
+    CALLBACKS.try_with(|places| access(&mut places.borrow_mut())).ok()
 }
 
 /// The courier of one pool.
 pub(crate) struct Courier {
     /// Let go when the pool ends.
     delegate: Mutex<Option<Arc<dyn Delegate>>>,
-    tell: Lane<Telling>,
+    tell: Lane<Backlog<Notice>>,
     ask: Lane<VecDeque<Asked>>,
     place: Place,
     clock: Clock,
@@ -65,24 +79,10 @@ pub(crate) struct Courier {
     tally: Arc<Tally>,
 }
 
-/// What the lane "tell" has before it.
-struct Telling {
-    backlog: Backlog,
-    /// The pool has ended; told last.
-    farewell: bool,
-}
-
-/// One thing to tell.
-enum Told {
-    Notice(Notice),
-    Farewell,
-}
-
-/// A question and how long its answer is of use.
+/// A question and the right to answer it.
 struct Asked {
-    id: AskId,
     question: Question,
-    deadline: Time,
+    answer: Answer,
 }
 
 impl Courier {
@@ -95,7 +95,7 @@ impl Courier {
         counters: Arc<Counters>,
         tally: Arc<Tally>,
     ) -> Arc<Self> {
-        let tell = Lane::new(Telling { backlog: Backlog::new(depth), farewell: false });
+        let tell = Lane::new(Backlog::new(depth, BYTES_MAX));
         let ask = Lane::new(VecDeque::new());
         Arc::new(Self { delegate: Mutex::new(delegate), tell, ask, place, clock, inputs, counters, tally })
     }
@@ -106,7 +106,7 @@ impl Courier {
             return;
         }
         let mut kept = true;
-        let then = self.tell.put(|telling| kept = telling.backlog.push(notice));
+        let then = self.tell.put(|backlog| kept = backlog.push(notice));
         if !kept {
             self.counters.messages_dropped.raise();
         }
@@ -115,21 +115,18 @@ impl Courier {
 
     /// Asks the application; the answer comes as an input. Called inside the runtime.
     pub(crate) fn ask(self: &Arc<Self>, id: AskId, question: Question, deadline: Time) {
-        let now = self.clock.now();
-        let mut defaulted = 0;
+        let (inputs, counters) = (self.inputs.clone(), Arc::clone(&self.counters));
+        let answer = Answer::new(id, &question, deadline, self.clock, inputs, counters);
         let then = self.ask.put(|asked| {
-            // Behind a callback that does not return these would pile up.
-            while asked.front().is_some_and(|first| first.deadline <= now) {
+            // Behind a callback that does not return these would pile up. What is not
+            // asked is answered by default.
+            while asked.front().is_some_and(|first| first.answer.is_late()) {
                 asked.pop_front();
-                defaulted += 1;
             }
             if asked.len() < QUESTIONS_MAX {
-                asked.push_back(Asked { id, question, deadline });
-            } else {
-                defaulted += 1;
+                asked.push_back(Asked { question, answer });
             }
         });
-        self.counters.questions_defaulted.add(defaulted);
         self.follow(then, Self::run_ask);
     }
 
@@ -154,10 +151,10 @@ impl Courier {
             // Nothing is left to run: this makes the lane idle again.
             self.ask.next();
         }
-        self.tell.close(|telling| {
-            let dropped = telling.backlog.clear();
+        self.tell.close(|backlog| {
+            let dropped = backlog.clear();
             self.counters.messages_dropped.add(dropped as u64);
-            telling.farewell = true;
+            backlog.push(Notice::Ended);
         })
     }
 
@@ -176,41 +173,29 @@ impl Courier {
     }
 
     fn run_tell(&self) {
-        while let Some(told) = self.tell.next() {
-            match told {
-                Told::Notice(notice) => {
-                    self.call(|delegate| tell(delegate, notice));
-                }
-                Told::Farewell => {
-                    self.call(|delegate| delegate.notify_shutdown());
-                    self.let_go();
-                }
+        while let Some(notice) = self.tell.next() {
+            let last = matches!(notice, Notice::Ended);
+            self.call(|delegate| delegate.tell(self.place.pool, notice));
+            if last {
+                self.let_go();
             }
         }
     }
 
     fn run_ask(&self) {
-        while let Some(asked) = self.ask.next() {
-            let reply = if self.clock.now() < asked.deadline {
-                self.call(|delegate| answer(delegate, asked.question))
-            } else {
-                None
-            };
-            // Without a reply the machine takes the default at the deadline.
-            if let Some(reply) = reply
-                && self.clock.now() < asked.deadline
-            {
-                let _ = self.inputs.send(Input::Reply(asked.id, reply));
-            } else {
-                self.counters.questions_defaulted.raise();
+        while let Some(Asked { question, answer }) = self.ask.next() {
+            if !answer.is_late() {
+                self.call(|delegate| delegate.ask(self.place.pool, question, answer));
             }
         }
     }
 
     /// Calls the application; nothing comes of a panic but a count.
-    fn call<T>(&self, callback: impl FnOnce(&dyn Delegate) -> T) -> Option<T> {
-        let delegate = self.delegate.lock().clone()?;
-        self.marked(move || callback(&*delegate))
+    fn call(&self, callback: impl FnOnce(&dyn Delegate)) {
+        let delegate = self.delegate.lock().clone();
+        if let Some(delegate) = delegate {
+            self.marked(move || callback(&*delegate));
+        }
     }
 
     /// Drops our hold on the delegate. What it does then is a callback, too.
@@ -219,26 +204,22 @@ impl Courier {
         self.marked(move || drop(delegate));
     }
 
-    fn marked<T>(&self, callback: impl FnOnce() -> T) -> Option<T> {
-        let outer = CALLBACK.replace(Some(self.place));
+    fn marked(&self, callback: impl FnOnce()) {
+        on_callbacks(|places| places.push(self.place));
         let result = catch_unwind(AssertUnwindSafe(callback));
-        CALLBACK.set(outer);
+        on_callbacks(Vec::pop);
         if result.is_err() {
             self.counters.callback_panics.raise();
             error!(pool = %self.place.pool, "callback panicked");
         }
-        result.ok()
     }
 }
 
-impl Queue for Telling {
-    type Item = Told;
+impl Queue for Backlog<Notice> {
+    type Item = Notice;
 
-    fn take(&mut self) -> Option<Told> {
-        match self.backlog.pop() {
-            Some(notice) => Some(Told::Notice(notice)),
-            None => std::mem::take(&mut self.farewell).then_some(Told::Farewell),
-        }
+    fn take(&mut self) -> Option<Notice> {
+        self.pop()
     }
 }
 
@@ -247,40 +228,6 @@ impl Queue for VecDeque<Asked> {
 
     fn take(&mut self) -> Option<Asked> {
         self.pop_front()
-    }
-}
-
-fn tell(delegate: &dyn Delegate, notice: Notice) {
-    match notice {
-        Notice::Joined(member) => delegate.notify_join(&member),
-        Notice::Left(member) => delegate.notify_leave(&member),
-        Notice::Updated(member) => delegate.notify_update(&member),
-        Notice::Conflict { existing, other } => delegate.notify_conflict(&existing, &other),
-        Notice::Message(message) => delegate.notify_msg(&message),
-        Notice::RemoteState { join, state } => delegate.merge_remote_state(&state, join),
-        Notice::Pinged { member, rtt, payload } => delegate.notify_ping_complete(&member, rtt, &payload),
-    }
-}
-
-fn answer(delegate: &dyn Delegate, question: Question) -> Reply {
-    let verdict = match question {
-        // A refusal leaves the published state.
-        Question::LocalState { join } => match delegate.local_state(join) {
-            Some(state) => return Reply::State(Bytes::from(state)),
-            None => return Reply::Refuse,
-        },
-        Question::AdmitAlive(member) => delegate.notify_alive(&member),
-        Question::AdmitMerge(members) => delegate.notify_merge(&members),
-        Question::AllowStreamPing(name) => {
-            delegate.allow_tcp_ping(name.as_bytes()).then_some(()).ok_or_else(|| "no tcp ping".to_owned())
-        }
-    };
-    match verdict {
-        Ok(()) => Reply::Admit,
-        Err(reason) => {
-            debug!(reason, "the application refused");
-            Reply::Refuse
-        }
     }
 }
 

@@ -25,9 +25,10 @@
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog` and `tally` their small parts; `clock` and `entropy` the
+//! the tasks; `lane`, `backlog`, `tally` and `wait` their small parts; `clock` and `entropy` the
 //! only ones that ask the operating system for time and randomness.
 
+pub mod answer;
 mod backlog;
 mod clock;
 pub mod config;
@@ -49,3 +50,4 @@ mod shared;
 mod stream;
 mod tally;
 pub mod view;
+mod wait;

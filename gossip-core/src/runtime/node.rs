@@ -37,6 +37,7 @@ use crate::runtime::delegate::Delegate;
 use crate::runtime::entropy;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::shared::Shared;
+use crate::runtime::wait::{Target, Waiting};
 use crate::wire::nonce::Nonces;
 
 /// Numbers the nodes of this process.
@@ -182,9 +183,7 @@ impl Node {
 
     /// Ends the node and waits for it; may be called again, and by several threads.
     pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        if courier::current_callback().is_some_and(|place| place.node == self.number) {
-            return Err(Error::Deadlock);
-        }
+        let _waiting = Waiting::for_end_of(Target::Node(self.number))?;
         let deadline = self.clock.now() + timeout;
         self.stop();
         if self.finish(deadline) { Ok(()) } else { Err(Error::Timeout(timeout)) }
@@ -199,8 +198,7 @@ impl Node {
             Phase::Stopped => {}
             // There are no threads to end. A farewell may be under way, perhaps in this thread.
             Phase::New => {
-                let in_callback = courier::current_callback().is_some();
-                let patience = if in_callback { Duration::ZERO } else { DROP_PATIENCE };
+                let patience = if courier::in_callback() { Duration::ZERO } else { DROP_PATIENCE };
                 self.finish(self.clock.now() + patience);
             }
             Phase::Running | Phase::Stopping | Phase::Freeing => {
@@ -214,7 +212,7 @@ impl Node {
                 if !spawned {
                     let runtime = self.state.lock().runtime.take();
                     runtime.into_iter().for_each(Runtime::shutdown_background);
-                } else if courier::current_callback().is_none() && Handle::try_current().is_err() {
+                } else if !courier::in_callback() && Handle::try_current().is_err() {
                     let _ = waiting.recv_timeout(DROP_PATIENCE);
                 }
             }

@@ -15,13 +15,13 @@ use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
 use crate::pool::stats::Stats;
-use crate::runtime::courier;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Change, Command, Input, Task};
 pub use crate::runtime::join::Joined;
 use crate::runtime::join::Resolved;
 use crate::runtime::shared::Shared;
 use crate::runtime::view::View;
+use crate::runtime::wait::{self, Waiting};
 use crate::swim::node::Member;
 use crate::wire::keyring::Key;
 
@@ -193,11 +193,11 @@ impl Pool {
 
     /// Ends this pool alone: its id is free again, the other pools notice nothing. Waits
     /// for callbacks that run, as [`Gossip::shutdown`](crate::runtime::gossip::Gossip::shutdown)
-    /// does; `Timeout` means that one still runs and the id is still taken.
+    /// does; `Timeout` means that one still runs and the id is still taken. In a callback for
+    /// which this would wait, itself or through other callbacks that wait, it is refused
+    /// with `Deadlock` and nothing ends.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        if courier::current_callback() == Some(self.0.place) {
-            return Err(Error::Deadlock);
-        }
+        let _waiting = Waiting::for_end_of(wait::Target::Pool(self.0.place))?;
         let deadline = self.0.clock.now() + timeout;
         self.0.stop();
         if !self.0.tally.wait(self.0.clock, deadline) {
