@@ -23,7 +23,8 @@ use crate::swim::node::{Member, Node};
 /// say for which pool they are called, or looks at the pool of the messages.
 ///
 /// Metadata, the state for push/pulls and the ack payload need no callback: they are
-/// published with `Pool::update_node`, `Pool::set_local_state`, `Pool::set_ack_payload`.
+/// published with `Pool::update_node`, `Pool::set_local_state`, `Pool::set_ack_payload`,
+/// and so can be who is not pinged over TCP, with `Pool::disable_tcp_pings_for`.
 #[allow(unused_variables)]
 pub trait Delegate: Send + Sync {
     /// Which questions this delegate wants to be asked; read once, at registration.

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::addr::Target;
 use crate::base::ids::PoolId;
+use crate::base::name::NodeName;
 use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
@@ -152,6 +153,14 @@ impl Pool {
     /// Publishes the bytes that travel with every answer to a ping, also before the start.
     pub fn set_ack_payload(&self, payload: &[u8]) -> Result<(), Error> {
         self.change(Change::AckPayload(Bytes::copy_from_slice(payload)))
+    }
+
+    /// Never pings these nodes over TCP when they are silent over UDP, in place of those
+    /// named before, also before the start: for nodes to which TCP is blocked, or all too
+    /// patient. [`Delegate::allow_tcp_ping`](crate::runtime::delegate::Delegate::allow_tcp_ping)
+    /// decides case by case, `disable_tcp_pings` for all.
+    pub fn disable_tcp_pings_for<S: AsRef<[u8]>>(&self, names: &[S]) -> Result<(), Error> {
+        self.change(Change::NoTcpPings(names.iter().map(|name| NodeName::from(name.as_ref())).collect()))
     }
 
     /// The keys, primary first.

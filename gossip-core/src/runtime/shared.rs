@@ -191,7 +191,7 @@ impl Shared {
     /// Keeps what is published before the start; false if this is something else.
     pub(crate) fn park(&self, change: &Change) -> bool {
         let Life::Registered(parked) = &mut *self.life.lock() else { return false };
-        if !matches!(change, Change::LocalState(_) | Change::AckPayload(_)) {
+        if !matches!(change, Change::LocalState(_) | Change::AckPayload(_) | Change::NoTcpPings(_)) {
             return false;
         }
         let same = |parked: &Change| mem::discriminant(parked) == mem::discriminant(change);

@@ -130,6 +130,7 @@ const FUNCTIONS: &[Function] = &[
     ("Pool::health_score", |w| done(w.pool.health_score())),
     ("Pool::set_local_state", |w| may_fail(w.pool.set_local_state(b"x"))),
     ("Pool::set_ack_payload", |w| may_fail(w.pool.set_ack_payload(b"x"))),
+    ("Pool::disable_tcp_pings_for", |w| may_fail(w.pool.disable_tcp_pings_for(&["x"]))),
     ("Pool::keys", |w| may_fail(w.pool.keys())),
     ("Pool::add_key", |w| may_fail(w.pool.add_key(w.key.clone()))),
     ("Pool::use_key", |w| may_fail(w.pool.use_key(&w.key))),
@@ -140,19 +141,31 @@ const FUNCTIONS: &[Function] = &[
     ("Listener::readiness", |w| works(w.listener.readiness())),
     ("Listener::id", |w| done(w.listener.id())),
     ("Listener::stats", |w| done(w.listener.stats())),
-    ("Listener::close", |w| done(w.listener.close())),
+    ("Listener::close", |w| {
+        w.listener.close();
+        Ok(())
+    }),
     ("Packets::recv", |w| waited(w.packets.recv(Some(SHORT)))),
     ("Packets::readiness", |w| works(w.packets.readiness())),
     ("Packets::send_to", |w| done(w.packets.send_to(b"x", w.seed))),
     ("Packets::stats", |w| done(w.packets.stats())),
-    ("Packets::close", |w| done(w.packets.close())),
+    ("Packets::close", |w| {
+        w.packets.close();
+        Ok(())
+    }),
     ("Events::new", |_| done(Events::new(1))),
     ("Events::bounded", |_| done(Events::bounded(1, 1))),
     ("Events::delegate", |w| done(w.events.delegate(0, Asks::default()))),
     ("Events::take", |w| done(w.events.take(1, Some(SHORT)))),
     ("Events::readiness", |w| works(w.events.readiness())),
-    ("Events::set_waker", |w| done(w.events.set_waker(|| {}))),
-    ("Events::close", |w| done(w.events.close())),
+    ("Events::set_waker", |w| {
+        w.events.set_waker(|| {});
+        Ok(())
+    }),
+    ("Events::close", |w| {
+        w.events.close();
+        Ok(())
+    }),
     ("dial", |w| may_fail(dial(&w.seed.to_string(), ListenerId::new(1), SHORT))),
 ];
 

@@ -1,15 +1,15 @@
 //! What pools tell and ask, taken from a queue instead of by callbacks.
 
 use std::collections::VecDeque;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use gossip_core::{
-    Answer, Asks, Error, Event, Events, Gossip, ListenerId, Notice, Pool, PoolConfig, PoolId, Question,
-    Reply, Source, TakeError, WaitError, dial,
+    Answer, Asks, Delegate, Error, Event, Events, Gossip, ListenerId, Notice, Pool, PoolConfig, PoolId,
+    Question, Reply, Source, TakeError, WaitError, dial,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -277,35 +277,64 @@ fn questions_that_find_the_queue_full_or_closed_have_their_default_at_once() {
     assert_eq!(defaulted(&pool_b), 2);
 }
 
-/// Whether a node that is silent over UDP is pinged over TCP, if this is what is answered.
-fn is_pinged_over_tcp(reply: &Reply) -> bool {
-    let asks = Asks { allow_stream_ping: true, ..Asks::default() };
-    let config = PoolConfig { push_pull_interval: Duration::ZERO, ..quick(1) };
-    let (a, _, mut taker) = asking("a", config, asks);
-    let (b, pool_b, _) = started("b");
-    join(&pool_b, &a);
-    let addr = b.local_addr();
-    b.shutdown(PATIENCE).unwrap();
-    let silent = TcpListener::bind(addr).unwrap();
-
-    loop {
-        match taker.next() {
-            Event::Asked { question: Question::AllowStreamPing(name), answer, .. } => {
-                assert_eq!(name.as_bytes(), b"b");
-                answer.give(reply.clone());
+/// The delegate of `a` that gives this answer to each question, or never any.
+fn answering(asks: Asks, reply: Option<Reply>) -> Arc<dyn Delegate> {
+    let events = Events::new(1 << 16);
+    let delegate = events.delegate(0, asks);
+    if let Some(reply) = reply {
+        thread::spawn(move || {
+            while let Ok(taken) = events.take(16, Some(PATIENCE)) {
+                for event in taken {
+                    match event {
+                        Event::Asked { answer, .. } => answer.give(reply.clone()),
+                        Event::Told { notice: Notice::Ended, .. } => return,
+                        _ => {}
+                    }
+                }
             }
-            Event::Told { notice: Notice::Left(_), .. } => break,
-            _ => {}
-        }
+        });
     }
-    silent.set_nonblocking(true).unwrap();
-    silent.accept().is_ok()
+    delegate
 }
 
 #[test]
 fn whether_a_silent_node_is_pinged_over_tcp_can_be_answered_from_the_queue() {
-    assert!(is_pinged_over_tcp(&Reply::Admit));
-    assert!(!is_pinged_over_tcp(&Reply::Refuse));
+    let asks = Asks { allow_stream_ping: true, ..Asks::default() };
+
+    for (reply, pinged) in [(Some(Reply::Admit), true), (Some(Reply::Refuse), false), (None, true)] {
+        let delegate = answering(asks, reply.clone());
+        assert_eq!(is_pinged_over_tcp(delegate, |_| {}), pinged, "{reply:?}");
+    }
+}
+
+#[test]
+fn without_any_answer_each_question_has_its_default_at_its_deadline() {
+    let silent = |asks| {
+        let config = PoolConfig { query_timeout: Duration::from_millis(50), ..quick(1) };
+        let (gossip, delegate) = (node("b"), answering(asks, None));
+        let pool = gossip.register_pool(config, Some(delegate)).unwrap();
+        pool.set_local_state(b"published").unwrap();
+        gossip.start().unwrap();
+        (gossip, pool)
+    };
+    let (a, _, told_a) = started("a");
+
+    let (b, pool) = silent(Asks { local_state: true, ..Asks::default() });
+    reach(&pool, &a).unwrap();
+    told_a.expect("state published true");
+    b.leave(PATIENCE).unwrap();
+    b.shutdown(PATIENCE).unwrap();
+
+    let (b, pool) = silent(Asks { admit_merge: true, ..Asks::default() });
+    let error = reach(&pool, &a).unwrap_err();
+    assert!(matches!(&error, Error::Join(failed) if failed[0].reason.contains("refused")), "{error:?}");
+    b.leave(PATIENCE).unwrap();
+    b.shutdown(PATIENCE).unwrap();
+
+    let (_b, pool) = silent(Asks { admit_alive: true, ..Asks::default() });
+    reach(&pool, &a).unwrap();
+    eventually("the question is over", || pool.stats().unwrap().machine.asks_expired > 0);
+    assert_eq!(names(&pool), ["b"]);
 }
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -7,6 +7,7 @@ mod delegate;
 mod events;
 mod membership;
 mod messages;
+mod promises;
 mod security;
 mod shutdown;
 mod support;
