@@ -134,13 +134,18 @@ mod tests {
         poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&within)).unwrap() == 1
     }
 
-    fn bells() -> [(&'static str, fn() -> io::Result<Bell>); 2] {
-        [("of this system", Bell::new), ("portable", Bell::portable)]
+    /// A kind of bell.
+    struct Kind {
+        name: &'static str,
+        make: fn() -> io::Result<Bell>,
     }
+
+    const KINDS: [Kind; 2] =
+        [Kind { name: "of this system", make: Bell::new }, Kind { name: "portable", make: Bell::portable }];
 
     #[test]
     fn a_descriptor_is_readable_exactly_while_something_waits_and_after_the_end() {
-        for (name, make) in bells() {
+        for Kind { name, make } in KINDS {
             let handover = Handover::new(Numbers::default());
             handover.put(|numbers| numbers.waiting.push_back(1));
             let fd = handover.readiness_of(make).unwrap();
@@ -162,7 +167,7 @@ mod tests {
     fn no_wake_up_is_lost_when_producers_race_with_a_consumer_that_takes_one_item_for_each() {
         const PRODUCERS: u32 = 4;
         const EACH: u32 = 25_000;
-        for (name, make) in bells() {
+        for Kind { name, make } in KINDS {
             let handover = Arc::new(Handover::new(Numbers::default()));
             let fd = handover.readiness_of(make).unwrap();
             let producers: Vec<_> = (0..PRODUCERS)
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn threads_that_poll_and_threads_that_block_are_all_woken_by_the_end() {
-        for (name, make) in bells() {
+        for Kind { name, make } in KINDS {
             let handover = Handover::new(Numbers::default());
             let fd = handover.readiness_of(make).unwrap();
 

@@ -83,7 +83,8 @@ impl Looker {
     fn note(&self, what: &str, member: &Member) {
         let Some(pool) = self.pool.get().filter(|_| member.name().as_bytes() == b"b") else { return };
         let listed = pool.members().find(member.name().as_bytes()).map(|listed| listed.meta().to_vec());
-        let listed = listed.map_or("gone".to_owned(), |meta| String::from_utf8_lossy(&meta).into_owned());
+        let listed =
+            listed.map_or_else(|| "gone".to_owned(), |meta| String::from_utf8_lossy(&meta).into_owned());
         self.lines.lock().unwrap().push(format!("{what}: {listed}"));
     }
 }
