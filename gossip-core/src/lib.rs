@@ -74,7 +74,7 @@ pub use base::name::NodeName;
 pub use base::networks::{InvalidNetworks, parse_cidrs};
 pub use mux::listener::ListenerName;
 pub use mux::prefix::Framing;
-pub use pool::action::{Asks, UserMessage};
+pub use pool::action::{Asks, Notice, Question, Reply, UserMessage};
 pub use pool::config::PoolConfig;
 pub use swim::node::{Member, Node, State, Versions};
 pub use wire::keyring::{Key, Keyring};
@@ -89,11 +89,12 @@ pub use net::{
 };
 #[cfg(feature = "net")]
 pub use runtime::{
+    answer::Answer,
     config::Config,
     delegate::Delegate,
     dial::dial,
     error::{Error, SeedError},
-    events::{Event, Events},
+    events::{Event, Events, Source, TakeError},
     gossip::Gossip,
     log::{LogLevel, LogSink, LogStats, Record},
     pool::{Joined, Pool, PoolStats},

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use gossip_core::pool::action::Asks;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::runtime::config::Config;
 use gossip_core::runtime::events::Events;
@@ -45,13 +46,15 @@ fn live() -> [Gossip; 2] {
         .unwrap();
         for id in 0..4 {
             let events: Arc<Events> = Events::new(16);
-            gossip.register_pool(PoolConfig::local(id), Some(events)).unwrap();
+            events.readiness().unwrap();
+            gossip.register_pool(PoolConfig::local(id), Some(events.delegate(0, Asks::default()))).unwrap();
         }
         gossip.start().unwrap();
         gossip
     });
     let [a, b] = &nodes;
     let (listener, native) = (a.listen(1).unwrap(), a.listen_tcp().unwrap());
+    listener.readiness().unwrap();
     for pool in b.pools() {
         pool.join(&[a.local_addr().to_string()], PATIENCE).unwrap();
     }

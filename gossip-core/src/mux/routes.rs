@@ -19,8 +19,7 @@ use crate::base::ids::{ListenerId, PoolId};
 /// pool, which claims by resemblance.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    /// Each pool's framing, and the second one of a pool that moves from one label to another.
-    pools: BTreeMap<PoolId, (Framing, Option<Framing>)>,
+    pools: BTreeMap<PoolId, Framing>,
     /// What connections begin with, and whose they are then.
     openings: BTreeMap<Bytes, Claim>,
     /// The bare pool again, if there is one: its connections have no opening.
@@ -166,13 +165,8 @@ impl Routes {
             self.remove_pool(id);
             return Err(error);
         }
-        self.pools.insert(id, (framing, other));
+        self.pools.insert(id, framing);
         Ok(())
-    }
-
-    /// The framings that a pool answers to, if it is here.
-    pub fn framing(&self, id: PoolId) -> Option<(Framing, Option<Framing>)> {
-        self.pools.get(&id).cloned()
     }
 
     /// Lets a registered pool answer to other framings from now on; one that isn't
@@ -264,7 +258,7 @@ impl Routes {
         if let &[PoolId::MAGIC, id, ..] = datagram {
             let id = PoolId(id);
             return match self.pools.get(&id) {
-                Some((Framing::Prefix, _)) => Verdict::Owned { owner: Owner::Pool(id), skip: 2 },
+                Some(Framing::Prefix) => Verdict::Owned { owner: Owner::Pool(id), skip: 2 },
                 _ if foreign::is_quic(datagram) => self.native_datagram(),
                 _ => Verdict::Stray(Stray::UnknownPool(id)),
             };

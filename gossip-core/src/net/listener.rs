@@ -1,6 +1,8 @@
 //! Connections for the application, as the plain sockets they are.
 
+use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +57,14 @@ impl Listener {
     /// Which connections it takes.
     pub fn name(&self) -> &ListenerName {
         &self.0.name
+    }
+
+    /// A descriptor that is readable exactly while [`accept`](Self::accept) would not wait,
+    /// also once the listener is closed; for `poll` and every event loop. It is made
+    /// by the first call and stays the same and valid as long as a clone of the
+    /// listener exists. Only watch it: do not read, write or close it.
+    pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
+        self.0.queue.readiness()
     }
 
     /// The first address of the port, with the real port number.

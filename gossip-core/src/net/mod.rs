@@ -19,6 +19,7 @@
 mod accept;
 pub mod advertise;
 mod backoff;
+mod bell;
 pub mod bind;
 pub mod buffers;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod dial;
 mod dns;
 pub mod error;
 mod gate;
+pub(crate) mod handover;
 pub mod inherited;
 pub mod listener;
 pub mod owners;

@@ -1,6 +1,8 @@
 //! Datagrams of the application, on the port that gossip uses too.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,14 @@ impl Packets {
     /// receiver is closed. Its buffer is the port's: drop it soon, or copy what is kept.
     pub fn recv(&self, timeout: Option<Duration>) -> Result<Datagram, WaitError> {
         self.0.inbox.queue.take(timeout)
+    }
+
+    /// A descriptor that is readable exactly while [`recv`](Self::recv) would not wait,
+    /// also once the receiver is closed; for `poll` and every event loop. It is made
+    /// by the first call and stays the same and valid as long as a clone of the
+    /// receiver exists. Only watch it: do not read, write or close it.
+    pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
+        self.0.inbox.queue.readiness()
     }
 
     /// Sends `datagram` to `to` from the shared port, without waiting.

@@ -257,11 +257,6 @@ impl Port {
         Ok(PoolPort { packets, streams, counters })
     }
 
-    /// The framings that a pool answers to, if it is here.
-    pub fn framing(&self, id: PoolId) -> Option<(Framing, Option<Framing>)> {
-        self.owners.table().routes.framing(id)
-    }
-
     /// Lets a pool answer to other framings from now on; on an error nothing has changed.
     pub fn set_framing(&self, id: PoolId, framing: Framing, other: Option<Framing>) -> Result<(), NetError> {
         self.owners.set_framing(id, framing, other)

@@ -1,21 +1,28 @@
 //! The hand-over to threads that are not ours: bounded, closable, never waiting to put.
 
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use parking_lot::Mutex;
-
 use super::error::WaitError;
+use super::handover::{Handover, Ready};
 
 /// A queue between the runtime, which offers, and the application, which takes.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    /// `None` once closed: dropping the only sender wakes everyone who waits.
-    sender: Mutex<Option<Sender<T>>>,
-    receiver: Receiver<T>,
+    state: Handover<State<T>>,
+    limit: usize,
     offered: AtomicU64,
     dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<T>,
+    closed: bool,
 }
 
 /// Why an item was not taken in; it is dropped.
@@ -28,10 +35,9 @@ pub(super) enum Refused {
 impl<T> Queue<T> {
     /// A queue of at most `limit` items, at least one.
     pub(super) fn new(limit: usize) -> Self {
-        let (sender, receiver) = bounded(limit.max(1));
         Self {
-            sender: Mutex::new(Some(sender)),
-            receiver,
+            state: Handover::new(State { items: VecDeque::new(), closed: false }),
+            limit: limit.max(1),
             offered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         }
@@ -40,21 +46,23 @@ impl<T> Queue<T> {
     /// Puts an item in, if there is room.
     pub(super) fn offer(&self, item: T) -> Result<(), Refused> {
         // The item of a refused offer is dropped after the lock is released.
-        let refused = match &*self.sender.lock() {
-            None => return Err(Refused::Closed),
-            Some(sender) => sender.try_send(item),
+        let mut item = Some(item);
+        let offered = self.state.put(|state| {
+            if state.closed {
+                return Err(Refused::Closed);
+            }
+            if state.items.len() >= self.limit {
+                return Err(Refused::Full);
+            }
+            state.items.extend(item.take());
+            Ok(())
+        });
+        match offered {
+            Ok(()) => self.offered.fetch_add(1, Relaxed),
+            Err(Refused::Full) => self.dropped.fetch_add(1, Relaxed),
+            Err(Refused::Closed) => 0,
         };
-        match refused {
-            Ok(()) => {
-                self.offered.fetch_add(1, Relaxed);
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => {
-                self.dropped.fetch_add(1, Relaxed);
-                Err(Refused::Full)
-            }
-            Err(TrySendError::Disconnected(_)) => Err(Refused::Closed),
-        }
+        offered
     }
 
     /// Counts an item that could not even be offered, for lack of memory.
@@ -64,35 +72,44 @@ impl<T> Queue<T> {
 
     /// Takes the oldest item, waiting for one as long as `timeout` says; `None` is for ever.
     pub(super) fn take(&self, timeout: Option<Duration>) -> Result<T, WaitError> {
-        if self.is_closed() {
-            return Err(WaitError::Closed);
-        }
-        match timeout {
-            None => self.receiver.recv().map_err(|_| WaitError::Closed),
-            Some(timeout) => self.receiver.recv_timeout(timeout).map_err(|error| match error {
-                RecvTimeoutError::Timeout => WaitError::Timeout,
-                RecvTimeoutError::Disconnected => WaitError::Closed,
-            }),
-        }
+        self.state.take(timeout, |state| match state.items.pop_front() {
+            Some(item) => Ok(item),
+            None if state.closed => Err(WaitError::Closed),
+            None => Err(WaitError::Timeout),
+        })
+    }
+
+    /// A descriptor that is readable while there is something to take, and once closed.
+    pub(super) fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
+        self.state.readiness()
     }
 
     /// Wakes everyone who waits, and drops what is queued.
     pub(super) fn close(&self) {
-        drop(self.sender.lock().take());
-        let waiting = self.receiver.try_iter().count();
-        self.dropped.fetch_add(waiting as u64, Relaxed);
+        let dropped = self.state.end(|state| {
+            state.closed = true;
+            mem::take(&mut state.items)
+        });
+        self.dropped.fetch_add(dropped.len() as u64, Relaxed);
+        drop(dropped);
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.lock().is_none()
+        self.state.look(|state| state.closed)
     }
 
     pub(super) fn stats(&self) -> QueueStats {
         QueueStats {
             accepted: self.offered.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
-            pending: self.receiver.len(),
+            pending: self.state.look(|state| state.items.len()),
         }
+    }
+}
+
+impl<T> Ready for State<T> {
+    fn is_ready(&self) -> bool {
+        self.closed || !self.items.is_empty()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::addr::Target;
-use crate::base::ids::{AskId, ExchangeId, TaskId};
+use crate::base::ids::{AskId, ExchangeId, PoolId, TaskId};
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::exchange::{ExchangeError, Opening};
@@ -62,6 +62,7 @@ pub enum Action {
 
 /// News for the application, in the order in which things happened.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Notice {
     /// A node joined, or came back.
     Joined(Member),
@@ -94,11 +95,21 @@ pub enum Notice {
         /// Bytes of the answering application.
         payload: Bytes,
     },
+    /// So many of the things before were dropped, because the application did not keep
+    /// up; changes of membership are never among them. Told by the host of the machine.
+    Overflow {
+        /// How many.
+        dropped: u64,
+    },
+    /// The pool has ended: nothing comes after this. Told by the host of the machine.
+    Ended,
 }
 
 /// A user message and where it came from.
 #[derive(Debug, Clone)]
 pub struct UserMessage {
+    /// The pool in which it arrived.
+    pub pool: PoolId,
     /// The bytes as sent.
     pub bytes: Bytes,
     /// Address of the sender: the gossip port for datagrams, an ephemeral port for streams.
@@ -109,6 +120,7 @@ pub struct UserMessage {
 
 /// A question that the protocol waits for, up to a deadline.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Question {
     /// Your state for a push/pull? Default: the published one.
     LocalState {
@@ -123,14 +135,25 @@ pub enum Question {
     AllowStreamPing(NodeName),
 }
 
-/// The application's answer to a question.
-#[derive(Debug, Clone)]
+impl Question {
+    /// What holds without an answer.
+    pub fn default_reply(&self) -> Reply {
+        match self {
+            Self::LocalState { .. } | Self::AdmitAlive(_) | Self::AdmitMerge(_) => Reply::Refuse,
+            Self::AllowStreamPing(_) => Reply::Admit,
+        }
+    }
+}
+
+/// The application's answer to a question. One that does not fit the question counts as
+/// [`Refuse`](Self::Refuse).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The state that was asked for.
     State(Bytes),
     /// Yes.
     Admit,
-    /// No.
+    /// No; to the question for the state: the published one.
     Refuse,
 }
 

@@ -129,7 +129,7 @@ impl Machine {
                 }
             }
             Ask::StreamPing { seq, node, deadline } => {
-                if !matches!(reply, Some(Reply::Refuse)) && deadline > now {
+                if matches!(reply, None | Some(Reply::Admit)) && deadline > now {
                     self.open_stream_ping(seq, &node, deadline);
                 }
             }
@@ -203,6 +203,9 @@ impl Machine {
 
     /// The rules want a stream ping: at once, or when the application allows it.
     pub(super) fn ask_stream_ping(&mut self, now: Time, seq: u32, node: Arc<Node>, deadline: Time) {
+        if self.tcp_pings_off.contains(&node.name) {
+            return;
+        }
         if self.asks.allow_stream_ping {
             let question = Question::AllowStreamPing(node.name.clone());
             self.ask(now, Ask::StreamPing { seq, node, deadline }, question);

@@ -1,7 +1,7 @@
 //! What the application can ask of a pool. Commands return at once; those that take time
 //! give a `TaskId`, and end with exactly one `Action::Done` of that id.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tracing::{debug, info};
 
 use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
+use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::action::{Action, JoinReport, Outcome};
 use crate::pool::error::CommandError;
@@ -240,6 +241,12 @@ impl Machine {
         fits("ack payload", payload.len(), ACK_PAYLOAD_MAX)?;
         self.ack_payload = Some(payload);
         Ok(())
+    }
+
+    /// Never pings these nodes over TCP, in place of those named before; a silent one is then
+    /// judged by datagrams alone.
+    pub fn disable_tcp_pings_for(&mut self, names: BTreeSet<NodeName>) {
+        self.tcp_pings_off = names;
     }
 
     fn begin(&mut self, now: Time, kind: TaskKind, timeout: Option<Duration>) -> TaskId {

@@ -256,11 +256,6 @@ impl CheckedPool {
         &self.tuning
     }
 
-    /// The label on the wire, whichever framing it belongs to; empty for none.
-    pub fn label(&self) -> Bytes {
-        self.config.wire().label
-    }
-
     /// The second framing that the pool answers to, if it has one.
     pub fn other_framing(&self) -> Option<Framing> {
         let other = self.config.wire().other_label?;

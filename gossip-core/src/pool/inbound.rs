@@ -77,7 +77,7 @@ impl Machine {
     pub(super) fn hear_user(&mut self, from: SocketAddr, bytes: Bytes, reliable: bool) {
         self.tally.messages_received += 1;
         self.settle();
-        self.notify(Notice::Message(UserMessage { bytes, from, reliable }));
+        self.notify(Notice::Message(UserMessage { pool: self.config.id, bytes, from, reliable }));
     }
 }
 

@@ -65,6 +65,16 @@ impl Speakers {
 }
 
 impl PoolConfig {
+    /// The labels with which the pool begins.
+    pub(crate) fn labels(&self) -> Labels {
+        let own = match &self.framing {
+            Framing::Prefix => self.label.clone(),
+            Framing::Label(label) => label.clone(),
+            Framing::Bare => Bytes::new(),
+        };
+        Labels { own, next: self.next_label.clone(), former: self.former_label.clone() }
+    }
+
     /// The same pool under these labels.
     pub(crate) fn with_labels(&self, labels: &Labels) -> Self {
         let Labels { own, next, former } = labels.clone();
@@ -77,15 +87,11 @@ impl PoolConfig {
 
     /// The layers with which the pool begins.
     pub(super) fn wire(&self) -> Wire {
-        let (prefix, label) = match &self.framing {
-            Framing::Prefix => (Some(self.id.prefix()), self.label.clone()),
-            Framing::Label(label) => (None, label.clone()),
-            Framing::Bare => (None, Bytes::new()),
-        };
+        let Labels { own, next, former } = self.labels();
         Wire {
-            prefix,
-            label,
-            other_label: self.next_label.clone().or_else(|| self.former_label.clone()),
+            prefix: (self.framing == Framing::Prefix).then(|| self.id.prefix()),
+            label: own,
+            other_label: next.or(former),
             skip_inbound_label_check: self.skip_inbound_label_check,
             keyring: self.keyring.clone(),
             verify_incoming: self.gossip_verify_incoming,

@@ -4,7 +4,7 @@
 //! and [`outbound`](super::outbound), streams in [`streams`](super::streams), questions in
 //! [`asks`](super::asks), the application's commands in [`commands`](super::commands).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -90,6 +90,8 @@ pub struct Machine {
     pub(super) actions: VecDeque<Action>,
     pub(super) local_state: Bytes,
     pub(super) ack_payload: Option<Bytes>,
+    /// Nodes that are never pinged over TCP.
+    pub(super) tcp_pings_off: BTreeSet<NodeName>,
     pub(super) records: RecordCache,
     /// The counters; the gauges are filled in when they are looked at.
     pub(super) tally: Stats,
@@ -147,6 +149,7 @@ impl Machine {
             actions: VecDeque::new(),
             local_state: Bytes::new(),
             ack_payload: None,
+            tcp_pings_off: BTreeSet::new(),
             records: RecordCache::default(),
             tally: Stats::default(),
             limiter: Limiter::default(),

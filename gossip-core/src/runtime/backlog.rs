@@ -6,24 +6,54 @@
 //! each member, however long the application sleeps.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::mem;
 
 use crate::base::name::NodeName;
 use crate::pool::action::Notice;
 
-/// Bytes of messages and states that may wait, besides the bound on their number.
-pub(crate) const BYTES_MAX: usize = 64 << 20;
+/// Something that can wait.
+pub(crate) trait Entry {
+    /// Whose changes collapse.
+    type Subject: Eq + Hash;
 
-/// Notices that wait, oldest first.
+    /// What becomes of it when there is no room.
+    fn keep(&self) -> Keep<Self::Subject>;
+
+    /// Bytes of the application in it.
+    fn weight(&self) -> usize;
+
+    /// What tells that so many were dropped.
+    fn overflow(dropped: u64) -> Self;
+
+    /// The change that stands for `self` and one that came later.
+    #[must_use]
+    fn collapse(&self, later: Self) -> Self;
+}
+
+/// What becomes of an entry when there is no room.
+pub(crate) enum Keep<S> {
+    /// It is dropped.
+    IfRoom,
+    /// It takes the place of the last one about the same subject, or is put behind all.
+    Latest(S),
+    /// It is put behind all.
+    Always,
+}
+
+/// Entries that wait, oldest first.
 #[derive(Debug)]
-pub(crate) struct Backlog {
-    queue: VecDeque<Notice>,
-    /// Number of the front of the queue, counted from the first notice ever.
+pub(crate) struct Backlog<E: Entry> {
+    queue: VecDeque<E>,
+    /// Number of the front of the queue, counted from the first entry ever.
     front: u64,
-    /// Number of the latest waiting change of each member.
-    latest: HashMap<NodeName, u64>,
-    /// Bytes of messages and states in the queue.
+    /// Number of the latest waiting change of each subject.
+    latest: HashMap<E::Subject, u64>,
+    /// Weight of the queue.
     bytes: usize,
     capacity: usize,
+    bytes_max: usize,
+    /// Since this was last told.
     dropped: u64,
     depth: Depth,
 }
@@ -31,64 +61,72 @@ pub(crate) struct Backlog {
 /// How full a backlog is and has been.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Depth {
-    /// Notices that wait.
+    /// Entries that wait.
     pub(crate) waiting: usize,
     /// Bytes of messages and states among them.
     pub(crate) bytes: usize,
-    /// The most notices that have waited.
+    /// The most entries that have waited.
     pub(crate) peak: usize,
-    /// Notices put in, ever.
+    /// Entries put in, ever.
     pub(crate) accepted: u64,
-    /// Notices not put in because it was full or closed, ever.
+    /// Entries not put in because it was full or closed, ever.
     pub(crate) dropped: u64,
 }
 
-impl Backlog {
-    pub(crate) fn new(capacity: usize) -> Self {
-        let depth = Depth::default();
+impl<E: Entry> Backlog<E> {
+    /// A backlog of `capacity` entries that weigh no more than `bytes_max`; changes do not
+    /// count.
+    pub(crate) fn new(capacity: usize, bytes_max: usize) -> Self {
         Self {
             queue: VecDeque::new(),
             front: 0,
             latest: HashMap::new(),
             bytes: 0,
             capacity,
+            bytes_max,
             dropped: 0,
-            depth,
+            depth: Depth::default(),
         }
     }
 
-    /// Puts a notice behind the others; false if it was dropped.
-    pub(crate) fn push(&mut self, notice: Notice) -> bool {
-        let kept = match subject(&notice) {
-            Some(name) => {
-                self.push_change(name, notice);
-                true
+    /// Puts an entry behind the others; false if it was dropped.
+    pub(crate) fn push(&mut self, entry: E) -> bool {
+        match entry.keep() {
+            Keep::IfRoom => {
+                if !self.push_if_room(entry) {
+                    return false;
+                }
             }
-            None => self.push_other(notice),
-        };
-        self.depth.accepted += u64::from(kept);
+            Keep::Latest(subject) => self.push_change(subject, entry),
+            Keep::Always => self.queue.push_back(entry),
+        }
+        self.depth.accepted += 1;
         self.depth.peak = self.depth.peak.max(self.queue.len());
-        kept
+        true
     }
 
-    /// Takes the oldest.
-    pub(crate) fn pop(&mut self) -> Option<Notice> {
-        let notice = self.queue.pop_front()?;
+    /// Takes the oldest; what was dropped is told before it.
+    pub(crate) fn pop(&mut self) -> Option<E> {
+        if self.dropped > 0 {
+            return Some(E::overflow(mem::take(&mut self.dropped)));
+        }
+        let entry = self.queue.pop_front()?;
         let number = self.front;
         self.front += 1;
-        self.bytes -= weight(&notice);
-        if let Some(name) = subject(&notice)
-            && self.latest.get(&name) == Some(&number)
+        self.bytes -= entry.weight();
+        if let Keep::Latest(subject) = entry.keep()
+            && self.latest.get(&subject) == Some(&number)
         {
-            self.latest.remove(&name);
+            self.latest.remove(&subject);
         }
-        Some(notice)
+        Some(entry)
     }
 
     /// Forgets everything that waits; how much it was.
     pub(crate) fn clear(&mut self) -> usize {
         let waiting = self.queue.len();
-        *self = Self { dropped: self.dropped, depth: self.depth, ..Self::new(self.capacity) };
+        let (dropped, depth) = (self.dropped, self.depth);
+        *self = Self { dropped, depth, ..Self::new(self.capacity, self.bytes_max) };
         waiting
     }
 
@@ -97,77 +135,81 @@ impl Backlog {
         Depth { waiting: self.queue.len(), bytes: self.bytes, ..self.depth }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    /// Counts a notice that was not even put in.
-    pub(crate) fn count_drop(&mut self) {
+    /// Counts an entry that was not even put in, and will not be told of.
+    pub(crate) fn count_refused(&mut self) {
         self.depth.dropped += 1;
     }
 
-    /// How many notices were dropped since this was last asked.
-    pub(crate) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+    /// Tells of what was dropped, and counted, elsewhere.
+    pub(crate) fn tell_dropped(&mut self, dropped: u64) {
+        self.dropped = self.dropped.saturating_add(dropped);
     }
 
-    /// How many notices were dropped and not yet asked for.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.dropped == 0
     }
 
-    fn push_change(&mut self, name: NodeName, change: Notice) {
+    fn push_change(&mut self, subject: E::Subject, change: E) {
         if self.queue.len() >= self.capacity
-            && let Some(number) = self.latest.get(&name)
+            && let Some(number) = self.latest.get(&subject)
             && let Some(index) = number.checked_sub(self.front)
             && let Some(waiting) = usize::try_from(index).ok().and_then(|index| self.queue.get_mut(index))
         {
-            collapse(waiting, change);
+            *waiting = waiting.collapse(change);
             return;
         }
-        self.latest.insert(name, self.front + self.queue.len() as u64);
+        self.latest.insert(subject, self.front + self.queue.len() as u64);
         self.queue.push_back(change);
     }
 
-    fn push_other(&mut self, notice: Notice) -> bool {
-        let weight = weight(&notice);
-        if self.queue.len() >= self.capacity || self.bytes.saturating_add(weight) > BYTES_MAX {
-            self.dropped += 1;
+    fn push_if_room(&mut self, entry: E) -> bool {
+        let weight = entry.weight();
+        if self.queue.len() >= self.capacity || self.bytes.saturating_add(weight) > self.bytes_max {
             self.depth.dropped += 1;
+            self.tell_dropped(1);
             return false;
         }
         self.bytes += weight;
-        self.queue.push_back(notice);
+        self.queue.push_back(entry);
         true
     }
 }
 
-/// The member whose membership changed.
-fn subject(notice: &Notice) -> Option<NodeName> {
-    match notice {
-        Notice::Joined(member) | Notice::Left(member) | Notice::Updated(member) => {
-            Some(member.name().clone())
+impl Entry for Notice {
+    type Subject = NodeName;
+
+    fn keep(&self) -> Keep<NodeName> {
+        match self {
+            Self::Joined(member) | Self::Left(member) | Self::Updated(member) => {
+                Keep::Latest(member.name().clone())
+            }
+            Self::Overflow { .. } | Self::Ended => Keep::Always,
+            Self::Conflict { .. } | Self::Message(_) | Self::RemoteState { .. } | Self::Pinged { .. } => {
+                Keep::IfRoom
+            }
         }
-        _ => None,
     }
-}
 
-/// Bytes of the application in a notice.
-fn weight(notice: &Notice) -> usize {
-    match notice {
-        Notice::Message(message) => message.bytes.len(),
-        Notice::RemoteState { state, .. } => state.len(),
-        Notice::Pinged { payload, .. } => payload.len(),
-        _ => 0,
+    fn weight(&self) -> usize {
+        match self {
+            Self::Message(message) => message.bytes.len(),
+            Self::RemoteState { state, .. } => state.len(),
+            Self::Pinged { payload, .. } => payload.len(),
+            _ => 0,
+        }
     }
-}
 
-/// Lets `later` stand for both. A member that joined and then changed has still joined.
-fn collapse(earlier: &mut Notice, later: Notice) {
-    *earlier = match (&*earlier, later) {
-        (Notice::Joined(_), Notice::Updated(member)) => Notice::Joined(member),
-        (_, later) => later,
-    };
+    fn overflow(dropped: u64) -> Self {
+        Self::Overflow { dropped }
+    }
+
+    /// A member that joined and then changed has still joined.
+    fn collapse(&self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Joined(_), Self::Updated(member)) => Self::Joined(member),
+            (_, later) => later,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -178,8 +220,11 @@ mod tests {
 
     use super::*;
     use crate::base::addr::NodeAddr;
+    use crate::base::ids::PoolId;
     use crate::pool::action::UserMessage;
     use crate::swim::node::{Member, Meta, Node, State, Versions};
+
+    const BYTES: usize = 64 << 20;
 
     fn addr() -> std::net::SocketAddr {
         ([127, 0, 0, 1], 7946).into()
@@ -196,16 +241,18 @@ mod tests {
     }
 
     fn message(len: usize) -> Notice {
-        Notice::Message(UserMessage { bytes: Bytes::from(vec![0; len]), from: addr(), reliable: false })
+        let bytes = Bytes::from(vec![0; len]);
+        Notice::Message(UserMessage { pool: PoolId(1), bytes, from: addr(), reliable: false })
     }
 
-    fn told(backlog: &mut Backlog) -> Vec<String> {
+    fn told(backlog: &mut Backlog<Notice>) -> Vec<String> {
         std::iter::from_fn(|| backlog.pop())
             .map(|notice| match notice {
                 Notice::Joined(member) => format!("joined {} {}", member.name(), member.incarnation),
                 Notice::Left(member) => format!("left {} {}", member.name(), member.incarnation),
                 Notice::Updated(member) => format!("updated {} {}", member.name(), member.incarnation),
                 Notice::Message(message) => format!("message {}", message.bytes.len()),
+                Notice::Overflow { dropped } => format!("{dropped} dropped"),
                 other => format!("{other:?}"),
             })
             .collect()
@@ -213,7 +260,7 @@ mod tests {
 
     #[test]
     fn within_the_capacity_everything_waits_in_order() {
-        let mut backlog = Backlog::new(4);
+        let mut backlog = Backlog::new(4, BYTES);
 
         for notice in [
             Notice::Joined(member("a", 1)),
@@ -229,18 +276,18 @@ mod tests {
 
     #[test]
     fn beyond_it_messages_are_dropped_and_counted() {
-        let mut backlog = Backlog::new(2);
+        let mut backlog = Backlog::new(2, BYTES);
 
         let kept: Vec<_> = (1..=5).map(|len| backlog.push(message(len))).collect();
 
         assert_eq!(kept, [true, true, false, false, false]);
-        assert_eq!((backlog.take_dropped(), backlog.take_dropped()), (3, 0));
-        assert_eq!(told(&mut backlog), ["message 1", "message 2"]);
+        assert_eq!(told(&mut backlog), ["3 dropped", "message 1", "message 2"]);
+        assert!(backlog.is_empty(), "what was dropped is told once");
     }
 
     #[test]
     fn beyond_it_the_changes_of_a_member_collapse_into_the_latest() {
-        let mut backlog = Backlog::new(1);
+        let mut backlog = Backlog::new(1, BYTES);
 
         for round in 1..1000 {
             backlog.push(Notice::Joined(member("a", round)));
@@ -255,11 +302,11 @@ mod tests {
 
     #[test]
     fn the_depth_tells_what_waits_and_how_much_it_has_been() {
-        let mut backlog = Backlog::new(2);
+        let mut backlog = Backlog::new(2, BYTES);
 
         (1..=4).for_each(|len| _ = backlog.push(message(len)));
-        backlog.pop();
-        backlog.take_dropped();
+        // What was dropped, and one that was not.
+        (backlog.pop(), backlog.pop());
 
         let depth = Depth { waiting: 1, bytes: 2, peak: 2, accepted: 2, dropped: 2 };
         assert_eq!(backlog.depth(), depth);
@@ -269,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_change_that_was_told_is_not_collapsed_into() {
-        let mut backlog = Backlog::new(1);
+        let mut backlog = Backlog::new(1, BYTES);
         backlog.push(Notice::Joined(member("a", 1)));
         backlog.push(Notice::Joined(member("b", 1)));
 
@@ -281,12 +328,13 @@ mod tests {
 
     #[test]
     fn many_large_messages_do_not_fill_the_memory() {
-        let mut backlog = Backlog::new(1 << 20);
+        let mut backlog = Backlog::new(1 << 20, BYTES);
 
         let kept = (0..100).filter(|_| backlog.push(message(1 << 20))).count();
 
-        assert_eq!(kept, BYTES_MAX >> 20);
-        backlog.pop();
+        assert_eq!(kept, BYTES >> 20);
+        assert!(matches!(backlog.pop(), Some(Notice::Overflow { .. })));
+        assert!(matches!(backlog.pop(), Some(Notice::Message(_))));
         assert!(backlog.push(message(1 << 20)), "room again");
     }
 }

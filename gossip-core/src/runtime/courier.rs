@@ -1,32 +1,31 @@
 //! Carries notices and questions to the application, in order and off the network path.
 //!
 //! ```text
-//!   driver --tell--> lane "tell": backlog --> delegate.notify_*       one at a time
-//!          --ask---> lane "ask": questions --> delegate's answer --> driver, as an input
+//!   driver --tell--> lane "tell": backlog --> delegate.tell          one at a time
+//!          --ask---> lane "ask": questions --> delegate.ask --> Answer --> driver, as an input
 //! ```
 //!
 //! A lane runs on a blocking thread of the node's runtime while it has something to do;
 //! a callback that never returns holds up its own lane and nothing else. No lock is held
 //! during a callback.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::debug;
 
 use crate::base::ids::{AskId, PoolId};
 use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
 use crate::net::queue::QueueStats;
 use crate::net::scope::Scope;
-use crate::pool::action::{Notice, Question, Reply};
+use crate::pool::action::{Notice, Question};
+use crate::runtime::answer::Answer;
 use crate::runtime::backlog::{Backlog, Depth};
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
@@ -42,6 +41,9 @@ pub(crate) const QUESTIONS_MAX: usize = 4096;
 /// A callback that runs for longer is worth a warning.
 const LONG: Duration = Duration::from_secs(10);
 
+/// Bytes of messages and states that may wait, besides the bound on their number.
+pub(crate) const BYTES_MAX: usize = 64 << 20;
+
 /// Where a callback belongs: the number of its node, and its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -51,13 +53,24 @@ pub(crate) struct Place {
 }
 
 thread_local! {
-    /// The callback that this thread is in.
-    static CALLBACK: Cell<Option<Place>> = const { Cell::new(None) };
+    /// The callbacks that this thread is in: the last words of a pool that never ran are
+    /// said by the thread that ends it, which may be in a callback itself.
+    static CALLBACKS: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The callback that the calling thread is in.
-pub(crate) fn current_callback() -> Option<Place> {
-    CALLBACK.get()
+/// The callbacks that the calling thread is in, the innermost last.
+pub(crate) fn current_callbacks() -> Vec<Place> {
+    on_callbacks(|places| places.clone()).unwrap_or_default()
+}
+
+/// Whether the calling thread is in a callback.
+pub(crate) fn in_callback() -> bool {
+    on_callbacks(|places| !places.is_empty()).unwrap_or_default()
+}
+
+/// `None` in a thread that is going down, which may drop handles even then.
+fn on_callbacks<T>(access: impl FnOnce(&mut Vec<Place>) -> T) -> Option<T> {
+    CALLBACKS.try_with(|places| access(&mut places.borrow_mut())).ok()
 }
 
 /// The courier of one pool.
@@ -68,7 +81,7 @@ pub(crate) struct Courier {
     last_queue: Mutex<Option<QueueStats>>,
     /// Around what is logged here, and not around callbacks: they have a log of their own.
     scope: Scope,
-    tell: Lane<Telling>,
+    tell: Lane<Backlog<Notice>>,
     ask: Lane<VecDeque<Asked>>,
     /// Since when the callback of each lane runs.
     telling: Since,
@@ -107,24 +120,10 @@ impl Since {
     }
 }
 
-/// What the lane "tell" has before it.
-struct Telling {
-    backlog: Backlog,
-    /// The pool has ended; told last.
-    farewell: bool,
-}
-
-/// One thing to tell.
-enum Told {
-    Notice(Notice),
-    Farewell,
-}
-
-/// A question and how long its answer is of use.
+/// A question and the right to answer it.
 struct Asked {
-    id: AskId,
     question: Question,
-    deadline: Time,
+    answer: Answer,
 }
 
 impl Courier {
@@ -137,7 +136,7 @@ impl Courier {
         inputs: UnboundedSender<Input>,
         tally: Arc<Tally>,
     ) -> Arc<Self> {
-        let tell = Lane::new(Telling { backlog: Backlog::new(depth), farewell: false });
+        let tell = Lane::new(Backlog::new(depth, BYTES_MAX));
         let ask = Lane::new(VecDeque::new());
         Arc::new(Self {
             delegate: Mutex::new(delegate),
@@ -162,7 +161,7 @@ impl Courier {
             return;
         }
         let mut kept = true;
-        let then = self.tell.put(|telling| kept = telling.backlog.push(notice));
+        let then = self.tell.put(|backlog| kept = backlog.push(notice));
         if !kept {
             self.counters.messages_dropped.raise();
             warn_limited!(
@@ -175,27 +174,24 @@ impl Courier {
 
     /// Asks the application; the answer comes as an input. Called inside the runtime.
     pub(crate) fn ask(self: &Arc<Self>, id: AskId, question: Question, deadline: Time) {
-        let now = self.clock.now();
-        let mut defaulted = 0;
+        let (inputs, counters) = (self.inputs.clone(), Arc::clone(&self.counters));
+        let answer = Answer::new(id, &question, deadline, self.clock, inputs, counters, self.scope.clone());
         let then = self.ask.put(|asked| {
-            // Behind a callback that does not return these would pile up.
-            while asked.front().is_some_and(|first| first.deadline <= now) {
+            // Behind a callback that does not return these would pile up. What is not
+            // asked is answered by default.
+            while asked.front().is_some_and(|first| first.answer.is_late()) {
                 asked.pop_front();
-                defaulted += 1;
             }
             if asked.len() < QUESTIONS_MAX {
-                asked.push_back(Asked { id, question, deadline });
-            } else {
-                defaulted += 1;
+                asked.push_back(Asked { question, answer });
             }
         });
-        self.counters.questions_defaulted.add(defaulted);
         self.follow(then, Self::run_ask);
     }
 
     /// What waits to be told, and how many questions wait.
     pub(crate) fn depth(&self) -> (Depth, usize) {
-        (self.tell.look(|telling| telling.backlog.depth()), self.ask.look(VecDeque::len))
+        (self.tell.look(Backlog::depth), self.ask.look(VecDeque::len))
     }
 
     /// The depth of the delegate's own queue, if it has one.
@@ -236,20 +232,14 @@ impl Courier {
     }
 
     fn close_lanes(&self) -> Then {
-        let mut unasked = 0;
-        let then = self.ask.close(|asked| {
-            unasked = asked.len();
-            asked.clear();
-        });
-        self.counters.questions_defaulted.add(unasked as u64);
-        if then == Then::Run {
+        if self.ask.close(VecDeque::clear) == Then::Run {
             // Nothing is left to run: this makes the lane idle again.
             self.ask.next();
         }
-        self.tell.close(|telling| {
-            let dropped = telling.backlog.clear();
+        self.tell.close(|backlog| {
+            let dropped = backlog.clear();
             self.counters.notices_abandoned.add(dropped as u64);
-            telling.farewell = true;
+            backlog.push(Notice::Ended);
         })
     }
 
@@ -268,53 +258,31 @@ impl Courier {
     }
 
     fn run_tell(&self) {
-        while let Some(told) = self.tell.next() {
-            match told {
-                Told::Notice(notice) => {
-                    self.call(&self.telling, |delegate| tell(delegate, notice));
-                }
-                Told::Farewell => {
-                    self.call(&self.telling, |delegate| delegate.notify_shutdown());
-                    self.let_go();
-                }
+        while let Some(notice) = self.tell.next() {
+            let last = matches!(notice, Notice::Ended);
+            self.call(&self.telling, |delegate| delegate.tell(self.place.pool, notice));
+            if last {
+                self.let_go();
             }
         }
     }
 
     fn run_ask(&self) {
-        while let Some(asked) = self.ask.next() {
-            let reply = if self.clock.now() < asked.deadline {
-                let answer = self.call(&self.asking, |delegate| answer(delegate, asked.question));
-                answer.map(|answer| self.reply(answer))
-            } else {
-                None
-            };
-            // Without a reply the machine takes the default at the deadline.
-            if let Some(reply) = reply
-                && self.clock.now() < asked.deadline
-            {
-                let _ = self.inputs.send(Input::Reply(asked.id, reply));
-            } else {
-                self.counters.questions_defaulted.raise();
+        while let Some(Asked { question, answer }) = self.ask.next() {
+            if !answer.is_late() {
+                self.call(&self.asking, |delegate| delegate.ask(self.place.pool, question, answer));
             }
         }
     }
 
-    /// The reply that an answer means.
-    fn reply(&self, answer: Result<Reply, String>) -> Reply {
-        answer.unwrap_or_else(|reason| {
-            self.scope.enter(|| debug!(reason, "the application refused"));
-            Reply::Refuse
-        })
-    }
-
     /// Calls the application; nothing comes of a panic but a count.
-    fn call<T>(&self, since: &Since, callback: impl FnOnce(&dyn Delegate) -> T) -> Option<T> {
-        let delegate = self.delegate.lock().clone()?;
-        since.begin(self.clock.now());
-        let result = self.marked(move || callback(&*delegate));
-        since.end();
-        result
+    fn call(&self, since: &Since, callback: impl FnOnce(&dyn Delegate)) {
+        let delegate = self.delegate.lock().clone();
+        if let Some(delegate) = delegate {
+            since.begin(self.clock.now());
+            self.marked(move || callback(&*delegate));
+            since.end();
+        }
     }
 
     /// Drops our hold on the delegate. What it does then is a callback, too.
@@ -327,10 +295,10 @@ impl Courier {
         self.marked(move || drop(delegate));
     }
 
-    fn marked<T>(&self, callback: impl FnOnce() -> T) -> Option<T> {
-        let outer = CALLBACK.replace(Some(self.place));
+    fn marked(&self, callback: impl FnOnce()) {
+        on_callbacks(|places| places.push(self.place));
         let result = catch_unwind(AssertUnwindSafe(callback));
-        CALLBACK.set(outer);
+        on_callbacks(Vec::pop);
         if result.is_err() {
             self.counters.callback_panics.raise();
             self.scope.enter(|| {
@@ -340,18 +308,14 @@ impl Courier {
                 );
             });
         }
-        result.ok()
     }
 }
 
-impl Queue for Telling {
-    type Item = Told;
+impl Queue for Backlog<Notice> {
+    type Item = Notice;
 
-    fn take(&mut self) -> Option<Told> {
-        match self.backlog.pop() {
-            Some(notice) => Some(Told::Notice(notice)),
-            None => std::mem::take(&mut self.farewell).then_some(Told::Farewell),
-        }
+    fn take(&mut self) -> Option<Notice> {
+        self.pop()
     }
 }
 
@@ -361,35 +325,6 @@ impl Queue for VecDeque<Asked> {
     fn take(&mut self) -> Option<Asked> {
         self.pop_front()
     }
-}
-
-fn tell(delegate: &dyn Delegate, notice: Notice) {
-    match notice {
-        Notice::Joined(member) => delegate.notify_join(&member),
-        Notice::Left(member) => delegate.notify_leave(&member),
-        Notice::Updated(member) => delegate.notify_update(&member),
-        Notice::Conflict { existing, other } => delegate.notify_conflict(&existing, &other),
-        Notice::Message(message) => delegate.notify_msg(&message),
-        Notice::RemoteState { join, state } => delegate.merge_remote_state(&state, join),
-        Notice::Pinged { member, rtt, payload } => delegate.notify_ping_complete(&member, rtt, &payload),
-    }
-}
-
-/// The answer of the application; an error is the reason of a refusal.
-fn answer(delegate: &dyn Delegate, question: Question) -> Result<Reply, String> {
-    match question {
-        // A refusal leaves the published state.
-        Question::LocalState { join } => {
-            let state = delegate.local_state(join);
-            return Ok(state.map_or(Reply::Refuse, |state| Reply::State(Bytes::from(state))));
-        }
-        Question::AdmitAlive(member) => delegate.notify_alive(&member),
-        Question::AdmitMerge(members) => delegate.notify_merge(&members),
-        Question::AllowStreamPing(name) => {
-            delegate.allow_tcp_ping(name.as_bytes()).then_some(()).ok_or_else(|| "no tcp ping".to_owned())
-        }
-    }
-    .map(|()| Reply::Admit)
 }
 
 #[cfg(test)]

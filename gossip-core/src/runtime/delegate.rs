@@ -2,22 +2,30 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::base::ids::PoolId;
 use crate::net::queue::QueueStats;
-use crate::pool::action::{Asks, UserMessage};
+use crate::pool::action::{Asks, Notice, Question, Reply, UserMessage};
+use crate::runtime::answer::Answer;
 use crate::swim::node::{Member, Node};
 
-/// The application's side of a pool.
+/// The application's side of a pool, or of several.
 ///
 /// Methods run on the library's callback threads, never on the network path, with no
-/// lock held: `notify_*` and `merge_remote_state` one at a time in the order in which
-/// things happened, the questions (those that return something) on a lane of their own
-/// with a deadline (`query_timeout`). Every function of the API may be called from every
-/// method; only a shutdown, which would wait for its own callback, is refused. A panic is
-/// caught and counted, and the default taken. The delegate is let go with the pool, by the
-/// thread of its last call.
+/// lock held: `notify_*` and `merge_remote_state` one at a time for each pool, in the order
+/// in which things happened, the questions (those that return something) on a lane of
+/// their own with a deadline (`query_timeout`). Every function of the API may be called
+/// from every method; only a shutdown that would wait for its own callback, be it in a
+/// circle of callbacks, is refused. A panic is caught and counted, and the default taken.
+/// The delegate is let go with the pool, by the thread of its last call.
+///
+/// A delegate of several pools overrides [`tell`](Self::tell) and [`ask`](Self::ask), which
+/// say for which pool they are called, or looks at the pool of the messages.
 ///
 /// Metadata, the state for push/pulls and the ack payload need no callback: they are
-/// published with `Pool::update_node`, `Pool::set_local_state`, `Pool::set_ack_payload`.
+/// published with `Pool::update_node`, `Pool::set_local_state`, `Pool::set_ack_payload`,
+/// and so can be who is not pinged over TCP, with `Pool::disable_tcp_pings_for`.
 #[allow(unused_variables)]
 pub trait Delegate: Send + Sync {
     /// Which questions this delegate wants to be asked; read once, at registration.
@@ -73,7 +81,47 @@ pub trait Delegate: Send + Sync {
         None
     }
 
+    /// So many messages and other things that arrive at will were dropped, because the
+    /// methods above did not keep up; changes of membership are never among them.
+    fn notify_overflow(&self, dropped: u64) {}
+
     /// The pool has ended: this is the last call of all. Changes and messages that still
     /// waited have been dropped.
     fn notify_shutdown(&self) {}
+
+    /// Everything that a pool has to tell: calls the method for it.
+    fn tell(&self, pool: PoolId, notice: Notice) {
+        match notice {
+            Notice::Joined(member) => self.notify_join(&member),
+            Notice::Left(member) => self.notify_leave(&member),
+            Notice::Updated(member) => self.notify_update(&member),
+            Notice::Conflict { existing, other } => self.notify_conflict(&existing, &other),
+            Notice::Message(message) => self.notify_msg(&message),
+            Notice::RemoteState { join, state } => self.merge_remote_state(&state, join),
+            Notice::Pinged { member, rtt, payload } => self.notify_ping_complete(&member, rtt, &payload),
+            Notice::Overflow { dropped } => self.notify_overflow(dropped),
+            Notice::Ended => self.notify_shutdown(),
+        }
+    }
+
+    /// Everything that a pool asks: calls the method for it, and answers at once. The answer
+    /// may as well be kept and given later, within the deadline.
+    fn ask(&self, pool: PoolId, question: Question, answer: Answer) {
+        let verdict = match question {
+            Question::LocalState { join } => {
+                let state =
+                    self.local_state(join).map_or(Reply::Refuse, |state| Reply::State(Bytes::from(state)));
+                return answer.give(state);
+            }
+            Question::AdmitAlive(member) => self.notify_alive(&member),
+            Question::AdmitMerge(members) => self.notify_merge(&members),
+            Question::AllowStreamPing(name) => {
+                self.allow_tcp_ping(name.as_bytes()).then_some(()).ok_or_else(|| "no tcp ping".to_owned())
+            }
+        };
+        match verdict {
+            Ok(()) => answer.admit(),
+            Err(reason) => answer.refuse(&reason),
+        }
+    }
 }

@@ -1,65 +1,65 @@
-//! The events of a pool as a queue to pull from, instead of callbacks.
+//! What pools tell and ask as a queue to pull from, instead of callbacks.
 //!
 //! For programs with a loop of their own, and for languages in which a foreign thread
-//! must not call: an [`Events`] is a delegate that queues what it is told.
+//! must not call: an [`Events`] hands out delegates that queue what they are told.
 
 use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 
-use crate::base::time::Time;
+use crate::base::ids::PoolId;
+use crate::base::name::NodeName;
+use crate::net::handover::{Handover, Ready};
 use crate::net::queue::QueueStats;
-use crate::pool::action::{Notice, UserMessage};
-use crate::runtime::backlog::{Backlog, Depth};
-use crate::runtime::clock::Clock;
+use crate::pool::action::{Asks, Notice, Question};
+use crate::runtime::answer::Answer;
+use crate::runtime::backlog::{Backlog, Depth, Entry, Keep};
 use crate::runtime::delegate::Delegate;
-use crate::swim::node::{Member, Node};
+use crate::swim::node::Member;
 
-/// Something that happened in a pool.
-#[derive(Debug, Clone)]
+/// Something that a pool told or asked.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A node joined, or came back.
-    Joined(Member),
-    /// A node is gone: its state says whether it died or left.
-    Left(Member),
-    /// A node changed its metadata.
-    Updated(Member),
-    /// Another node claims the name of a known one, and was refused.
-    Conflict {
-        /// The node that keeps the name.
-        existing: Member,
-        /// The claimant.
-        other: Node,
+    /// Something happened in a pool. After [`Notice::Ended`] nothing comes from it.
+    Told {
+        /// Where.
+        source: Source,
+        /// What.
+        notice: Notice,
     },
-    /// A user message arrived.
-    Message(UserMessage),
-    /// The application state of another node arrived by push/pull.
-    RemoteState {
-        /// The state, as the other application wrote it.
-        state: Bytes,
-        /// Whether the exchange was part of a join.
-        join: bool,
+    /// A pool asks something. It goes on without you after [`Answer::time_left`].
+    Asked {
+        /// Which pool.
+        source: Source,
+        /// What it asks.
+        question: Question,
+        /// For the answer; dropped, it gives the default.
+        answer: Answer,
     },
-    /// A probe was answered directly.
-    Pinged {
-        /// Who answered.
-        member: Member,
-        /// From sending the ping to receiving the ack.
-        rtt: Duration,
-        /// Bytes of the answering application.
-        payload: Bytes,
-    },
-    /// The queue was full: so many events were dropped since this was last told. Changes
-    /// of membership are never among them.
+    /// The queue was full: so many events were dropped since this was last told. Changes of
+    /// membership and the ends of pools are never among them.
     Overflow {
         /// How many.
         dropped: u64,
     },
+}
+
+/// Where an event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Source {
+    /// What was given to [`Events::delegate`].
+    pub tag: u64,
+    /// The pool on its node.
+    pub pool: PoolId,
+    /// Unique among the delegates of the process: two may have the same tag.
+    delegate: u64,
 }
 
 /// Why no event was taken.
@@ -68,204 +68,277 @@ pub enum TakeError {
     /// Nothing happened in time.
     #[error("no event in time")]
     Timeout,
-    /// The pool has ended, or the queue was closed; everything that waited has been taken.
+    /// The queue was closed; everything that waited has been taken.
     #[error("event queue is closed")]
     Closed,
 }
 
-/// A bounded queue of the events of one pool: register it as the pool's delegate, and
-/// take from any number of threads.
+/// A bounded queue of the events of any number of pools, on any number of nodes. Register
+/// what [`delegate`](Self::delegate) gives, and take from any number of threads.
 ///
-/// When more than the capacity waits, messages, states, conflicts and pings are dropped,
-/// counted and told by one [`Event::Overflow`]. Changes of membership are never lost:
-/// those of one member collapse into its latest. It closes with the pool.
+/// When it is full, messages, states, conflicts, pings and questions are dropped, counted
+/// and told by one [`Event::Overflow`]. Changes of membership are never lost: those of one
+/// member in one pool collapse into its latest. It stays open, whichever pools end, until
+/// it is [closed](Self::close).
 pub struct Events {
-    state: Mutex<State>,
-    ready: Condvar,
-    clock: Clock,
+    state: Handover<State>,
 }
 
 struct State {
-    backlog: Backlog,
+    backlog: Backlog<Event>,
     closed: bool,
     waker: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
+/// The delegate that feeds a queue.
+struct Feed {
+    events: Arc<Events>,
+    asks: Asks,
+    tag: u64,
+    number: u64,
+}
+
+/// Numbers the delegates of this process.
+static FEEDS: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of messages, states and questions that may wait unless others are wished.
+const BYTES_MAX: usize = 64 << 20;
+
 impl Events {
-    /// A queue of `capacity` events, at least one.
+    /// A queue of `capacity` events, at least one, with no more than 64 MiB of messages and
+    /// states.
     pub fn new(capacity: usize) -> Arc<Self> {
-        let state = State { backlog: Backlog::new(capacity.max(1)), closed: false, waker: None };
-        Arc::new(Self { state: Mutex::new(state), ready: Condvar::new(), clock: Clock::start() })
+        Self::bounded(capacity, BYTES_MAX)
+    }
+
+    /// A queue of `capacity` events, at least one, with no more than `bytes` bytes of
+    /// messages, states and questions.
+    pub fn bounded(capacity: usize, bytes: usize) -> Arc<Self> {
+        let backlog = Backlog::new(capacity.max(1), bytes);
+        Arc::new(Self { state: Handover::new(State { backlog, closed: false, waker: None }) })
+    }
+
+    /// A delegate for one or more pools of one node, which queues what they tell and those
+    /// questions that `asks` names; the others have their default. The `tag` comes back
+    /// with each event, to tell nodes apart.
+    pub fn delegate(self: &Arc<Self>, tag: u64, asks: Asks) -> Arc<dyn Delegate> {
+        Arc::new(Feed { events: Arc::clone(self), asks, tag, number: FEEDS.fetch_add(1, Relaxed) })
     }
 
     /// Takes what waits, oldest first, at most `max` and never none; waits up to
     /// `timeout` for the first event, or for ever. Zero only looks.
     pub fn take(&self, max: usize, timeout: Option<Duration>) -> Result<Vec<Event>, TakeError> {
-        let deadline = timeout.map_or(Time::FAR, |timeout| self.clock.now() + timeout);
-        let mut state = self.state.lock();
-        loop {
-            let events = state.take(max.max(1));
-            if !events.is_empty() {
-                return Ok(events);
+        self.state.take(timeout, |state| {
+            let mut events = Vec::new();
+            while events.len() < max.max(1)
+                && let Some(event) = state.backlog.pop()
+            {
+                events.push(event);
             }
-            if state.closed {
-                return Err(TakeError::Closed);
+            match (events.is_empty(), state.closed) {
+                (false, _) => Ok(events),
+                (true, true) => Err(TakeError::Closed),
+                (true, false) => Err(TakeError::Timeout),
             }
-            let left = self.clock.until(deadline);
-            if left.is_zero() {
-                return Err(TakeError::Timeout);
-            }
-            self.ready.wait_for(&mut state, left);
-        }
+        })
     }
 
     /// What has passed through, and what waits.
     pub fn stats(&self) -> QueueStats {
-        let Depth { waiting, accepted, dropped, .. } = self.state.lock().backlog.depth();
+        let Depth { waiting, accepted, dropped, .. } = self.state.look(|state| state.backlog.depth());
         QueueStats { accepted, dropped, pending: waiting }
     }
 
     /// Closes the queue and wakes whoever waits: nothing is added any more, what waits
-    /// can still be taken.
+    /// can still be taken. Questions that would be added have their default at once.
     pub fn close(&self) {
-        self.change(|state| state.closed = true);
+        let waker = self.state.end(|state| {
+            state.closed = true;
+            state.waker.clone()
+        });
+        waker.into_iter().for_each(|waker| waker());
+    }
+
+    /// A descriptor that is readable exactly while [`take`](Self::take) would not wait, also
+    /// once the queue is closed; for `poll` and every event loop. It is made by the first
+    /// call and stays the same and valid as long as the queue exists. Only watch it: do not
+    /// read, write or close it.
+    pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
+        self.state.readiness()
     }
 
     /// Sets a function to be called after something was queued and after the queue was
     /// closed, for event loops that wait on something else. It runs with no lock held, on
-    /// a callback thread or that of `close`, and should only wake: write to a pipe or an
-    /// eventfd. It is called at once if something waits already.
+    /// a callback thread or that of `close`, and should only wake: write to a pipe or post
+    /// to a loop. It is called at once if something waits already.
     pub fn set_waker(&self, waker: impl Fn() + Send + Sync + 'static) {
-        let waker = Arc::new(waker);
-        let waits = {
-            let mut state = self.state.lock();
-            state.waker = Some(Arc::clone(&waker) as Arc<dyn Fn() + Send + Sync>);
-            state.closed || !state.is_empty()
-        };
+        let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(waker);
+        let (waits, replaced) = self.state.put(|state| {
+            let replaced = state.waker.replace(Arc::clone(&waker));
+            (state.is_ready(), replaced)
+        });
+        drop(replaced);
         if waits {
             waker();
         }
     }
 
-    fn push(&self, notice: Notice) {
-        self.change(|state| {
+    fn push(&self, change: impl FnOnce(&mut Backlog<Event>)) {
+        let waker = self.state.put(|state| {
             if state.closed {
-                state.backlog.count_drop();
-            } else {
-                state.backlog.push(notice);
+                state.backlog.count_refused();
+                return None;
+            }
+            change(&mut state.backlog);
+            state.waker.clone()
+        });
+        waker.into_iter().for_each(|waker| waker());
+    }
+}
+
+impl Feed {
+    fn source(&self, pool: PoolId) -> Source {
+        Source { tag: self.tag, pool, delegate: self.number }
+    }
+}
+
+impl Delegate for Feed {
+    fn asks(&self) -> Asks {
+        self.asks
+    }
+
+    fn queue(&self) -> Option<QueueStats> {
+        Some(self.events.stats())
+    }
+
+    fn tell(&self, pool: PoolId, notice: Notice) {
+        let source = self.source(pool);
+        self.events.push(|backlog| match notice {
+            Notice::Overflow { dropped } => backlog.tell_dropped(dropped),
+            notice => {
+                backlog.push(Event::Told { source, notice });
             }
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let waker = {
-            let mut state = self.state.lock();
-            change(&mut state);
-            state.waker.clone()
-        };
-        self.ready.notify_all();
-        if let Some(waker) = waker {
-            waker();
+    fn ask(&self, pool: PoolId, question: Question, answer: Answer) {
+        let source = self.source(pool);
+        self.events.push(|backlog| {
+            backlog.push(Event::Asked { source, question, answer });
+        });
+    }
+}
+
+impl Ready for State {
+    fn is_ready(&self) -> bool {
+        self.closed || !self.backlog.is_empty()
+    }
+}
+
+impl Entry for Event {
+    type Subject = (Source, NodeName);
+
+    fn keep(&self) -> Keep<Self::Subject> {
+        match self {
+            Self::Told { source, notice } => match notice.keep() {
+                Keep::Latest(name) => Keep::Latest((*source, name)),
+                Keep::IfRoom => Keep::IfRoom,
+                Keep::Always => Keep::Always,
+            },
+            Self::Asked { .. } => Keep::IfRoom,
+            Self::Overflow { .. } => Keep::Always,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Told { notice, .. } => notice.weight(),
+            Self::Asked { question: Question::AdmitMerge(members), .. } => members.iter().map(size).sum(),
+            Self::Asked { question: Question::AdmitAlive(member), .. } => size(member),
+            Self::Asked { .. } | Self::Overflow { .. } => 0,
+        }
+    }
+
+    fn overflow(dropped: u64) -> Self {
+        Self::Overflow { dropped }
+    }
+
+    fn collapse(&self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Told { notice: earlier, .. }, Self::Told { source, notice: later }) => {
+                Self::Told { source, notice: earlier.collapse(later) }
+            }
+            (_, later) => later,
         }
     }
 }
 
-impl State {
-    fn take(&mut self, max: usize) -> Vec<Event> {
-        let mut events = Vec::new();
-        let dropped = self.backlog.take_dropped();
-        if dropped > 0 {
-            events.push(Event::Overflow { dropped });
-        }
-        while events.len() < max
-            && let Some(notice) = self.backlog.pop()
-        {
-            events.push(notice.into());
-        }
-        events
-    }
-
-    fn is_empty(&self) -> bool {
-        self.backlog.is_empty() && self.backlog.dropped() == 0
-    }
-}
-
-impl From<Notice> for Event {
-    fn from(notice: Notice) -> Self {
-        match notice {
-            Notice::Joined(member) => Self::Joined(member),
-            Notice::Left(member) => Self::Left(member),
-            Notice::Updated(member) => Self::Updated(member),
-            Notice::Conflict { existing, other } => Self::Conflict { existing, other },
-            Notice::Message(message) => Self::Message(message),
-            Notice::RemoteState { join, state } => Self::RemoteState { state, join },
-            Notice::Pinged { member, rtt, payload } => Self::Pinged { member, rtt, payload },
-        }
-    }
-}
-
-impl Delegate for Events {
-    fn notify_join(&self, member: &Member) {
-        self.push(Notice::Joined(member.clone()));
-    }
-
-    fn notify_leave(&self, member: &Member) {
-        self.push(Notice::Left(member.clone()));
-    }
-
-    fn notify_update(&self, member: &Member) {
-        self.push(Notice::Updated(member.clone()));
-    }
-
-    fn notify_conflict(&self, existing: &Member, other: &Node) {
-        self.push(Notice::Conflict { existing: existing.clone(), other: other.clone() });
-    }
-
-    fn notify_msg(&self, message: &UserMessage) {
-        self.push(Notice::Message(message.clone()));
-    }
-
-    fn merge_remote_state(&self, state: &[u8], join: bool) {
-        self.push(Notice::RemoteState { join, state: Bytes::copy_from_slice(state) });
-    }
-
-    fn notify_ping_complete(&self, member: &Member, rtt: Duration, payload: &[u8]) {
-        let payload = Bytes::copy_from_slice(payload);
-        self.push(Notice::Pinged { member: member.clone(), rtt, payload });
-    }
-
-    fn queue(&self) -> Option<QueueStats> {
-        Some(self.stats())
-    }
-
-    fn notify_shutdown(&self) {
-        self.close();
-    }
+/// Bytes that a member takes, about.
+fn size(member: &Member) -> usize {
+    size_of::<Member>() + member.name().as_bytes().len() + member.meta().len()
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.lock();
-        f.debug_struct("Events").field("closed", &state.closed).finish_non_exhaustive()
+        let closed = self.state.look(|state| state.closed);
+        f.debug_struct("Events").field("closed", &closed).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::thread;
 
     use super::*;
+    use crate::base::addr::NodeAddr;
+    use crate::pool::action::UserMessage;
+    use crate::swim::node::{Meta, Node, State as MemberState, Versions};
 
-    fn message(text: &'static str) -> UserMessage {
-        UserMessage { bytes: text.into(), from: ([127, 0, 0, 1], 1).into(), reliable: true }
+    const POOL: PoolId = PoolId(1);
+
+    fn addr() -> SocketAddr {
+        ([127, 0, 0, 1], 7946).into()
+    }
+
+    fn message(text: &'static str) -> Notice {
+        Notice::Message(UserMessage { pool: POOL, bytes: text.into(), from: addr(), reliable: true })
+    }
+
+    fn member(name: &str, incarnation: u32) -> Member {
+        let node = Node {
+            name: name.into(),
+            addr: NodeAddr::from(addr()),
+            meta: Meta::default(),
+            versions: Versions::default(),
+        };
+        Member { node: Arc::new(node), state: MemberState::Alive, incarnation }
+    }
+
+    /// A queue and a delegate that feeds it.
+    fn queue(capacity: usize) -> (Arc<Events>, Arc<dyn Delegate>) {
+        let events = Events::new(capacity);
+        let delegate = events.delegate(7, Asks::default());
+        (events, delegate)
     }
 
     fn texts(events: &[Event]) -> Vec<String> {
         events
             .iter()
             .map(|event| match event {
-                Event::Message(message) => String::from_utf8_lossy(&message.bytes).into_owned(),
+                Event::Told { notice: Notice::Message(message), .. } => {
+                    String::from_utf8_lossy(&message.bytes).into_owned()
+                }
+                Event::Told { notice: Notice::Joined(member), source } => {
+                    format!("{}.{} joined {}", source.tag, source.pool, member.incarnation)
+                }
+                Event::Told { notice: Notice::Left(member), source } => {
+                    format!("{}.{} left {}", source.tag, source.pool, member.incarnation)
+                }
+                Event::Told { notice: Notice::Ended, source } => {
+                    format!("{}.{} ended", source.tag, source.pool)
+                }
                 Event::Overflow { dropped } => format!("{dropped} dropped"),
                 other => format!("{other:?}"),
             })
@@ -274,9 +347,9 @@ mod tests {
 
     #[test]
     fn events_are_taken_in_order_and_in_portions() {
-        let events = Events::new(8);
+        let (events, delegate) = queue(8);
         for text in ["a", "b", "c"] {
-            events.notify_msg(&message(text));
+            delegate.tell(POOL, message(text));
         }
 
         assert_eq!(texts(&events.take(2, Some(Duration::ZERO)).unwrap()), ["a", "b"]);
@@ -286,9 +359,9 @@ mod tests {
 
     #[test]
     fn what_was_dropped_is_told_once() {
-        let events = Events::new(1);
+        let (events, delegate) = queue(1);
         for text in ["a", "b", "c"] {
-            events.notify_msg(&message(text));
+            delegate.tell(POOL, message(text));
         }
 
         assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 1 });
@@ -299,7 +372,7 @@ mod tests {
 
     #[test]
     fn closing_wakes_a_waiting_thread_once_everything_is_taken() {
-        let events = Events::new(8);
+        let (events, delegate) = queue(8);
         let waiting = {
             let events = Arc::clone(&events);
             thread::spawn(move || {
@@ -313,9 +386,9 @@ mod tests {
             })
         };
 
-        events.notify_msg(&message("a"));
+        delegate.tell(POOL, message("a"));
         events.close();
-        events.notify_msg(&message("too late"));
+        delegate.tell(POOL, message("too late"));
 
         let (taken, error) = waiting.join().unwrap();
         assert_eq!(texts(&taken), ["a"]);
@@ -325,17 +398,95 @@ mod tests {
 
     #[test]
     fn the_waker_hears_of_everything_even_of_what_came_before_it() {
-        let (events, calls) = (Events::new(8), Arc::new(AtomicUsize::new(0)));
-        events.notify_msg(&message("a"));
+        let ((events, delegate), calls) = (queue(8), Arc::new(AtomicUsize::new(0)));
+        delegate.tell(POOL, message("a"));
 
         let counter = Arc::clone(&calls);
         events.set_waker(move || {
             counter.fetch_add(1, SeqCst);
         });
         assert_eq!(calls.load(SeqCst), 1);
-        events.notify_msg(&message("b"));
+        delegate.tell(POOL, message("b"));
         events.close();
 
         assert_eq!(calls.load(SeqCst), 3);
+    }
+
+    #[test]
+    fn changes_collapse_for_each_member_and_pool_and_node() {
+        let (events, first) = queue(1);
+        // Of the same tag, as of a program that does not care.
+        let second = events.delegate(7, Asks::default());
+
+        for round in 1..100 {
+            for (delegate, pool) in [(&first, 1), (&first, 2), (&second, 1)] {
+                delegate.tell(PoolId(pool), Notice::Joined(member("a", round)));
+                if pool == 2 {
+                    delegate.tell(PoolId(pool), Notice::Left(member("a", round)));
+                }
+            }
+        }
+
+        let taken = texts(&events.take(8, None).unwrap());
+        assert_eq!(taken, ["7.1 joined 99", "7.2 left 99", "7.1 joined 99"]);
+    }
+
+    #[test]
+    fn the_end_of_a_pool_is_told_even_by_a_full_queue_that_stays_open() {
+        let (events, delegate) = queue(1);
+        delegate.tell(POOL, message("a"));
+        delegate.tell(POOL, Notice::Ended);
+
+        delegate.tell(PoolId(2), message("b"));
+
+        assert_eq!(texts(&events.take(8, None).unwrap()), ["1 dropped", "a", "7.1 ended"]);
+        delegate.tell(PoolId(2), message("c"));
+        assert_eq!(texts(&events.take(8, None).unwrap()), ["c"]);
+    }
+
+    #[test]
+    fn what_was_dropped_before_the_queue_is_told_with_the_rest() {
+        let (events, delegate) = queue(1);
+
+        delegate.tell(POOL, Notice::Overflow { dropped: 5 });
+        delegate.tell(POOL, message("a"));
+        delegate.tell(POOL, message("b"));
+
+        assert_eq!(texts(&events.take(8, None).unwrap()), ["6 dropped", "a"]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_besides_the_number() {
+        let events = Events::bounded(100, 5);
+        let delegate = events.delegate(0, Asks::default());
+
+        for text in ["four", "two", "x"] {
+            delegate.tell(POOL, message(text));
+        }
+
+        assert_eq!(texts(&events.take(8, None).unwrap()), ["1 dropped", "four", "x"]);
+    }
+
+    #[test]
+    fn the_descriptor_is_readable_while_something_waits_be_it_only_an_overflow() {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let (events, delegate) = queue(1);
+        let readable = || {
+            let fd = events.readiness().unwrap();
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&now)).unwrap() == 1
+        };
+
+        assert!(!readable());
+        delegate.tell(POOL, message("a"));
+        delegate.tell(POOL, message("b"));
+        for expected in ["1 dropped", "a"] {
+            assert!(readable());
+            assert_eq!(texts(&events.take(1, Some(Duration::ZERO)).unwrap()), [expected]);
+        }
+        assert!(!readable());
+        events.close();
+        assert_eq!(events.take(1, None).unwrap_err(), TakeError::Closed);
+        assert!(readable());
     }
 }

@@ -217,8 +217,10 @@ impl Gossip {
     /// runs or ever will, and every delegate has been let go.
     ///
     /// `Timeout` means that a callback still runs; everything else has ended, and a further
-    /// call goes on waiting. Several threads may call. From a callback of this node it is
-    /// refused with [`Error::Deadlock`]. Nobody is told: see [`leave`](Self::leave).
+    /// call goes on waiting. Several threads may call. In a callback for which it would wait,
+    /// one of this node or one in a circle of callbacks that wait for each other, it is
+    /// refused with [`Error::Deadlock`] and nothing ends. Nobody is told: see
+    /// [`leave`](Self::leave).
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
         self.node().shutdown(timeout)
     }

@@ -1,6 +1,7 @@
 //! Everything that a driver is told, as one enum: a pool's machine is a function of the
 //! sequence of these and of the times at which they were handled.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use crossbeam_channel::Sender;
 
 use crate::base::addr::Target;
 use crate::base::ids::{AskId, ExchangeId};
+use crate::base::name::NodeName;
 use crate::net::owners::{Datagram, InboundStream};
 use crate::pool::action::{Outcome, Reply};
 use crate::pool::error::CommandError;
@@ -69,6 +71,7 @@ pub(crate) enum Change {
     Send(Target, Bytes),
     LocalState(Bytes),
     AckPayload(Bytes),
+    NoTcpPings(BTreeSet<NodeName>),
     AddKey(Key),
     UseKey(Key),
     RemoveKey(Key),
@@ -83,6 +86,10 @@ impl Change {
             Self::Send(to, message) => machine.send(&to, &message),
             Self::LocalState(state) => machine.set_local_state(state),
             Self::AckPayload(payload) => machine.set_ack_payload(payload),
+            Self::NoTcpPings(names) => {
+                machine.disable_tcp_pings_for(names);
+                Ok(())
+            }
             Self::AddKey(key) => machine.add_key(key),
             Self::UseKey(key) => machine.use_key(&key),
             Self::RemoveKey(key) => machine.remove_key(&key),

@@ -25,11 +25,12 @@
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog` and `tally` their small parts; [`log`] the way from what is
-//! logged to the application's sink; [`stats`] and [`metrics`] what is counted, as numbers
-//! and as text; `clock` and `entropy` the only ones that ask the operating system for time
-//! and randomness.
+//! the tasks; `lane`, `backlog`, `tally` and `wait` their small parts; [`log`] the way from
+//! what is logged to the application's sink; [`stats`] and [`metrics`] what is counted, as
+//! numbers and as text; `clock` and `entropy` the only ones that ask the operating system for
+//! time and randomness.
 
+pub mod answer;
 mod backlog;
 mod clock;
 pub mod config;
@@ -56,3 +57,4 @@ pub mod stats;
 mod stream;
 mod tally;
 pub mod view;
+mod wait;

@@ -40,6 +40,7 @@ use crate::runtime::entropy;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::log::{self, Log};
 use crate::runtime::shared::Shared;
+use crate::runtime::wait::{Target, Waiting};
 use crate::wire::nonce::Nonces;
 
 /// Numbers the nodes of this process.
@@ -225,21 +226,17 @@ impl Node {
         }
     }
 
-    /// Whether the calling thread is in a callback of this node, its log's sink included.
-    fn is_calling(&self) -> bool {
-        courier::current_callback().is_some_and(|place| place.node == self.number)
-            || log::current_sink() == Some(self.number)
-    }
-
     pub(crate) fn is_running(&self) -> bool {
         self.state.lock().phase == Phase::Running
     }
 
     /// Ends the node and waits for it; may be called again, and by several threads.
     pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        if self.is_calling() {
+        // The sink of the log is a callback of the node, and of no pool.
+        if log::current_sink() == Some(self.number) {
             return Err(Error::Deadlock);
         }
+        let _waiting = Waiting::for_end_of(Target::Node(self.number))?;
         let deadline = self.clock.now() + timeout;
         self.stop();
         if self.finish(deadline) { Ok(()) } else { Err(Error::Timeout(timeout)) }
@@ -349,7 +346,7 @@ impl Node {
 
 /// Whether the calling thread is in a callback of any node.
 fn in_callback() -> bool {
-    courier::current_callback().is_some() || log::current_sink().is_some()
+    courier::in_callback() || log::current_sink().is_some()
 }
 
 /// Ends the threads. Inside of an async context, where the application may well be, a

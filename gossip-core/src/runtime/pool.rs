@@ -11,11 +11,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::addr::Target;
 use crate::base::ids::PoolId;
+use crate::base::name::NodeName;
 use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
 use crate::pool::layers::Labels;
-use crate::runtime::courier;
 use crate::runtime::driven::Driven;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Change, Command, Input, Task};
@@ -23,8 +23,9 @@ use crate::runtime::join::Resolved;
 pub use crate::runtime::join::{ADDRS_PER_SEED, Joined};
 use crate::runtime::metrics;
 use crate::runtime::shared::Shared;
-pub use crate::runtime::stats::{PoolStats, Waiting};
+pub use crate::runtime::stats::{Level, PoolStats};
 use crate::runtime::view::View;
+use crate::runtime::wait::{self, Waiting};
 use crate::swim::node::Member;
 use crate::wire::keyring::Key;
 
@@ -176,6 +177,14 @@ impl Pool {
         self.change(Change::AckPayload(Bytes::copy_from_slice(payload)))
     }
 
+    /// Never pings these nodes over TCP when they are silent over UDP, in place of those
+    /// named before, also before the start: for nodes to which TCP is blocked, or all too
+    /// patient. [`Delegate::allow_tcp_ping`](crate::runtime::delegate::Delegate::allow_tcp_ping)
+    /// decides case by case, `disable_tcp_pings` for all.
+    pub fn disable_tcp_pings_for<S: AsRef<[u8]>>(&self, names: &[S]) -> Result<(), Error> {
+        self.change(Change::NoTcpPings(names.iter().map(|name| NodeName::from(name.as_ref())).collect()))
+    }
+
     /// The keys, primary first.
     pub fn keys(&self) -> Result<Vec<Key>, Error> {
         self.request(Command::Keys)
@@ -220,23 +229,29 @@ impl Pool {
     /// [`Error::Config`], [`Error::Net`] or [`Error::Command`] if the label cannot be, is
     /// another pool's, or leaves no room for the own announcement; nothing has changed then.
     pub fn accept_label(&self, label: &[u8]) -> Result<(), Error> {
-        self.relabel(|labels| labels.next = Some(Bytes::copy_from_slice(label)))
+        self.relabel(|labels| {
+            labels.next = Some(Bytes::copy_from_slice(label));
+            labels.former = None;
+        })
     }
 
     /// Speaks under `label` from now on, and still accepts the former one: the second step,
     /// after [`accept_label`](Self::accept_label). The same call with the former label goes back.
     pub fn speak_label(&self, label: &[u8]) -> Result<(), Error> {
         self.relabel(|labels| {
-            labels.former = Some(std::mem::replace(&mut labels.own, Bytes::copy_from_slice(label)));
+            if labels.own != label {
+                let former = std::mem::replace(&mut labels.own, Bytes::copy_from_slice(label));
+                *labels = Labels { own: labels.own.clone(), next: None, former: Some(former) };
+            }
         })
     }
 
     /// Speaks under `label` and accepts no other: the last step.
     pub fn require_label(&self, label: &[u8]) -> Result<(), Error> {
-        self.relabel(|labels| labels.own = Bytes::copy_from_slice(label))
+        self.relabel(|labels| *labels = Labels { own: Bytes::copy_from_slice(label), ..Labels::default() })
     }
 
-    /// Changes the labels, from a state in which only the own one is accepted.
+    /// Changes the labels; to what they are already, nothing happens.
     fn relabel(&self, change: impl FnOnce(&mut Labels)) -> Result<(), Error> {
         self.0.inputs()?;
         self.0.relabel(change, |labels| self.change(Change::Labels(labels)))
@@ -264,11 +279,11 @@ impl Pool {
 
     /// Ends this pool alone: its id is free again, the other pools notice nothing. Waits
     /// for callbacks that run, as [`Gossip::shutdown`](crate::runtime::gossip::Gossip::shutdown)
-    /// does; `Timeout` means that one still runs and the id is still taken.
+    /// does; `Timeout` means that one still runs and the id is still taken. In a callback for
+    /// which this would wait, itself or through other callbacks that wait, it is refused
+    /// with `Deadlock` and nothing ends.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        if courier::current_callback() == Some(self.0.place) {
-            return Err(Error::Deadlock);
-        }
+        let _waiting = Waiting::for_end_of(wait::Target::Pool(self.0.place))?;
         let deadline = self.0.clock.now() + timeout;
         self.0.stop();
         if !self.0.tally.wait(self.0.clock, deadline) {

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -56,8 +55,8 @@ pub(crate) struct Shared {
     /// The pool until it has ended, and callbacks that run.
     pub(crate) tally: Arc<Tally>,
     pub(crate) asks: Asks,
-    /// The label that is spoken; held while labels change.
-    label: Mutex<Bytes>,
+    /// The labels as they are; held while they change.
+    labels: Mutex<Labels>,
     pub(crate) scope: Scope,
     life: Mutex<Life>,
     /// What went wrong, if the driver panicked.
@@ -110,7 +109,7 @@ impl Shared {
         let other = config.other_framing();
         let port =
             node.port.add_pool_with(id, framing.clone(), other, *handoff_queue_depth).map_err(from_net)?;
-        let label = Mutex::new(config.label());
+        let labels = Mutex::new(config.config().labels());
         let port_counters = Arc::clone(&port.counters);
         let parked = Parked { port, control, changes: Vec::new(), running: tally.enter() };
         Ok(Arc::new(Self {
@@ -130,7 +129,7 @@ impl Shared {
             asks,
             scope,
             life: Mutex::new(Life::Registered(Box::new(parked))),
-            label,
+            labels,
             defect: OnceLock::new(),
             remembered: Mutex::default(),
         }))
@@ -230,7 +229,7 @@ impl Shared {
     /// Keeps what is published before the start; false if this is something else.
     pub(crate) fn park(&self, change: &Change) -> bool {
         let Life::Registered(parked) = &mut *self.life.lock() else { return false };
-        if !matches!(change, Change::LocalState(_) | Change::AckPayload(_)) {
+        if !matches!(change, Change::LocalState(_) | Change::AckPayload(_) | Change::NoTcpPings(_)) {
             return false;
         }
         let same = |parked: &Change| mem::discriminant(parked) == mem::discriminant(change);
@@ -246,22 +245,23 @@ impl Shared {
         change: impl FnOnce(&mut Labels),
         apply: impl FnOnce(Labels) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut own = self.label.lock();
-        let mut labels = Labels { own: own.clone(), ..Labels::default() };
+        let mut held = self.labels.lock();
+        let mut labels = held.clone();
         change(&mut labels);
-        let next = self.config.config().with_labels(&labels).check()?;
-        let before = self.port.framing(self.id());
-        self.port
-            .set_framing(self.id(), next.config().framing.clone(), next.other_framing())
-            .map_err(from_net)?;
-        let label = labels.own.clone();
-        if let Err(error) = apply(labels) {
-            if let Some((framing, other)) = before {
-                self.port.set_framing(self.id(), framing, other).map_err(from_net)?;
-            }
+        if labels == *held {
+            return Ok(());
+        }
+        let frame = |labels: &Labels| -> Result<(), Error> {
+            let checked = self.config.config().with_labels(labels).check()?;
+            let framing = checked.config().framing.clone();
+            self.port.set_framing(self.id(), framing, checked.other_framing()).map_err(from_net)
+        };
+        frame(&labels)?;
+        if let Err(error) = apply(labels.clone()) {
+            frame(&held)?;
             return Err(error);
         }
-        *own = label;
+        *held = labels;
         Ok(())
     }
 

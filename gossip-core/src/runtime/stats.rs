@@ -5,7 +5,7 @@ use crate::base::rows::{duration_rows, rows};
 use crate::net::port::POOL_STREAMS;
 use crate::net::queue::QueueStats;
 use crate::pool::stats::Stats;
-use crate::runtime::backlog::BYTES_MAX;
+use crate::runtime::courier::BYTES_MAX;
 use crate::runtime::courier::QUESTIONS_MAX;
 use crate::runtime::driven::Driven;
 use crate::runtime::shared::Shared;
@@ -51,13 +51,13 @@ pub struct PoolStats {
     pub gossip_duration: Histogram<Seconds>,
 
     /// Datagrams that wait for the pool's task (gauge).
-    pub inbox: Waiting,
+    pub inbox: Level,
     /// The most of them that a turn has found.
     pub inbox_peak: u64,
     /// Connections that wait for the pool's task (gauge).
-    pub stream_inbox: Waiting,
+    pub stream_inbox: Level,
     /// Connections of others that are being served (gauge).
-    pub streams_inbound: Waiting,
+    pub streams_inbound: Level,
     /// Connections to others (gauge).
     pub streams_outbound: u64,
     /// The most broadcasts of the application that wait.
@@ -66,28 +66,28 @@ pub struct PoolStats {
     pub broadcasters_waiting: u64,
     /// Notices that wait for the delegate (gauge); the limit is for messages, changes of
     /// membership go beyond it, one for each member.
-    pub delegate: Waiting,
+    pub delegate: Level,
     /// The most of them that have waited.
     pub delegate_peak: u64,
     /// Bytes of messages and states among them (gauge).
-    pub delegate_bytes: Waiting,
+    pub delegate_bytes: Level,
     /// Questions that wait for the delegate (gauge).
-    pub questions: Waiting,
+    pub questions: Level,
     /// The delegate's own queue, if it is an [`Events`](crate::runtime::events::Events) or says so.
     pub events: Option<QueueStats>,
 }
 
 /// How full a bounded queue is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Waiting {
+pub struct Level {
     /// What is in it now.
     pub now: u64,
     /// The most that it takes.
     pub limit: u64,
 }
 
-impl From<Waiting> for u64 {
-    fn from(waiting: Waiting) -> Self {
+impl From<Level> for u64 {
+    fn from(waiting: Level) -> Self {
         waiting.now
     }
 }
@@ -98,7 +98,7 @@ impl PoolStats {
         let Driven { machine, turns, .. } = driven;
         let (port, counters, config) = (pool.port_counters.snapshot(), &pool.counters, pool.config.config());
         let (delegate, questions) = pool.courier.depth();
-        let queue = |waiting: usize, limit: usize| Waiting { now: waiting as u64, limit: limit as u64 };
+        let queue = |waiting: usize, limit: usize| Level { now: waiting as u64, limit: limit as u64 };
         Self {
             inbox_dropped: port.packets_dropped,
             inbox_no_buffer: port.packets_no_buffer,

@@ -165,6 +165,8 @@ impl App {
             Notice::Message(message) => return self.messages.push(message),
             Notice::RemoteState { state, .. } => return self.states.push(state),
             Notice::Pinged { .. } => return self.pings += 1,
+            // Nothing is dropped here, and the end is the test's own doing.
+            Notice::Overflow { .. } | Notice::Ended => return,
         };
         self.events.push(Event { at, name, news });
     }

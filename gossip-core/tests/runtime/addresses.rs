@@ -10,6 +10,7 @@ use gossip_core::pool::error::CommandError;
 use gossip_core::runtime::config::{Config, KEYS};
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::gossip::Gossip;
+use gossip_core::{Asks, Event, Events, Notice};
 
 use super::support::*;
 
@@ -177,14 +178,14 @@ fn where_names_are_required_a_bare_address_is_refused_and_a_name_in_front_is_eno
 
 #[test]
 fn a_message_says_who_sent_it_and_how() {
-    let (a, events) = (node("a"), gossip_core::Events::new(64));
-    a.register_pool(quick(1), Some(events.clone())).unwrap();
+    let (a, events) = (node("a"), Events::new(64));
+    a.register_pool(quick(1), Some(events.delegate(0, Asks::default()))).unwrap();
     a.start().unwrap();
     let (b, pool_b, _) = started("b");
     join(&pool_b, &a);
     let next = || loop {
         for event in events.take(1, Some(PATIENCE)).unwrap() {
-            if let gossip_core::Event::Message(message) = event {
+            if let Event::Told { notice: Notice::Message(message), .. } = event {
                 return message;
             }
         }

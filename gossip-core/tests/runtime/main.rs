@@ -1,14 +1,18 @@
 //! The runtime over real sockets on the loopback interface: whole nodes, as programs use them.
 
 mod addresses;
+mod callbacks;
+mod circles;
 mod config;
 mod delegate;
+mod events;
 mod exposition;
 mod lifecycle;
 mod membership;
 mod messages;
 mod metrics;
 mod migration;
+mod promises;
 mod security;
 mod shutdown;
 mod support;

@@ -6,7 +6,6 @@ use gossip_core::base::ids::PoolId;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::error::CommandError;
 use gossip_core::runtime::error::Error;
-use gossip_core::runtime::events::{Event, Events, TakeError};
 
 use super::support::*;
 
@@ -161,26 +160,4 @@ fn answers_to_probes_carry_the_published_payload() {
     join(&pool_b, &a);
 
     told_a.expect("pinged b load=3");
-}
-
-#[test]
-fn events_can_be_pulled_instead_and_end_with_the_pool() {
-    let (a, events) = (node("a"), Events::new(64));
-    a.register_pool(quick(1), Some(events.clone())).unwrap();
-    a.start().unwrap();
-    let (_b, pool_b, _) = started("b");
-    join(&pool_b, &a);
-    pool_b.send_reliable(&member(&pool_b, "a"), b"hello", PATIENCE).unwrap();
-
-    let mut seen = Vec::new();
-    while !seen.iter().any(|event| matches!(event, Event::Message(message) if message.bytes == "hello")) {
-        seen.extend(events.take(16, Some(PATIENCE)).unwrap());
-    }
-    assert!(
-        seen.iter().any(|event| matches!(event, Event::Joined(member) if member.name().as_bytes() == b"b"))
-    );
-    a.shutdown(PATIENCE).unwrap();
-
-    while let Ok(_rest) = events.take(16, None) {}
-    assert_eq!(events.take(1, None).unwrap_err(), TakeError::Closed);
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gossip_core::Asks;
 use gossip_core::base::ids::PoolId;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::metric_label::RESERVED;
@@ -228,7 +229,7 @@ fn a_stuck_callback_holds_up_its_queue_and_not_the_metrics() {
 #[test]
 fn the_event_queue_is_seen_and_outlives_the_pool_in_its_counts() {
     let (gossip, events) = (node("a"), Events::new(1));
-    let pool = gossip.register_pool(mute(1), Some(events.clone())).unwrap();
+    let pool = gossip.register_pool(mute(1), Some(events.delegate(0, Asks::default()))).unwrap();
     gossip.start().unwrap();
     let sender = stranger();
 

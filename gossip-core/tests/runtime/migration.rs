@@ -46,6 +46,7 @@ fn a_pool_moves_from_bare_to_a_label_and_the_nodes_talk_in_every_step() {
     ] {
         for pool in [&pool_a, &pool_b] {
             change(pool, b"x").unwrap();
+            change(pool, b"x").unwrap();
             talk(step);
         }
     }

@@ -1,6 +1,7 @@
 //! Nodes that are quick to notice things, delegates that write down what they are told,
 //! and waiting for conditions.
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
@@ -74,6 +75,25 @@ pub(crate) fn names(pool: &Pool) -> Vec<String> {
 /// The member `name` as `pool` sees it.
 pub(crate) fn member(pool: &Pool, name: &str) -> Member {
     pool.members().find(name.as_bytes()).unwrap().clone()
+}
+
+/// Whether the pool of `delegate`, once it is as `prepare` makes it, pings the node "b" over
+/// TCP when that falls silent.
+pub(crate) fn is_pinged_over_tcp(delegate: Arc<dyn Delegate>, prepare: impl FnOnce(&Pool)) -> bool {
+    // Nothing else is to connect.
+    let config = PoolConfig { push_pull_interval: Duration::ZERO, ..quick(1) };
+    let (a, (b, pool_b, _)) = (node("a"), started("b"));
+    let pool_a = a.register_pool(config, Some(delegate)).unwrap();
+    prepare(&pool_a);
+    a.start().unwrap();
+    join(&pool_b, &a);
+    let addr = b.local_addr();
+    b.shutdown(PATIENCE).unwrap();
+    let silent = TcpListener::bind(addr).unwrap();
+
+    eventually("b is dead", || names(&pool_a) == ["a"]);
+    silent.set_nonblocking(true).unwrap();
+    silent.accept().is_ok()
 }
 
 /// Waits until `condition` holds.

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use gossip_core::{
-    Config, Error, Event, Events, Framing, Gossip, Key, Keyring, Member, Pool, PoolConfig, State,
+    Asks, Config, Error, Event, Events, Framing, Gossip, Key, Keyring, Member, Notice, Pool, PoolConfig,
+    State,
 };
 
 use crate::{DEADLINE, PAUSE, eventually};
@@ -22,7 +23,7 @@ pub struct Ours {
 /// Pulled from the pool's queue of events when a test waits, kept until it asks.
 struct Told {
     events: Arc<Events>,
-    waiting: Mutex<Vec<Event>>,
+    waiting: Mutex<Vec<Notice>>,
 }
 
 /// A pool at the speed of the Go peers.
@@ -111,7 +112,7 @@ impl Ours {
     fn in_pool(node: Gossip, pool: PoolConfig) -> Self {
         let events = Events::new(1 << 16);
         let pool = node
-            .register_pool(pool, Some(events.clone()))
+            .register_pool(pool, Some(events.delegate(0, Asks::default())))
             .unwrap_or_else(|error| panic!("{}: {error}", node.node_name()));
         Self { node, pool, told: Arc::new(Told { events, waiting: Mutex::default() }) }
     }
@@ -251,7 +252,7 @@ impl Ours {
     pub fn wait_end(&self, name: &str, end: State) {
         self.expect(
             &format!("that {name} is {end}"),
-            |event| matches!(event, Event::Left(member) if named(member, name) && member.state == end),
+            |notice| matches!(notice, Notice::Left(member) if named(member, name) && member.state == end),
         );
     }
 
@@ -260,7 +261,7 @@ impl Ours {
     pub fn wait_message(&self, text: &str) {
         self.expect(
             "such message",
-            |event| matches!(event, Event::Message(message) if message.bytes == text.as_bytes()),
+            |notice| matches!(notice, Notice::Message(message) if message.bytes == text.as_bytes()),
         );
     }
 
@@ -269,7 +270,7 @@ impl Ours {
     pub fn wait_state(&self, text: &str) {
         self.expect(
             &format!("state {text:?}"),
-            |event| matches!(event, Event::RemoteState { state, .. } if state == text.as_bytes()),
+            |notice| matches!(notice, Notice::RemoteState { state, .. } if state == text.as_bytes()),
         );
     }
 
@@ -278,16 +279,16 @@ impl Ours {
     pub fn wait_ack(&self, from: &str, text: &str) {
         self.expect(
             &format!("ack {text:?} of {from}"),
-            |event| matches!(event, Event::Pinged { member, payload, .. } if named(member, from) && payload == text.as_bytes()),
+            |notice| matches!(notice, Notice::Pinged { member, payload, .. } if named(member, from) && payload == text.as_bytes()),
         );
     }
 
-    /// Waits for an event, which is then taken: the next call finds another one.
+    /// Waits for a notice, which is then taken: the next call finds another one.
     #[track_caller]
-    pub fn expect(&self, what: &str, mut matches: impl FnMut(&Event) -> bool) -> Event {
+    pub fn expect(&self, what: &str, mut matches: impl FnMut(&Notice) -> bool) -> Notice {
         for _ in 0..DEADLINE.as_millis() / PAUSE.as_millis() {
-            if let Some(event) = self.told.find(&mut matches) {
-                return event;
+            if let Some(notice) = self.told.find(&mut matches) {
+                return notice;
             }
             thread::sleep(PAUSE);
         }
@@ -302,16 +303,18 @@ impl Ours {
 }
 
 impl Told {
-    /// Takes out the oldest event that `matches`.
-    fn find(&self, matches: &mut impl FnMut(&Event) -> bool) -> Option<Event> {
+    /// Takes out the oldest notice that `matches`.
+    fn find(&self, matches: &mut impl FnMut(&Notice) -> bool) -> Option<Notice> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(events) = self.events.take(usize::MAX, Some(Duration::ZERO)) {
-            // Probes are frequent, and without payload nobody asks for them.
-            waiting.extend(
-                events
-                    .into_iter()
-                    .filter(|event| !matches!(event, Event::Pinged { payload, .. } if payload.is_empty())),
-            );
+            for event in events {
+                match event {
+                    // Probes are frequent, and without payload nobody asks for them.
+                    Event::Told { notice: Notice::Pinged { payload, .. }, .. } if payload.is_empty() => {}
+                    Event::Told { notice, .. } => waiting.push(notice),
+                    lost => panic!("{lost:?}"),
+                }
+            }
         }
         let index = waiting.iter().position(matches)?;
         Some(waiting.remove(index))

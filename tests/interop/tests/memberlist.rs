@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use gossip_core::{Event, PoolConfig, State};
+use gossip_core::{Notice, PoolConfig, State};
 use gossip_interop::{
     Ours, Program, Release, bare, eventually, know, meet, memberlist_or_skip, own_address, talk,
 };
@@ -72,7 +72,7 @@ fn states_and_metadata_come_with_the_join(go: &Program, _: Release) {
     go.wait_state("state of ours");
     ours.expect(
         "state in the join",
-        |event| matches!(event, Event::RemoteState { state, join: true } if state == "state of go"),
+        |notice| matches!(notice, Notice::RemoteState { state, join: true } if state == "state of go"),
     );
     assert_eq!(go.wait_member("ours").vsn, [1, 5, 2, 0, 0, 0]);
     assert_eq!(ours.member("go").node.versions.to_bytes(), [1, 5, 2, 0, 0, 0]);
@@ -195,8 +195,8 @@ fn a_name_is_given_to_one_only(go: &Program, _: Release) {
 
     // Whoever comes second finds his name taken, by us and by Go.
     let _ = second.try_join(ours.addr());
-    ours.expect("conflict", |event| {
-        matches!(event, Event::Conflict { existing, other }
+    ours.expect("conflict", |notice| {
+        matches!(notice, Notice::Conflict { existing, other }
             if existing.addr() == go.addr() && other.addr.socket_addr() == second.addr())
     });
     second.crash();

@@ -1,13 +1,13 @@
 //! What happens in a pool, as a queue from which the delegate's Python thread pulls.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use gossip_core::base::ids::PoolId;
 use gossip_core::net::queue::QueueStats;
-use gossip_core::pool::action::UserMessage;
+use gossip_core::pool::action::{Asks, Notice, UserMessage};
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::events::{Event, Events as CoreEvents, TakeError};
-use gossip_core::swim::node::{Member, Node};
+use gossip_core::swim::node::Member;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -54,35 +54,42 @@ impl Events {
 
 /// An event as the name of its hook, and the hook's arguments.
 fn to_python<'py>(py: Python<'py>, event: Event) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let notice = match event {
+        Event::Told { notice, .. } => notice,
+        Event::Overflow { dropped } => Notice::Overflow { dropped },
+        // Nothing is asked, and what there will be some day has no hook yet.
+        _ => return Ok(None),
+    };
     let member = |member: &Member| convert::member(py, member);
-    let call = match event {
-        Event::Joined(joined) => ("notify_join", (member(&joined)?,)).into_pyobject(py),
-        Event::Left(left) => ("notify_leave", (member(&left)?,)).into_pyobject(py),
-        Event::Updated(updated) => ("notify_update", (member(&updated)?,)).into_pyobject(py),
-        Event::Conflict { existing, other } => {
+    let call = match notice {
+        Notice::Joined(joined) => ("notify_join", (member(&joined)?,)).into_pyobject(py),
+        Notice::Left(left) => ("notify_leave", (member(&left)?,)).into_pyobject(py),
+        Notice::Updated(updated) => ("notify_update", (member(&updated)?,)).into_pyobject(py),
+        Notice::Conflict { existing, other } => {
             ("notify_conflict", (member(&existing)?, convert::node(py, &other)?)).into_pyobject(py)
         }
-        Event::Message(UserMessage { bytes, from, reliable }) => {
+        Notice::Message(UserMessage { bytes, from, reliable, .. }) => {
             let from = convert::address(py, from)?;
             ("notify_msg", (PyBytes::new(py, &bytes), from, reliable)).into_pyobject(py)
         }
-        Event::RemoteState { state, join } => {
+        Notice::RemoteState { state, join } => {
             ("merge_remote_state", (PyBytes::new(py, &state), join)).into_pyobject(py)
         }
-        Event::Pinged { member: pinged, rtt, payload } => {
+        Notice::Pinged { member: pinged, rtt, payload } => {
             let payload = PyBytes::new(py, &payload);
             ("notify_ping_complete", (member(&pinged)?, rtt.as_secs_f64(), payload)).into_pyobject(py)
         }
-        Event::Overflow { dropped } => ("overflow", (dropped,)).into_pyobject(py),
-        // What there will be some day has no hook yet.
+        Notice::Overflow { dropped } => ("overflow", (dropped,)).into_pyobject(py),
         _ => return Ok(None),
     }?;
     Ok(Some(call))
 }
 
 /// Lets through to the queue what the Python delegate has a hook for; the rest costs nothing.
+/// The queue serves one pool, and closes with it.
 pub(crate) struct Wanted {
     events: Arc<CoreEvents>,
+    feed: Arc<dyn Delegate>,
     join: bool,
     leave: bool,
     update: bool,
@@ -97,6 +104,7 @@ impl Wanted {
     pub(crate) fn new(events: Arc<CoreEvents>, hooks: &[String]) -> Self {
         let has = |name: &str| hooks.iter().any(|hook| hook == name);
         Self {
+            feed: events.delegate(0, Asks::default()),
             events,
             join: has("notify_join"),
             leave: has("notify_leave"),
@@ -107,56 +115,31 @@ impl Wanted {
             ping_complete: has("notify_ping_complete"),
         }
     }
+
+    fn wants(&self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Joined(_) => self.join,
+            Notice::Left(_) => self.leave,
+            Notice::Updated(_) => self.update,
+            Notice::Conflict { .. } => self.conflict,
+            Notice::Message(_) => self.msg,
+            Notice::RemoteState { .. } => self.remote_state,
+            Notice::Pinged { .. } => self.ping_complete,
+            _ => true,
+        }
+    }
 }
 
 impl Delegate for Wanted {
-    fn notify_join(&self, member: &Member) {
-        if self.join {
-            self.events.notify_join(member);
-        }
-    }
-
-    fn notify_leave(&self, member: &Member) {
-        if self.leave {
-            self.events.notify_leave(member);
-        }
-    }
-
-    fn notify_update(&self, member: &Member) {
-        if self.update {
-            self.events.notify_update(member);
-        }
-    }
-
-    fn notify_conflict(&self, existing: &Member, other: &Node) {
-        if self.conflict {
-            self.events.notify_conflict(existing, other);
-        }
-    }
-
-    fn notify_msg(&self, message: &UserMessage) {
-        if self.msg {
-            self.events.notify_msg(message);
+    fn tell(&self, pool: PoolId, notice: Notice) {
+        if matches!(notice, Notice::Ended) {
+            self.events.close();
+        } else if self.wants(&notice) {
+            self.feed.tell(pool, notice);
         }
     }
 
     fn queue(&self) -> Option<QueueStats> {
-        self.events.queue()
-    }
-
-    fn merge_remote_state(&self, state: &[u8], join: bool) {
-        if self.remote_state {
-            self.events.merge_remote_state(state, join);
-        }
-    }
-
-    fn notify_ping_complete(&self, member: &Member, rtt: Duration, payload: &[u8]) {
-        if self.ping_complete {
-            self.events.notify_ping_complete(member, rtt, payload);
-        }
-    }
-
-    fn notify_shutdown(&self) {
-        self.events.notify_shutdown();
+        self.feed.queue()
     }
 }

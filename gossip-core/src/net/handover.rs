@@ -1,0 +1,231 @@
+//! A state that threads of the application wait for: by blocking, or with a descriptor.
+//!
+//! Everything is under one lock, the bell included: a state and what its descriptor says
+//! change as one, so no wake-up is lost and none is false. The descriptor exists only once
+//! it is asked for; until then it costs nothing.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::bell::Bell;
+
+/// A state behind a lock, and the means to wait for it.
+#[derive(Debug)]
+pub(crate) struct Handover<S> {
+    state: Mutex<S>,
+    ready: Condvar,
+    bell: OnceLock<Bell>,
+}
+
+/// A state that may have something to take.
+pub(crate) trait Ready {
+    /// Whether taking would bring something at once, be it that there is nothing any more.
+    fn is_ready(&self) -> bool;
+}
+
+impl<S: Ready> Handover<S> {
+    pub(crate) fn new(state: S) -> Self {
+        Self { state: Mutex::new(state), ready: Condvar::new(), bell: OnceLock::new() }
+    }
+
+    /// Puts something into the state, and wakes one thread that waits.
+    pub(crate) fn put<T>(&self, put: impl FnOnce(&mut S) -> T) -> T {
+        let done = self.change(put);
+        self.ready.notify_one();
+        done
+    }
+
+    /// Ends what the threads wait for, and wakes them all.
+    pub(crate) fn end<T>(&self, end: impl FnOnce(&mut S) -> T) -> T {
+        let done = self.change(end);
+        self.ready.notify_all();
+        done
+    }
+
+    /// Takes from the state once it is ready, or when `timeout` has passed; `None` waits
+    /// for ever.
+    pub(crate) fn take<T>(&self, timeout: Option<Duration>, take: impl FnOnce(&mut S) -> T) -> T {
+        let mut state = self.state.lock();
+        match timeout {
+            None => self.ready.wait_while(&mut state, |state| !state.is_ready()),
+            Some(Duration::ZERO) => {}
+            Some(timeout) => {
+                self.ready.wait_while_for(&mut state, |state| !state.is_ready(), timeout);
+            }
+        }
+        let taken = take(&mut state);
+        self.ring(&state);
+        taken
+    }
+
+    /// Looks at the state.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&S) -> T) -> T {
+        look(&self.state.lock())
+    }
+
+    /// A descriptor that is readable exactly while the state is ready.
+    pub(crate) fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
+        self.readiness_of(Bell::new)
+    }
+
+    fn readiness_of(&self, make: impl FnOnce() -> io::Result<Bell>) -> io::Result<BorrowedFd<'_>> {
+        if let Some(bell) = self.bell.get() {
+            return Ok(bell.as_fd());
+        }
+        // Under the lock there is one that makes it, and no change that it misses.
+        let state = self.state.lock();
+        let bell = match self.bell.get() {
+            Some(bell) => bell,
+            None => {
+                let bell = make()?;
+                self.bell.get_or_init(|| bell)
+            }
+        };
+        self.ring(&state);
+        Ok(bell.as_fd())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
+        let mut state = self.state.lock();
+        let done = change(&mut state);
+        self.ring(&state);
+        done
+    }
+
+    /// Lets the bell say what `state`, which is still locked, is.
+    fn ring(&self, state: &S) {
+        if let Some(bell) = self.bell.get() {
+            bell.set(state.is_ready());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::thread;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    /// Numbers, and the end of them.
+    #[derive(Debug, Default)]
+    struct Numbers {
+        waiting: VecDeque<u32>,
+        ended: bool,
+    }
+
+    impl Ready for Numbers {
+        fn is_ready(&self) -> bool {
+            self.ended || !self.waiting.is_empty()
+        }
+    }
+
+    const LONG: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+    const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+    fn is_readable(fd: BorrowedFd<'_>, within: Timespec) -> bool {
+        poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&within)).unwrap() == 1
+    }
+
+    /// A kind of bell.
+    struct Kind {
+        name: &'static str,
+        make: fn() -> io::Result<Bell>,
+    }
+
+    const KINDS: [Kind; 2] =
+        [Kind { name: "of this system", make: Bell::new }, Kind { name: "portable", make: Bell::portable }];
+
+    #[test]
+    fn a_descriptor_is_readable_exactly_while_something_waits_and_after_the_end() {
+        for Kind { name, make } in KINDS {
+            let handover = Handover::new(Numbers::default());
+            handover.put(|numbers| numbers.waiting.push_back(1));
+            let fd = handover.readiness_of(make).unwrap();
+
+            assert!(is_readable(fd, NOW), "{name}: what came before the descriptor");
+            handover.put(|numbers| numbers.waiting.push_back(2));
+            for _ in 0..2 {
+                assert!(is_readable(fd, NOW), "{name}");
+                handover.take(None, |numbers| numbers.waiting.pop_front());
+            }
+            assert!(!is_readable(fd, NOW), "{name}: empty");
+            handover.end(|numbers| numbers.ended = true);
+            handover.take(None, |numbers| assert!(numbers.waiting.pop_front().is_none()));
+            assert!(is_readable(fd, NOW), "{name}: ended");
+        }
+    }
+
+    #[test]
+    fn no_wake_up_is_lost_when_producers_race_with_a_consumer_that_takes_one_item_for_each() {
+        const PRODUCERS: u32 = 4;
+        const EACH: u32 = 25_000;
+        for Kind { name, make } in KINDS {
+            let handover = Arc::new(Handover::new(Numbers::default()));
+            let fd = handover.readiness_of(make).unwrap();
+            let producers: Vec<_> = (0..PRODUCERS)
+                .map(|_| {
+                    let handover = Arc::clone(&handover);
+                    thread::spawn(move || {
+                        for number in 0..EACH {
+                            // The race is at the edge between nothing and something.
+                            while handover.look(|numbers| numbers.waiting.len() > 1) {
+                                thread::yield_now();
+                            }
+                            handover.put(|numbers| numbers.waiting.push_back(number));
+                        }
+                    })
+                })
+                .collect();
+
+            for taken in 0..PRODUCERS * EACH {
+                assert!(is_readable(fd, LONG), "{name}: no wake-up after {taken} items");
+                let item = handover.take(Some(Duration::ZERO), |numbers| numbers.waiting.pop_front());
+                assert!(item.is_some(), "{name}: a false wake-up after {taken} items");
+            }
+
+            assert!(!is_readable(fd, NOW), "{name}: everything is taken");
+            producers.into_iter().for_each(|producer| producer.join().unwrap());
+        }
+    }
+
+    #[test]
+    fn threads_that_poll_and_threads_that_block_are_all_woken_by_the_end() {
+        for Kind { name, make } in KINDS {
+            let handover = Handover::new(Numbers::default());
+            let fd = handover.readiness_of(make).unwrap();
+
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        assert!(is_readable(fd, LONG), "{name}");
+                        handover.take(Some(Duration::ZERO), |numbers| assert!(numbers.ended));
+                    });
+                    scope.spawn(|| handover.take(None, |numbers| assert!(numbers.ended)));
+                }
+                handover.end(|numbers| numbers.ended = true);
+            });
+        }
+    }
+
+    #[test]
+    fn a_descriptor_is_made_once() {
+        let handover = Handover::new(Numbers::default());
+
+        let descriptors = thread::scope(|scope| {
+            let asking: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| std::os::fd::AsRawFd::as_raw_fd(&handover.readiness().unwrap())))
+                .collect();
+            asking.into_iter().map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+        });
+
+        assert!(descriptors.iter().all(|fd| *fd == descriptors[0]), "{descriptors:?}");
+    }
+}
