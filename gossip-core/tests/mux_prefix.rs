@@ -161,16 +161,16 @@ fn each_listener_has_its_own_backlog_and_numbers() {
     });
     accept(&native);
 
-    let stats = |accepted, dropped, pending| QueueStats { accepted, dropped, pending };
+    let stats = |accepted, dropped, pending, limit| QueueStats { accepted, dropped, pending, limit };
     let expected = [
-        (ListenerName::Native, stats(3, 2, 2)),
-        (muxed(0x0102), stats(3, 2, 3)),
-        (prefix(b"SSH-"), stats(1, 4, 1)),
+        (ListenerName::Native, stats(3, 2, 2, 3)),
+        (muxed(0x0102), stats(3, 2, 3, 3)),
+        (prefix(b"SSH-"), stats(1, 4, 1, 1)),
     ];
     assert_eq!(host.port.listener_stats(), expected);
     assert_eq!(host.port.stats().connections_listener_full, 8);
-    assert_eq!(native.stats().rows(), [("accepted", 3), ("dropped", 2), ("pending", 2)]);
-    assert_eq!(host.port.packet_stats(), Some(stats(1, 0, 1)));
+    assert_eq!(native.stats().rows(), [("accepted", 3), ("dropped", 2), ("pending", 2), ("limit", 3)]);
+    assert_eq!(host.port.packet_stats(), Some(stats(1, 0, 1, 4096)));
     drop(packets);
     assert_eq!(host.port.packet_stats(), None);
     assert_eq!((native.local_addr(), native.local_addrs()), (host.addr(), host.port.local_addrs()));

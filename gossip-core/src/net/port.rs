@@ -125,12 +125,8 @@ pub struct PortQueues {
     pub buffers_limit: usize,
     /// The queue of each listener, sorted by name.
     pub listeners: Vec<(ListenerName, QueueStats)>,
-    /// The most connections that wait in each.
-    pub listener_limit: usize,
     /// The queue of the packet receiver, if there is one.
     pub packets: Option<QueueStats>,
-    /// The most datagrams that wait in it.
-    pub packets_limit: usize,
 }
 
 /// The traffic of one pool.
@@ -311,9 +307,7 @@ impl Port {
             buffers: self.buffers.held(),
             buffers_limit: self.buffers.limit(),
             listeners: self.owners.listener_stats(),
-            listener_limit: self.config.listener_backlog,
             packets: self.owners.packet_queue(),
-            packets_limit: self.config.packet_queue,
         }
     }
 

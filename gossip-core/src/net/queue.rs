@@ -103,6 +103,7 @@ impl<T> Queue<T> {
             accepted: self.offered.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             pending: self.state.look(|state| state.items.len()),
+            limit: self.limit,
         }
     }
 }
@@ -123,12 +124,19 @@ pub struct QueueStats {
     pub dropped: u64,
     /// How many wait to be taken now.
     pub pending: usize,
+    /// How many may wait.
+    pub limit: usize,
 }
 
 impl QueueStats {
     /// Every number with its name.
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
-        vec![("accepted", self.accepted), ("dropped", self.dropped), ("pending", self.pending as u64)]
+        vec![
+            ("accepted", self.accepted),
+            ("dropped", self.dropped),
+            ("pending", self.pending as u64),
+            ("limit", self.limit as u64),
+        ]
     }
 }
 
@@ -145,7 +153,7 @@ mod tests {
 
         assert_eq!([1, 2, 3].map(|n| queue.offer(n)), [Ok(()), Ok(()), Err(Refused::Full)]);
 
-        assert_eq!(queue.stats(), QueueStats { accepted: 2, dropped: 1, pending: 2 });
+        assert_eq!(queue.stats(), QueueStats { accepted: 2, dropped: 1, pending: 2, limit: 2 });
         assert_eq!(queue.take(None), Ok(1));
     }
 
@@ -174,7 +182,7 @@ mod tests {
 
         queue.close();
 
-        assert_eq!(queue.stats(), QueueStats { accepted: 1, dropped: 1, pending: 0 });
+        assert_eq!(queue.stats(), QueueStats { accepted: 1, dropped: 1, pending: 0, limit: 2 });
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl<E: Entry> Backlog<E> {
         waiting
     }
 
+    /// How many entries may wait, changes aside.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// How full it is and has been.
     pub(crate) fn depth(&self) -> Depth {
         Depth { waiting: self.queue.len(), bytes: self.bytes, ..self.depth }

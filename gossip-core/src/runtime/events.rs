@@ -145,8 +145,9 @@ impl Events {
 
     /// What has passed through, and what waits.
     pub fn stats(&self) -> QueueStats {
-        let Depth { waiting, accepted, dropped, .. } = self.state.look(|state| state.backlog.depth());
-        QueueStats { accepted, dropped, pending: waiting }
+        let (Depth { waiting, accepted, dropped, .. }, limit) =
+            self.state.look(|state| (state.backlog.depth(), state.backlog.capacity()));
+        QueueStats { accepted, dropped, pending: waiting, limit }
     }
 
     /// Closes the queue and wakes whoever waits: nothing is added any more, what waits
@@ -364,9 +365,9 @@ mod tests {
             delegate.tell(POOL, message(text));
         }
 
-        assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 1 });
+        assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 1, limit: 1 });
         assert_eq!(texts(&events.take(8, None).unwrap()), ["2 dropped", "a"]);
-        assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 0 });
+        assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 0, limit: 1 });
         assert_eq!(events.take(8, Some(Duration::ZERO)).unwrap_err(), TakeError::Timeout);
     }
 

@@ -128,7 +128,7 @@ pub(super) const PORT: &[Metric] = &[
         port.queues.packets.iter().for_each(|queue| lines.value(queue.pending));
     }),
     port(Gauge, "gossip_receiver_queue_limit", "The most of them.", |port, lines| {
-        port.queues.packets.iter().for_each(|_| lines.value(port.queues.packets_limit));
+        port.queues.packets.iter().for_each(|queue| lines.value(queue.limit));
     }),
     labelled(
         Counter,
@@ -167,11 +167,8 @@ pub(super) const PORT: &[Metric] = &[
         },
     ),
     labelled(Gauge, "gossip_listener_backlog_limit", &["listener"], "The most of them.", |port, lines| {
-        let limit = port.queues.listener_limit;
-        port.queues
-            .listeners
-            .iter()
-            .for_each(|(name, _)| lines.labelled("listener", &name.to_string(), limit));
+        let queues = port.queues.listeners.iter();
+        queues.for_each(|(name, queue)| lines.labelled("listener", &name.to_string(), queue.limit));
     }),
 ];
 
