@@ -64,8 +64,6 @@ func (s *Settings) Config() (*memberlist.Config, error) {
 	config.ProbeTimeout = 100 * time.Millisecond
 	config.PushPullInterval = time.Second
 	config.SuspicionMult = 2
-	config.GossipVerifyIncoming = s.VerifyIncoming
-	config.GossipVerifyOutgoing = s.VerifyOutgoing
 	if len(s.keys) > 0 {
 		keyring, err := memberlist.NewKeyring(s.keys, s.keys[0])
 		if err != nil {
@@ -73,19 +71,28 @@ func (s *Settings) Config() (*memberlist.Config, error) {
 		}
 		config.Keyring = keyring
 	}
-	return config, s.setLabel(config)
+	for name, value := range map[string]any{
+		"Label":                s.Label,
+		"GossipVerifyIncoming": s.VerifyIncoming,
+		"GossipVerifyOutgoing": s.VerifyOutgoing,
+	} {
+		if err := set(config, name, value); err != nil {
+			return nil, err
+		}
+	}
+	return config, nil
 }
 
-// The same source is built with releases that know no labels, hence reflection.
-func (s *Settings) setLabel(config *memberlist.Config) error {
-	if s.Label == "" {
-		return nil
+// The same source is built with releases that lack some fields, hence reflection. What they
+// do without the field is the default: no label, and as strict as can be.
+func set(config *memberlist.Config, name string, value any) error {
+	field := reflect.ValueOf(config).Elem().FieldByName(name)
+	switch {
+	case field.IsValid():
+		field.Set(reflect.ValueOf(value))
+	case value != "" && value != true:
+		return fmt.Errorf("memberlist %s has no %s", Version("github.com/hashicorp/memberlist"), name)
 	}
-	field := reflect.ValueOf(config).Elem().FieldByName("Label")
-	if !field.IsValid() {
-		return fmt.Errorf("memberlist %s has no labels", Version("github.com/hashicorp/memberlist"))
-	}
-	field.SetString(s.Label)
 	return nil
 }
 
