@@ -7,12 +7,15 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
 
 use gossip_core::base::keys;
 use gossip_core::runtime::config::{Config, KEYS};
 use gossip_core::runtime::gossip::Gossip;
 use gossip_core::runtime::pool::Pool;
 use support::{PATIENCE, Recorder, eventually, join, loopback, member, names, quick};
+
+const SOON: Duration = Duration::from_millis(200);
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -73,11 +76,12 @@ fn expect_both_families_are_gossiped_with(both: &Gossip) {
         let other = member(&pool, name);
         assert_eq!(other.addr(), gossip.local_addr());
         pool.send_best_effort(&other, b"to one").unwrap();
+        eventually("it answers by its own family", || pool.ping(&other, SOON).is_ok());
     }
     told_v4.expect("datagram to one");
     told_v6.expect("datagram to one");
-    // A node tells one address, to which acks go too. Whoever has no socket of that family is
-    // sent to all the same, and probes are saved by streams: nobody is taken for dead.
+    // A node tells one address. Whoever has no socket of that family can't probe it, and
+    // yet hears from it and answers it: nobody is taken for dead.
     let probes = |pool: &Pool| pool.stats().unwrap().machine.swim.probes;
     let before = [&pool, &pool_v4, &pool_v6].map(probes);
     eventually("everyone has probed everyone", || {

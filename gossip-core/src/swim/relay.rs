@@ -51,7 +51,9 @@ impl Swim {
 
     /// Where an answer goes: to the source that the message names, if that is the sender
     /// itself or a member by that name; else to the sender. Go answers to any named
-    /// address, which makes a node a reflector (behaviour 19; research 1.12).
+    /// address, which makes a node a reflector (behaviour 19; research 1.12). A node of both
+    /// families names one address only: whoever it reaches by the other answers by that,
+    /// and may know no other way.
     fn reply_address(&self, from: SocketAddr, source: &Source<'_>) -> SocketAddr {
         let Some(ip) = WireIp::from_bytes(blob_bytes(&source.addr)).filter(|_| source.port != 0) else {
             return from;
@@ -61,7 +63,8 @@ impl Swim {
             let member = self.roster.get(&source.node);
             member.is_some_and(|record| record.node.addr.socket_addr() == named)
         };
-        if named.ip() == from.ip() || is_member() { named } else { from }
+        let same_family = named.is_ipv4() == from.is_ipv4();
+        if named.ip() == from.ip() || same_family && is_member() { named } else { from }
     }
 
     /// Somebody asks us to ping a node that does not answer them.

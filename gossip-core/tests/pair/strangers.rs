@@ -206,6 +206,23 @@ fn a_ping_is_not_answered_to_an_address_that_only_the_ping_names() {
 }
 
 #[test]
+fn a_ping_is_answered_by_the_family_that_it_came_by() {
+    let mut lone = Lone::among(2, probing());
+    // n1 tells its IPv4 address, and reaches us from its IPv6 one.
+    let named =
+        Source { addr: Some([10, 0, 0, 1].as_slice().into()), port: 7946, node: b"n1".as_slice().into() };
+    let ping = |seq| Message::Ping(Ping { seq, node: b"n0".as_slice().into(), source: named.clone() });
+    let by_ipv6: SocketAddr = "[fd00::1]:7946".parse().unwrap();
+
+    lone.hear_from(by_ipv6, &ping(1));
+    lone.hear_from(addr(9), &ping(2));
+    let [first, second] = &lone.sent()[..] else { panic!("two answers") };
+
+    assert_eq!((first.to, &first.acks[..]), (by_ipv6, &[1][..]));
+    assert_eq!((second.to, &second.acks[..]), (addr(1), &[2][..]), "a member is answered where it lives");
+}
+
+#[test]
 fn a_ping_for_another_is_not_reported_to_an_address_that_only_the_request_names() {
     let mut lone = Lone::among(2, probing());
     let request = IndirectPing {
