@@ -10,12 +10,11 @@
 //! that a node that was paused does not accuse its peers merely because its timers are
 //! faster than its socket.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
@@ -37,6 +36,7 @@ use crate::runtime::entropy;
 use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::shared::Shared;
 use crate::runtime::stream::Streams;
+use crate::runtime::waiting::{Waiting, WaitingBroadcasts};
 use crate::wire::nonce::Nonces;
 
 /// Inputs of each kind handled in a turn.
@@ -74,8 +74,7 @@ pub(crate) struct Driver {
     streams: Streams,
     /// Commands under way; each gets exactly one `Done` from the machine.
     tasks: BTreeMap<TaskId, Sender<Result<Outcome, CommandError>>>,
-    /// Broadcasts that wait for room, in order. Bounded by the threads that wait.
-    waiting: VecDeque<Waiting>,
+    waiting: WaitingBroadcasts,
     /// Held back until the view shows what they speak of.
     outbox: Vec<Outgoing>,
     /// The datagram being sent.
@@ -87,13 +86,6 @@ pub(crate) struct Driver {
     watched: Time,
     limiter: Limiter,
     stopping: bool,
-}
-
-/// A broadcast that waits for room.
-struct Waiting {
-    message: Bytes,
-    deadline: Time,
-    reply: Sender<Result<(), CommandError>>,
 }
 
 /// Something for the application.
@@ -121,7 +113,7 @@ impl Driver {
             sender,
             streams,
             tasks: BTreeMap::new(),
-            waiting: VecDeque::new(),
+            waiting: WaitingBroadcasts::default(),
             outbox: Vec::new(),
             datagram: Vec::new(),
             published: (0, Time::ZERO),
@@ -179,8 +171,7 @@ impl Driver {
     /// When something is to be done even if nothing comes in.
     fn due(&self) -> Option<Time> {
         let view = (self.published.0 != self.machine.version()).then(|| self.published.1 + VIEW_INTERVAL);
-        let broadcast = self.waiting.iter().map(|waiting| waiting.deadline).min();
-        [self.machine.poll_timeout(), view, broadcast].into_iter().flatten().min()
+        [self.machine.poll_timeout(), view, self.waiting.first_deadline()].into_iter().flatten().min()
     }
 
     /// The three that follow handle what has come in, up to a bound, and say whether they
@@ -291,12 +282,7 @@ impl Driver {
             Command::Task { task, timeout, reply } => self.begin(now, task, timeout, reply),
             Command::Broadcast { message, timeout, reply } => {
                 let waiting = Waiting { message, deadline: now + timeout, reply };
-                // Others wait already: whoever may wait, too, lines up behind them.
-                if self.waiting.is_empty() || timeout.is_zero() {
-                    self.broadcast(now, waiting);
-                } else {
-                    self.waiting.push_back(waiting);
-                }
+                self.waiting.put(&mut self.machine, now, waiting, &self.shared.counters);
             }
             Command::Change { change, reply } => {
                 let _ = reply.send(change.apply(&mut self.machine));
@@ -350,43 +336,6 @@ impl Driver {
         }
     }
 
-    /// Queues a broadcast, or lets it wait for room in front of those that wait.
-    fn broadcast(&mut self, now: Time, waiting: Waiting) {
-        let result = self.machine.broadcast(&waiting.message);
-        if matches!(result, Err(CommandError::QueueFull { .. })) && now < waiting.deadline {
-            self.waiting.push_front(waiting);
-        } else {
-            if result.is_err() {
-                self.shared.counters.broadcasts_refused.raise();
-            }
-            let _ = waiting.reply.send(result);
-        }
-    }
-
-    /// Tries again what waits for room, until there is none, and gives up what has waited
-    /// long enough.
-    fn retry_broadcasts(&mut self, now: Time) {
-        let mut left = self.waiting.len();
-        while left > 0
-            && let Some(first) = self.waiting.pop_front()
-        {
-            left -= 1;
-            let before = self.waiting.len();
-            self.broadcast(now, first);
-            if self.waiting.len() > before {
-                break;
-            }
-        }
-        let expired = |waiting: &Waiting| waiting.deadline <= now;
-        if self.waiting.iter().any(expired) {
-            let (late, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(expired);
-            self.waiting = waiting;
-            let late: VecDeque<Waiting> = late;
-            // The deadline has passed, so each gets the machine's answer.
-            late.into_iter().for_each(|waiting| self.broadcast(now, waiting));
-        }
-    }
-
     /// Shows and tells what the turn has brought; the time at which it ends.
     fn end_turn(&mut self) -> Time {
         let now = self.now();
@@ -395,7 +344,7 @@ impl Driver {
             self.shared.courier.watch(now);
         }
         if !self.waiting.is_empty() {
-            self.retry_broadcasts(now);
+            self.waiting.retry(&mut self.machine, now, &self.shared.counters);
             self.drain(now);
         }
         if !self.outbox.is_empty() || now.since(self.published.1) >= VIEW_INTERVAL {

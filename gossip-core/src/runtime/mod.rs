@@ -25,7 +25,7 @@
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog`, `tally` and `wait` their small parts; [`log`] the way from
+//! the tasks; `lane`, `backlog`, `waiting`, `tally` and `wait` their small parts; [`log`] the way from
 //! what is logged to the application's sink; [`stats`] and [`metrics`] what is counted, as
 //! numbers and as text; `clock` and `entropy` the only ones that ask the operating system for
 //! time and randomness.
@@ -58,3 +58,4 @@ mod stream;
 mod tally;
 pub mod view;
 mod wait;
+mod waiting;

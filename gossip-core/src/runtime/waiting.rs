@@ -1,0 +1,84 @@
+//! Broadcasts that wait for room in the machine's queue, in order.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+
+use crate::base::time::Time;
+use crate::pool::error::CommandError;
+use crate::pool::machine::Machine;
+use crate::runtime::counters::Counters;
+
+/// Bounded by the threads that wait for a reply.
+#[derive(Debug, Default)]
+pub(crate) struct WaitingBroadcasts(VecDeque<Waiting>);
+
+/// A broadcast that waits for room until its deadline.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) message: Bytes,
+    pub(crate) deadline: Time,
+    pub(crate) reply: Sender<Result<(), CommandError>>,
+}
+
+impl WaitingBroadcasts {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When the first of them gives up.
+    pub(crate) fn first_deadline(&self) -> Option<Time> {
+        self.0.iter().map(|waiting| waiting.deadline).min()
+    }
+
+    /// Broadcasts, or lines up behind those that wait already.
+    pub(crate) fn put(&mut self, machine: &mut Machine, now: Time, waiting: Waiting, counters: &Counters) {
+        if self.0.is_empty() || waiting.deadline <= now {
+            self.attempt(machine, now, waiting, counters);
+        } else {
+            self.0.push_back(waiting);
+        }
+    }
+
+    /// Tries again what waits, until there is no room, and gives up what has waited long
+    /// enough.
+    pub(crate) fn retry(&mut self, machine: &mut Machine, now: Time, counters: &Counters) {
+        let mut left = self.0.len();
+        while left > 0
+            && let Some(first) = self.0.pop_front()
+        {
+            left -= 1;
+            let before = self.0.len();
+            self.attempt(machine, now, first, counters);
+            if self.0.len() > before {
+                break;
+            }
+        }
+        let expired = |waiting: &Waiting| waiting.deadline <= now;
+        if self.0.iter().any(expired) {
+            let (late, waiting) = std::mem::take(&mut self.0).into_iter().partition(expired);
+            self.0 = waiting;
+            let late: VecDeque<Waiting> = late;
+            // The deadline has passed, so each gets the machine's answer.
+            late.into_iter().for_each(|waiting| self.attempt(machine, now, waiting, counters));
+        }
+    }
+
+    /// Queues a broadcast, or lets it wait for room in front of those that wait.
+    fn attempt(&mut self, machine: &mut Machine, now: Time, waiting: Waiting, counters: &Counters) {
+        let result = machine.broadcast(&waiting.message);
+        if matches!(result, Err(CommandError::QueueFull { .. })) && now < waiting.deadline {
+            self.0.push_front(waiting);
+        } else {
+            if result.is_err() {
+                counters.broadcasts_refused.raise();
+            }
+            let _ = waiting.reply.send(result);
+        }
+    }
+}
