@@ -9,8 +9,8 @@ use crate::runtime::clock::Clock;
 use crate::runtime::error::Error;
 
 /// Connects to `to` (`host:port`, `[v6]:port`), trying each of its addresses in turn, and
-/// announces the muxed listener `id`; without an id the connection reaches the native
-/// listener. All within `timeout`. The connection is an ordinary blocking socket with
+/// announces the muxed listener `id`; without an id nothing is announced, and the first
+/// bytes that are written decide: a listener with that prefix, or the native one. All within `timeout`. The connection is an ordinary blocking socket with
 /// `TCP_NODELAY` set.
 pub fn dial(to: &str, id: Option<ListenerId>, timeout: Duration) -> Result<TcpStream, Error> {
     let clock = Clock::start();
