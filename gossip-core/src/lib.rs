@@ -35,7 +35,7 @@
 //! | --- | --- |
 //! | open a port | [`Gossip`], [`Config`], [`Sockets`] |
 //! | know the others | [`Pool`], [`PoolConfig`], [`Framing`], [`View`], [`Member`], [`State`] |
-//! | be told | [`Delegate`], [`Asks`], [`UserMessage`], or [`Events`] |
+//! | be told | [`Delegate`], or [`Events`] and [`Event`] |
 //! | keep strangers out | [`Key`], [`Keyring`], [`parse_cidrs`] |
 //! | serve and call | [`Listener`], [`ListenerName`], [`ListenerId`], [`dial`](fn@dial), [`Packets`] |
 //! | watch | [`PoolStats`], [`PortStats`], [`Gossip::metrics`], [`Gossip::set_log`] |
