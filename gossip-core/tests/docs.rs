@@ -195,3 +195,34 @@ fn the_guide_speaks_of_warnings_metrics_and_settings_that_exist() {
 
 /// Functions of which the guide speaks where it speaks of settings, metrics and reasons.
 const FUNCTIONS: &[&str] = &["notify_alive", "max_broadcast_size"];
+
+/// Every word of the source.
+fn words(folder: &Path, words: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            self::words(&path, words);
+        } else {
+            let text = fs::read_to_string(path).unwrap();
+            words.extend(text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn the_dictionary_for_those_who_know_go_leads_to_names_that_exist() {
+    let page = read("docs/differences.md");
+    let (_, names) = page.split_once("\n## Names").unwrap();
+    let mut known = BTreeSet::new();
+    words(&root().join("gossip-core/src"), &mut known);
+    let mut seen = 0;
+    for row in names.lines().filter(|line| line.starts_with("| `")) {
+        let here = row.split('|').nth(2).unwrap();
+        for word in quoted(here, '`').flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        {
+            assert!(known.contains(word), "{word} is nowhere in the source: {row}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "only {seen} words seen");
+}
