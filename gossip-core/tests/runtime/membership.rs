@@ -175,7 +175,7 @@ fn members_of_a_view_are_iterated_printed_and_compared_with_text() {
     let view = pool.members();
     for member in view.iter().chain(&*view) {
         assert_eq!(member.to_string(), format!("a ({})", a.local_addr()));
-        assert!(*member.name() == "a" && *member.name() != *"b");
+        assert!(member.name() == "a" && member.name() != "b");
     }
     assert_eq!(view.iter().len(), 1);
 }
