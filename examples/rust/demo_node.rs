@@ -102,7 +102,7 @@ fn serve_datagrams(packets: &Packets, name: &str) {
 }
 
 fn ask_echo(addr: &str, text: &str) -> Result<String, Box<dyn Error>> {
-    let mut stream = dial(addr, ListenerId::new(ECHO), PATIENCE)?;
+    let mut stream = dial(addr, Some(ECHO), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     writeln!(stream, "{text}")?;
     let mut reply = String::new();

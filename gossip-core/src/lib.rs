@@ -16,13 +16,30 @@
 //! let node = Gossip::new(config)?;
 //! let pool = node.register_pool(PoolConfig::local(1), None)?;
 //! node.start()?;
-//! for member in pool.members().members() {
-//!     println!("{} at {}", member.name(), member.addr());
+//! for member in pool.members().iter() {
+//!     println!("{member} is {}", member.state);
 //! }
 //! node.shutdown(Duration::from_secs(5))?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # The way in
+//!
+//! The guide, `docs/guide.md`, goes from here to a service in a real cluster, by examples
+//! that are tested with this crate; `docs/differences.md` is for those who know Go's
+//! memberlist or `euforia/gossip`. Everything that an application needs stands at the root
+//! of the crate:
+//!
+//! | to | see |
+//! | --- | --- |
+//! | open a port | [`Gossip`], [`Config`], [`Sockets`] |
+//! | know the others | [`Pool`], [`PoolConfig`], [`Framing`], [`View`], [`Member`], [`State`] |
+//! | be told | [`Delegate`], or [`Events`] and [`Event`] |
+//! | keep strangers out | [`Key`], [`Keyring`], [`parse_cidrs`] |
+//! | serve and call | [`Listener`], [`ListenerName`], [`ListenerId`], [`dial`](fn@dial), [`Packets`] |
+//! | watch | [`PoolStats`], [`PortStats`], [`Gossip::metrics`], [`Gossip::set_log`] |
+//! | know what went wrong | [`Error`], [`WaitError`] |
 //!
 //! # Logs
 //!
@@ -76,16 +93,20 @@ pub use mux::listener::ListenerName;
 pub use mux::prefix::Framing;
 pub use pool::action::{Asks, Notice, Question, Reply, UserMessage};
 pub use pool::config::PoolConfig;
+pub use pool::error::CommandError;
+pub use pool::exchange::ExchangeError;
 pub use swim::node::{Member, Node, State, Versions};
-pub use wire::keyring::{Key, Keyring};
+pub use wire::keyring::{Key, Keyring, KeyringError};
 
 #[cfg(feature = "net")]
 pub use net::{
-    error::WaitError,
+    error::{NetError, WaitError},
     inherited::Sockets,
     listener::{ListenOptions, Listener},
+    owners::Datagram,
     packets::Packets,
     queue::QueueStats,
+    stats::PortStats,
 };
 #[cfg(feature = "net")]
 pub use runtime::{
@@ -100,3 +121,13 @@ pub use runtime::{
     pool::{Joined, Pool, PoolStats},
     view::View,
 };
+
+/// The examples of the guide.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../../docs/guide.md")]
+pub struct Guide;
+
+/// The example of the README.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

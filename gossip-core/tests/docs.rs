@@ -3,9 +3,10 @@
 //! A page is written by hand, except for what stands between
 //! `<!-- generated: NAME -->` and `<!-- end -->`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gossip_core::base::keys::Key;
 use gossip_core::pool::keys::KEYS as POOL_KEYS;
@@ -98,4 +99,130 @@ fn every_reason_to_drop_and_every_queue_is_explained() {
         }
     }
     assert!(seen > 40, "only {seen} seen");
+}
+
+/// A page by its path from the root of the repository.
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The pages of the manual, by their paths from the root.
+fn pages() -> Vec<String> {
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect()
+}
+
+/// What stands between `open` and `close` in `text`, each time.
+fn between<'a>(text: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(open).skip(1).filter_map(move |rest| rest.split_once(close)).map(|(inner, _)| inner)
+}
+
+/// What stands between two of `mark` in `text`, each time.
+fn quoted(text: &str, mark: char) -> impl Iterator<Item = &str> {
+    text.split(mark).skip(1).step_by(2)
+}
+
+/// The anchor that a heading gets.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+/// A page without what stands in its fences.
+fn prose(page: &str) -> String {
+    page.split("```").step_by(2).collect()
+}
+
+#[test]
+fn every_link_of_the_manual_leads_somewhere() {
+    let mut seen = 0;
+    for file in pages() {
+        let prose = prose(&read(&file));
+        for link in between(&prose, "](", ")").filter(|link| !link.contains("://")) {
+            let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(&file).parent().unwrap();
+            let target = if path.is_empty() { PathBuf::from(&file) } else { folder.join(path) };
+            assert!(root().join(&target).exists(), "{file}: {link} leads nowhere");
+            if !fragment.is_empty() {
+                let page = fs::read_to_string(root().join(&target)).unwrap();
+                let mut headings = page.lines().filter(|line| line.starts_with('#'));
+                let found = headings.any(|line| anchor(line.trim_start_matches('#')) == fragment);
+                assert!(found, "{file}: {link} has no such heading");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} links seen");
+}
+
+#[test]
+fn the_guide_speaks_of_warnings_metrics_and_settings_that_exist() {
+    let (guide, logging) = (read("docs/guide.md"), read("docs/logging.md"));
+    let (_, troubleshooting) = guide.split_once("\n## Troubleshooting").unwrap();
+    let warnings: Vec<_> = quoted(troubleshooting, '"').collect();
+    for warning in &warnings {
+        let mut known = logging.lines().filter(|line| line.starts_with("| "));
+        assert!(known.any(|line| line.contains(warning)), "docs/logging.md has no warning {warning:?}");
+    }
+    assert!(warnings.len() > 15, "only {} warnings seen", warnings.len());
+
+    let bind_addr = vec![[127, 0, 0, 1].into()];
+    let node = Gossip::new(Config { bind_addr, bind_port: 0, ..Config::default() }).unwrap();
+    node.register_pool(PoolConfig::lan(1), None).unwrap();
+    let text = node.metrics();
+    let known: BTreeSet<_> = between(&text, "reason=\"", "\"")
+        .chain(NODE_KEYS.iter().map(|key| key.name))
+        .chain(POOL_KEYS.iter().map(|key| key.name))
+        .chain(table::all().map(|metric| metric.name))
+        .chain(FUNCTIONS.iter().copied())
+        .collect();
+    let prose = prose(&guide);
+    let (_, operating) = prose.split_once("\n## Operating").unwrap();
+    let is_name =
+        |name: &&str| name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let names: Vec<_> =
+        quoted(operating, '`').map(|code| code.split('{').next().unwrap()).filter(is_name).collect();
+    for name in &names {
+        assert!(known.contains(name), "{name} is no setting, metric, reason or function");
+    }
+    assert!(names.len() > 60, "only {} names seen", names.len());
+}
+
+/// Functions of which the guide speaks where it speaks of settings, metrics and reasons.
+const FUNCTIONS: &[&str] = &["notify_alive", "max_broadcast_size"];
+
+/// Every word of the source.
+fn words(folder: &Path, words: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            self::words(&path, words);
+        } else {
+            let text = fs::read_to_string(path).unwrap();
+            words.extend(text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn the_dictionary_for_those_who_know_go_leads_to_names_that_exist() {
+    let page = read("docs/differences.md");
+    let (_, names) = page.split_once("\n## Names").unwrap();
+    let mut known = BTreeSet::new();
+    words(&root().join("gossip-core/src"), &mut known);
+    let mut seen = 0;
+    for row in names.lines().filter(|line| line.starts_with("| `")) {
+        let here = row.split('|').nth(2).unwrap();
+        for word in quoted(here, '`').flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        {
+            assert!(known.contains(word), "{word} is nowhere in the source: {row}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "only {seen} words seen");
 }

@@ -13,7 +13,6 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossip_core::base::ids::ListenerId;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::net::listener::Listener;
 use gossip_core::net::packets::Packets;
@@ -111,7 +110,7 @@ fn serve_packets(packets: Packets) {
 
 /// What the program's own clients do; each is answered.
 fn use_everything(to: SocketAddr, udp: &UdpSocket) {
-    for (id, text) in [(ListenerId::new(ECHO), b"muxed"), (None, b"SSH-2"), (None, b"GET /")] {
+    for (id, text) in [(Some(ECHO), b"muxed"), (None, b"SSH-2"), (None, b"GET /")] {
         let mut stream = dial(&to.to_string(), id, PATIENCE).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(text).unwrap();

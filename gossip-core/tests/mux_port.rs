@@ -132,6 +132,16 @@ fn dialing_announces_the_listener_and_nothing_else() {
 }
 
 #[test]
+fn an_id_of_pools_is_refused_and_never_dialled_as_none() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = free.local_addr().unwrap().to_string();
+
+    let error = gossip_core::dial(&to, Some(0xFE01), PATIENCE).unwrap_err();
+
+    assert_eq!(error.to_string(), "listener id 0xfe01 lies in 0xfe00 to 0xfeff, the range of pools");
+}
+
+#[test]
 fn dialing_fails_with_the_address_and_the_reason() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
 

@@ -5,7 +5,6 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 
-use gossip_core::base::ids::ListenerId;
 use gossip_core::runtime::dial::dial;
 
 use crate::border::{Timeout, call, some, text};
@@ -47,10 +46,7 @@ pub unsafe extern "C" fn gossip_dial(
         let addr = unsafe { text(addr, "addr") }?;
         let nonblocking = wants_nonblocking(flags)?;
         let fd = some(fd, "fd")?;
-        let id = match id {
-            -1 => None,
-            _ => ListenerId::new(listener_id(id)?),
-        };
+        let id = if id == -1 { None } else { Some(listener_id(id)?) };
         let connect = || dial(addr, id, timeout.duration());
         // A host name is looked up by a thread that the core makes.
         let is_name = addr.parse::<SocketAddr>().is_err();

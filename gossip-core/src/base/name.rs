@@ -1,7 +1,7 @@
 //! Node names: arbitrary bytes on the wire, shown as text.
 //!
 //! Go's strings are bytes, so names need not be UTF-8. Equality and order are of the
-//! bytes; `Display` replaces what is not text.
+//! bytes; `Display` replaces what is not text. A name compares with a string as its bytes do.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -38,6 +38,18 @@ impl From<&str> for NodeName {
 impl Borrow<[u8]> for NodeName {
     fn borrow(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl PartialEq<str> for NodeName {
+    fn eq(&self, text: &str) -> bool {
+        self.as_bytes() == text.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for NodeName {
+    fn eq(&self, text: &&str) -> bool {
+        self == *text
     }
 }
 

@@ -76,6 +76,7 @@ impl PoolConfig {
     }
 
     /// The same pool under these labels.
+    #[cfg(feature = "net")]
     pub(crate) fn with_labels(&self, labels: &Labels) -> Self {
         let Labels { own, next, former } = labels.clone();
         let (framing, label) = match &self.framing {

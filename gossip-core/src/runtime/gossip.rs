@@ -40,8 +40,7 @@ use crate::runtime::pool::Pool;
 ///
 /// ```
 /// use std::time::Duration;
-/// use gossip_core::pool::config::PoolConfig;
-/// use gossip_core::runtime::{config::Config, error::Error, gossip::Gossip};
+/// use gossip_core::{Config, Error, Gossip, PoolConfig};
 ///
 /// # fn main() -> Result<(), Error> {
 /// let gossip = Gossip::new(Config {

@@ -103,7 +103,13 @@ impl Resolved {
         let Self { mut failed, untried, .. } = self;
         let unreached = |(addr, error): (SocketAddr, ExchangeError)| SeedError {
             seed: addr.to_string(),
-            reason: error.to_string(),
+            reason: match error {
+                // So a port ends what is for no pool of its own; it says no more to strangers.
+                ExchangeError::Closed | ExchangeError::Reset(_) => {
+                    format!("{error}; is there a pool of this id, framing and label?")
+                }
+                error => error.to_string(),
+            },
         };
         failed.extend(report.failed.into_iter().map(unreached));
         if report.reached.is_empty() && !failed.is_empty() {

@@ -3,7 +3,15 @@
 use crate::pool::machine::Machine;
 use crate::swim::node::Member;
 
-/// The members of a pool at one moment.
+/// The members of a pool at one moment, in the order of their names.
+///
+/// ```
+/// # fn print(pool: &gossip_core::Pool) {
+/// for member in pool.members().iter() {
+///     println!("{member} is {}", member.state);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct View {
     pub(crate) members: Vec<Member>,
@@ -30,6 +38,11 @@ impl View {
         &self.members
     }
 
+    /// The same as an iterator.
+    pub fn iter(&self) -> std::slice::Iter<'_, Member> {
+        self.members.iter()
+    }
+
     /// The member of that name.
     pub fn find(&self, name: &[u8]) -> Option<&Member> {
         let found = self.members.binary_search_by(|member| member.name().as_bytes().cmp(name));
@@ -54,5 +67,14 @@ impl View {
     /// Raised with every change; equal versions of one pool are equal views.
     pub fn version(&self) -> u64 {
         self.version
+    }
+}
+
+impl<'a> IntoIterator for &'a View {
+    type Item = &'a Member;
+    type IntoIter = std::slice::Iter<'a, Member>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }

@@ -157,6 +157,13 @@ impl Member {
     }
 }
 
+/// Reads `name (addr)`, as a [`Target`] does.
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name(), self.addr())
+    }
+}
+
 impl From<&Member> for Target {
     fn from(member: &Member) -> Self {
         Self { name: Some(member.name().clone()), addr: member.addr() }

@@ -195,7 +195,7 @@ const FUNCTIONS: &[Function] = &[
         w.events.close();
         Ok(())
     }),
-    ("dial", |w| may_fail(dial(&w.seed.to_string(), ListenerId::new(1), SHORT))),
+    ("dial", |w| may_fail(dial(&w.seed.to_string(), Some(1), SHORT))),
 ];
 
 /// Where each type of the table is written.

@@ -350,7 +350,7 @@ fn a_program_of_one_thread_waits_for_everything_with_poll() {
         (gossip.listen(0x0101).unwrap(), gossip.listen_tcp().unwrap(), gossip.packets().unwrap());
     gossip.start().unwrap();
     let (addr, udp) = (gossip.local_addr(), UdpSocket::bind("127.0.0.1:0").unwrap());
-    let _muxed = dial(&addr.to_string(), ListenerId::new(0x0101), PATIENCE).unwrap();
+    let _muxed = dial(&addr.to_string(), Some(0x0101), PATIENCE).unwrap();
     let mut http = TcpStream::connect(addr).unwrap();
     std::io::Write::write_all(&mut http, b"GET / HTTP/1.0\r\n").unwrap();
     udp.send_to(b"a datagram", addr).unwrap();

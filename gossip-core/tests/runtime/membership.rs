@@ -158,6 +158,29 @@ fn a_join_that_reaches_nobody_is_an_error_that_names_everyone() {
 }
 
 #[test]
+fn a_join_of_a_port_without_the_pool_says_what_to_compare() {
+    let (a, ..) = started("a");
+    let (_b, pool_b, _) = started_with("b", quick(2));
+
+    let error = pool_b.join(&[a.local_addr().to_string()], PATIENCE).unwrap_err();
+
+    let text = error.to_string();
+    assert!(text.ends_with("; is there a pool of this id, framing and label?"), "{text}");
+}
+
+#[test]
+fn members_of_a_view_are_iterated_printed_and_compared_with_text() {
+    let (a, pool, _) = started("a");
+
+    let view = pool.members();
+    for member in view.iter().chain(&*view) {
+        assert_eq!(member.to_string(), format!("a ({})", a.local_addr()));
+        assert!(member.name() == "a" && member.name() != "b");
+    }
+    assert_eq!(view.iter().len(), 1);
+}
+
+#[test]
 fn a_join_of_no_seeds_reaches_nobody_and_is_no_error() {
     let (_a, pool, _) = started("a");
 

@@ -47,6 +47,17 @@ fn for_pool(rest: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn nodes_beyond_the_most_that_are_held_are_counted() {
+    let (a, pool_a, _) = started_with("a", PoolConfig { max_members: 1, ..mute(1) });
+    let (_b, pool_b, _) = started_with("b", mute(1));
+
+    pool_b.join(&[a.local_addr().to_string()], PATIENCE).unwrap();
+
+    eventually("b is counted", || dropped(&a, "members_full") > 0.0);
+    assert_eq!(pool_a.num_members(), 1);
+}
+
+#[test]
 fn datagrams_and_their_bytes_are_counted_at_both_ends() {
     let (a, ..) = started_with("a", mute(1));
     let (b, pool_b, _) = started_with("b", PoolConfig { enable_compression: false, ..mute(1) });

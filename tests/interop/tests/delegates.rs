@@ -24,7 +24,7 @@ impl Doorkeeper {
     }
 
     fn verdict(&self, member: &Member) -> Result<(), String> {
-        if member.name().to_string() == self.refuses { Err("not on the list".into()) } else { Ok(()) }
+        if member.name() == self.refuses { Err("not on the list".into()) } else { Ok(()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One port, everything at once: pools of each framing with the peers that speak so, and
 //! the program's own protocols beside them.
 
-use gossip_core::{ListenerId, PoolConfig, PoolId, dial};
+use gossip_core::{PoolConfig, PoolId, dial};
 use gossip_interop::{
     DEADLINE, Event, Ours, Release, bare, http_get, keyring, labelled, meet, memberlist_or_skip, prefixed,
     say, seed_or_skip, serve_echo, serve_http, talk,
@@ -57,7 +57,7 @@ fn every_framing_lives_on_one_port_with_the_peers_that_speak_it() {
     // One pool ends, the others go on.
     bare.pool().shutdown(DEADLINE).unwrap();
     old.wait_gone("ours");
-    let dialled = dial(&prefix.addr().to_string(), ListenerId::new(ECHO), DEADLINE).unwrap();
+    let dialled = dial(&prefix.addr().to_string(), Some(ECHO), DEADLINE).unwrap();
     assert_eq!(say(&dialled, "still here"), "ours: still here");
     assert_eq!(http_get(&dial(&prefix.addr().to_string(), None, DEADLINE).unwrap()), "hello from ours");
     for (pool, other) in [(&prefix, &seed.pool(1)), (&green, &middle), (&blue, &new)] {

@@ -1,6 +1,6 @@
 //! Our nodes and `euforia/gossip` v0.6.0: pools, listeners and datagrams of one port.
 
-use gossip_core::{ListenerId, PoolConfig, State, dial};
+use gossip_core::{PoolConfig, State, dial};
 use gossip_interop::{
     DEADLINE, Event, Ours, Peer, eventually, http_get, keyring, know, meet, prefixed, say, seed_or_skip,
     serve_echo, serve_http, talk,
@@ -141,7 +141,7 @@ fn each_side_dials_the_other_s_muxed_listener() {
     let go = go.peer("go").start();
     meet(&ours, &go.pool(1));
 
-    let echo = dial(&go.addr().to_string(), ListenerId::new(Peer::ECHO), DEADLINE).unwrap();
+    let echo = dial(&go.addr().to_string(), Some(Peer::ECHO), DEADLINE).unwrap();
     assert_eq!(say(&echo, "one line"), "go: one line");
     assert_eq!(say(&echo, "and another"), "go: and another");
     assert_eq!(go.dial(ours.addr(), OUR_ECHO, "hello there"), "ours: hello there");

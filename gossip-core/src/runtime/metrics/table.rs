@@ -319,7 +319,7 @@ const POOL: &[Metric] = &[
 ];
 
 /// Everything that a pool drops, each once, by reason.
-fn drops(pool: &PoolStats) -> [(&'static str, u64); 26] {
+fn drops(pool: &PoolStats) -> [(&'static str, u64); 27] {
     let (machine, swim) = (&pool.machine, &pool.machine.swim);
     [
         ("inbox_full", pool.inbox_dropped),
@@ -336,6 +336,7 @@ fn drops(pool: &PoolStats) -> [(&'static str, u64); 26] {
         ("merge_abandoned", machine.merges_abandoned),
         ("fact_invalid", swim.facts_invalid),
         ("fact_not_allowed", swim.not_allowed),
+        ("members_full", swim.members_overflowed),
         ("verdicts_full", machine.verdicts_overflowed),
         ("ack_unmatched", swim.acks_unmatched),
         ("ping_misdirected", swim.pings_misdirected),
