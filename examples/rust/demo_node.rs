@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use gossip_core::{
-    Config, Delegate, Gossip, Listener, ListenerId, Member, Packets, PoolConfig, PoolId, UserMessage, dial,
+    Config, Delegate, Gossip, Listener, Member, Packets, PoolConfig, PoolId, UserMessage, dial,
 };
 use serde_json::{Value, json};
 

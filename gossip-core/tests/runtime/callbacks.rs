@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use gossip_core::{
-    Asks, Delegate, Error, Events, Gossip, Key, ListenOptions, Listener, ListenerId, ListenerName, LogLevel,
-    Member, Node, Packets, Pool, PoolConfig, Sockets, UserMessage, WaitError, dial,
+    Asks, Delegate, Error, Events, Gossip, Key, ListenOptions, Listener, ListenerName, LogLevel, Member,
+    Node, Packets, Pool, PoolConfig, Sockets, UserMessage, WaitError, dial,
 };
 
 use super::support::*;

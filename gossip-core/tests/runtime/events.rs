@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use gossip_core::{
-    Answer, Asks, Delegate, Error, Event, Events, Gossip, ListenerId, Notice, Pool, PoolConfig, PoolId,
-    Question, Reply, Source, TakeError, WaitError, dial,
+    Answer, Asks, Delegate, Error, Event, Events, Gossip, Notice, Pool, PoolConfig, PoolId, Question, Reply,
+    Source, TakeError, WaitError, dial,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
