@@ -189,10 +189,7 @@ pub extern "C" fn gossip_status_at(
     status: Option<&mut MaybeUninit<gossip_status_t>>,
 ) -> gossip_status_t {
     quick(|| {
-        let row = TABLE.get(index).ok_or_else(|| {
-            let message = format!("index is {index}, must be below {}", TABLE.len());
-            Failure::new(GOSSIP_ERR_NOT_FOUND, message)
-        })?;
+        let row = TABLE.get(index).ok_or_else(|| Failure::beyond(index, TABLE.len()))?;
         write(status, "status", row.code as i32)
     })
 }
