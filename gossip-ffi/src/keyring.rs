@@ -13,11 +13,13 @@ use crate::status::Status::GOSSIP_ERR_BUFFER_TOO_SMALL;
 use crate::status::gossip_status_t;
 
 /// Adds a key of 16, 24 or 32 bytes to the pool's keyring, for decryption. To rotate: add
-/// the new key everywhere, then use it everywhere, then remove the old one everywhere.
+/// the new key everywhere, then use it everywhere, then remove the old one everywhere. In a
+/// pool without keys the first one encrypts at once, and clear text is refused from then on:
+/// gossip_pool_set_gossip_verify tells how to get there without a gap.
 ///
 /// Memory: copies the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED; INVALID_ARG for other lengths and for a pool that was
-/// registered without keys.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; INVALID_ARG for other
+/// lengths.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_pool_keyring_add(
     pool: Option<&gossip_pool_t>,
@@ -35,7 +37,7 @@ pub unsafe extern "C" fn gossip_pool_keyring_add(
 /// Makes a key of the keyring the primary one, which encrypts.
 ///
 /// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_pool_keyring_use(
     pool: Option<&gossip_pool_t>,
@@ -53,7 +55,7 @@ pub unsafe extern "C" fn gossip_pool_keyring_use(
 /// Removes a key from the keyring.
 ///
 /// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_pool_keyring_remove(
     pool: Option<&gossip_pool_t>,
@@ -114,7 +116,7 @@ pub unsafe extern "C" fn gossip_pool_keyring_list(
 /// gossip_pool_keyring_add, then `outgoing`, then `incoming` too.
 ///
 /// Memory: none. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_pool_set_gossip_verify(
     pool: Option<&gossip_pool_t>,

@@ -95,8 +95,23 @@ fn configuration() {
 }
 
 #[test]
+fn errors() {
+    passes("errors");
+}
+
+#[test]
+fn labels_and_keys() {
+    passes("labels");
+}
+
+#[test]
 fn lifecycle() {
     passes("lifecycle");
+}
+
+#[test]
+fn logging() {
+    passes("log");
 }
 
 #[test]
@@ -122,6 +137,16 @@ fn the_process() {
 #[test]
 fn questions() {
     passes("questions");
+}
+
+#[test]
+fn stats_and_metrics() {
+    passes("stats");
+}
+
+#[test]
+fn targets() {
+    passes("targets");
 }
 
 #[test]

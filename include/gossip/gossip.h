@@ -1095,11 +1095,13 @@ gossip_status_t gossip_pool_ping_to(const gossip_pool_t *pool,
                                     gossip_error_t **err);
 
 /// Adds a key of 16, 24 or 32 bytes to the pool's keyring, for decryption. To rotate: add
-/// the new key everywhere, then use it everywhere, then remove the old one everywhere.
+/// the new key everywhere, then use it everywhere, then remove the old one everywhere. In a
+/// pool without keys the first one encrypts at once, and clear text is refused from then on:
+/// gossip_pool_set_gossip_verify tells how to get there without a gap.
 ///
 /// Memory: copies the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED; INVALID_ARG for other lengths and for a pool that was
-/// registered without keys.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; INVALID_ARG for other
+/// lengths.
 GOSSIP_API
 gossip_status_t gossip_pool_keyring_add(const gossip_pool_t *pool,
                                         const void *key,
@@ -1109,7 +1111,7 @@ gossip_status_t gossip_pool_keyring_add(const gossip_pool_t *pool,
 /// Makes a key of the keyring the primary one, which encrypts.
 ///
 /// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
 GOSSIP_API
 gossip_status_t gossip_pool_keyring_use(const gossip_pool_t *pool,
                                         const void *key,
@@ -1119,7 +1121,7 @@ gossip_status_t gossip_pool_keyring_use(const gossip_pool_t *pool,
 /// Removes a key from the keyring.
 ///
 /// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
 GOSSIP_API
 gossip_status_t gossip_pool_keyring_remove(const gossip_pool_t *pool,
                                            const void *key,
@@ -1146,7 +1148,7 @@ gossip_status_t gossip_pool_keyring_list(const gossip_pool_t *pool,
 /// gossip_pool_keyring_add, then `outgoing`, then `incoming` too.
 ///
 /// Memory: none. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED.
 GOSSIP_API
 gossip_status_t gossip_pool_set_gossip_verify(const gossip_pool_t *pool,
                                               int32_t incoming,
