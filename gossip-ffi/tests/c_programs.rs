@@ -7,10 +7,12 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use support::{include_dir, root};
 
@@ -149,11 +151,11 @@ fn targets() {
     passes("targets");
 }
 
-#[test]
-fn pools_without_a_leak_or_a_wild_access() {
-    if has("cc", "pool under valgrind") && has("valgrind", "pool under valgrind") {
-        let program = compile("tests/c/pool.c");
-        let program = program.with_file_name("pool").canonicalize().expect("it was compiled");
+/// Compiles a program of `tests/c` and runs it under valgrind.
+fn passes_under_valgrind(name: &str) {
+    let what = format!("{name} under valgrind");
+    if has("cc", &what) && has("valgrind", &what) {
+        let program = compile(&format!("tests/c/{name}.c"));
         let mut valgrind = Command::new("valgrind");
         valgrind.args([
             "--quiet",
@@ -166,6 +168,21 @@ fn pools_without_a_leak_or_a_wild_access() {
 }
 
 #[test]
+fn pools_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("pool");
+}
+
+#[test]
+fn targets_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("targets");
+}
+
+#[test]
+fn logging_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("log");
+}
+
+#[test]
 fn the_examples_compile_and_the_first_one_runs() {
     if has("cc", "the examples") {
         compile("examples/c/demo_node.c");
@@ -175,6 +192,49 @@ fn the_examples_compile_and_the_first_one_runs() {
 
         assert!(told.contains("ada"), "{told}");
     }
+}
+
+#[test]
+fn a_cluster_changes_key_and_label_without_losing_a_message() {
+    if has("cc", "the example of key rotation") {
+        let told = run(&mut Command::new(compile("examples/c/key_rotation.c")));
+
+        assert_eq!(told.matches("none lost").count(), 6, "{told}");
+    }
+}
+
+#[test]
+fn metrics_are_served_over_http_on_the_gossip_port() {
+    if !has("cc", "the example of metrics") {
+        return;
+    }
+    let mut child = Command::new(compile("examples/c/metrics.c"))
+        .arg("0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it talks")).lines();
+    let ready = lines.next().expect("it is ready").expect("it is text");
+    let addr = ready.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address");
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(addr).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("there are timeouts");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in UTF-8");
+        answer
+    };
+
+    let metrics = get("/metrics");
+
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"), "{metrics}");
+    let (head, body) = metrics.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    assert!(body.contains("{pool=\"1\",cluster=\"example\"}") && body.ends_with('\n'), "{body}");
+    assert!(get("/").starts_with("HTTP/1.1 404"));
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]
@@ -236,7 +296,9 @@ fn nothing_program() -> String {
     );
     for function in support::functions() {
         for number in ["0", "-1", "0x7fffffff"] {
-            let pointer = |parameter: &&String| parameter.contains('*') || parameter.ends_with(']');
+            let pointer = |parameter: &&String| {
+                parameter.contains('*') || parameter.ends_with(']') || parameter.contains("_cb_t ")
+            };
             let argument = |parameter: &String| {
                 let kind = parameter.rsplit_once(' ').map_or("", |(kind, _)| kind);
                 if pointer(&parameter) { "NULL".to_owned() } else { format!("({kind}){number}") }
