@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gossip_core::base::addr::Target;
 use gossip_core::runtime::pool::Pool;
@@ -21,9 +21,7 @@ fn member_of(member: Option<&gossip_member_t>) -> Result<&Member, Failure> {
 
 /// Whom `to` names, and what is left of the time afterwards.
 fn look_up(pool: &Pool, to: &str, timeout: Timeout) -> Result<(Target, Duration), Failure> {
-    let start = Instant::now();
-    let target = timeout.judge(pool.look_up(to, timeout.duration()))?;
-    Ok((target, timeout.duration().saturating_sub(start.elapsed())))
+    timeout.judge(pool.look_up(to, timeout.duration()))
 }
 
 fn nanos(rtt: Duration) -> i64 {

@@ -25,7 +25,8 @@
  *           none may overlap another: pass NULL for what you do not want.
  * err       A function that has something to explain takes `gossip_error_t **err` last. It
  *           may be NULL. If not, *err is written by every call: NULL on success, else an
- *           object to read and to free with gossip_error_free.
+ *           object to read and to free with gossip_error_free. Where several things are
+ *           wrong at once, gossip_error_problem_at has each.
  * Texts     in are UTF-8 and end with a NUL.
  * Bytes     in are a pointer and a length; NULL with length 0 is empty.
  * Buffers   are `buf` with room for `cap` bytes, or NULL with `cap` 0, for text out. It ends

@@ -63,7 +63,7 @@ pub(crate) fn find(shared: &Shared, text: &str, patience: Duration) -> Result<Ta
     let addrs = finds.recv().map_err(|_| shared.closed())??;
     let bound = shared.port.local_addrs();
     let reachable = |addr: &&SocketAddr| bound.iter().any(|bound| bound.is_ipv4() == addr.is_ipv4());
-    let addr = addrs.iter().find(reachable).or(addrs.first());
+    let addr = addrs.iter().find(reachable).or_else(|| addrs.first());
     let none = || Error::Internal(format!("looking up {text:?} brought neither an address nor an error"));
     addr.map(|addr| Target { name, addr: *addr }).ok_or_else(none)
 }

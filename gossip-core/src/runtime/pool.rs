@@ -70,9 +70,12 @@ impl Pool {
     /// Whom a text names, written as a seed is: for [`send_best_effort`](Self::send_best_effort),
     /// [`send_reliable`](Self::send_reliable) and [`ping`](Self::ping). An IP address is read at
     /// once, in every state of the node; the name of a host is looked up for `timeout` at most,
-    /// as in a join, and the first address counts that this node has a socket for.
-    pub fn look_up(&self, text: &str, timeout: Duration) -> Result<Target, Error> {
-        join::find(&self.0, text, timeout)
+    /// as in a join, and the first address counts that this node has a socket for. With the
+    /// target comes what is left of `timeout`, for whatever follows.
+    pub fn look_up(&self, text: &str, timeout: Duration) -> Result<(Target, Duration), Error> {
+        let deadline = self.0.clock.now() + timeout;
+        let target = join::find(&self.0, text, timeout)?;
+        Ok((target, self.0.clock.until(deadline)))
     }
 
     /// Says goodbye, and waits until it was gossiped. The pool may join again afterwards.

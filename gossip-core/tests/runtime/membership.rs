@@ -153,13 +153,14 @@ fn a_text_names_whom_a_message_is_for() {
     join(&pool_b, &a);
     let port = a.local_addr().port();
 
-    let by_address = pool_b.look_up(&a.local_addr().to_string(), Duration::ZERO).unwrap();
-    let by_name = pool_b.look_up(&format!("a/localhost:{port}"), PATIENCE).unwrap();
+    let (by_address, _) = pool_b.look_up(&a.local_addr().to_string(), Duration::ZERO).unwrap();
+    let (by_name, left) = pool_b.look_up(&format!("a/localhost:{port}"), PATIENCE).unwrap();
 
+    assert!(left > Duration::ZERO && left < PATIENCE);
     assert_eq!(by_address, Target::from(a.local_addr()));
     assert_eq!(by_name, Target { name: Some("a".into()), addr: a.local_addr() });
     pool_b.ping(by_name, PATIENCE).unwrap();
-    let stranger = pool_b.look_up(&format!("x/{}", a.local_addr()), Duration::ZERO).unwrap();
+    let (stranger, _) = pool_b.look_up(&format!("x/{}", a.local_addr()), Duration::ZERO).unwrap();
     assert!(matches!(pool_b.ping(stranger, Duration::from_millis(50)), Err(Error::NoResponse(_))));
     assert!(matches!(pool_b.look_up("no.such.host.invalid", PATIENCE), Err(Error::Net(_))));
     assert!(matches!(pool_b.look_up("a/", PATIENCE), Err(Error::Net(_))));
