@@ -5,13 +5,13 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use support::{include_dir, root};
@@ -69,18 +69,25 @@ fn run(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// Compiles a program and links it to the library. Examples are in the oldest dialect we
-/// promise; the tests need C11's atomics.
+/// Compiles a program, once however many tests want it, and links it to the library. Examples
+/// are in the oldest dialect we promise; the tests need C11's atomics.
 fn compile(source: &str) -> PathBuf {
+    static COMPILED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
     let dialect = if source.starts_with("examples") { "-std=c99" } else { "-std=c11" };
     let dir = library_dir();
     let name = Path::new(source).file_stem().expect("a source has a name");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(other) = compiled.get(&program) {
+        assert_eq!(source, other, "two programs of one name");
+        return program;
+    }
     let mut cc = Command::new("cc");
     cc.args([dialect, "-g", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]);
     cc.arg("-I").arg(include_dir()).arg(root().join(source)).arg("-o").arg(&program);
     cc.arg("-L").arg(dir).args(["-lgossip", "-pthread"]);
     run(cc.arg(format!("-Wl,-rpath,{}", dir.display())));
+    compiled.insert(program.clone(), source.to_owned());
     program
 }
 
@@ -151,8 +158,10 @@ fn targets() {
     passes("targets");
 }
 
-/// Compiles a program of `tests/c` and runs it under valgrind.
+/// Compiles a program of `tests/c` and runs it under valgrind, one at a time: it is slow, and
+/// the programs mind.
 fn passes_under_valgrind(name: &str) {
+    static TURN: Mutex<()> = Mutex::new(());
     let what = format!("{name} under valgrind");
     if has("cc", &what) && has("valgrind", &what) {
         let program = compile(&format!("tests/c/{name}.c"));
@@ -163,6 +172,7 @@ fn passes_under_valgrind(name: &str) {
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
         ]);
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         run(valgrind.arg(program));
     }
 }
