@@ -17,6 +17,10 @@ pub enum gossip_size_t {
     GOSSIP_ADDR_TEXT_SIZE = 64,
     /// Bytes of metadata that a node may announce.
     GOSSIP_META_MAX = 512,
+    /// Bytes of the longest encryption key.
+    GOSSIP_KEY_MAX = 32,
+    /// Bytes of the longest label.
+    GOSSIP_LABEL_MAX = 255,
 }
 
 /// An IP address and a port. This layout is frozen: 32 bytes, no more fields ever.

@@ -86,12 +86,47 @@ pub(crate) fn give<T>(
 /// # Safety
 /// `pointer` is NULL or ends with a NUL, and lives for `'a`.
 pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &'static str) -> Result<&'a str, Failure> {
+    // SAFETY: this function's contract is the same.
+    let text = unsafe { c_bytes(pointer, name) }?;
+    str::from_utf8(text).map_err(|_| Failure::argument(GOSSIP_ERR_INVALID_UTF8, name, "is not UTF-8"))
+}
+
+/// The bytes at `pointer` up to the first NUL, whatever they are.
+///
+/// # Safety
+/// `pointer` is NULL or ends with a NUL, and lives for `'a`.
+pub(crate) unsafe fn c_bytes<'a>(pointer: *const c_char, name: &'static str) -> Result<&'a [u8], Failure> {
     if pointer.is_null() {
         return Err(Failure::null(name));
     }
     // SAFETY: not NULL, hence by this function's contract a C string that lives long enough.
-    let text = unsafe { CStr::from_ptr(pointer) };
-    text.to_str().map_err(|_| Failure::argument(GOSSIP_ERR_INVALID_UTF8, name, "is not UTF-8"))
+    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
+}
+
+/// The `count` items at `pointer`; `(NULL, 0)` is none.
+///
+/// # Safety
+/// `pointer` is NULL or holds that many, and lives for `'a`.
+pub(crate) unsafe fn list<'a, T: Copy>(
+    pointer: *const T,
+    count: usize,
+    name: &'static str,
+) -> Result<&'a [T], Failure> {
+    // More than addresses in a small country are a wrong length.
+    const MOST: usize = 1 << 20;
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() {
+        return Err(Failure::null(name));
+    }
+    if count > MOST {
+        let rule = format!("are {count}, must be at most {MOST}");
+        return Err(Failure::argument(GOSSIP_ERR_INVALID_ARG, name, rule));
+    }
+    // SAFETY: not NULL, and no longer than an object can be, hence by this function's
+    // contract `count` items.
+    Ok(unsafe { slice::from_raw_parts(pointer, count) })
 }
 
 /// The `len` bytes at `pointer`; `(NULL, 0)` is empty.

@@ -9,7 +9,6 @@ use gossip_core::runtime::config::{Config, KEYS};
 
 use crate::border::{call, fill_text, give, offer, quick, some, text, value};
 use crate::error::{Failure, c_text, gossip_error_t};
-use crate::status::Status::GOSSIP_ERR_NOT_FOUND;
 use crate::status::gossip_status_t;
 
 /// What can be chosen about a node: name, address, port, limits. A new one holds the
@@ -153,8 +152,5 @@ pub(crate) fn describe<C>(keys: &[Key<C>]) -> Vec<KeyText> {
 }
 
 pub(crate) fn key_text(table: &[KeyText], index: usize) -> Result<&KeyText, Failure> {
-    table.get(index).ok_or_else(|| {
-        let rule = format!("is {index}, must be below {}", table.len());
-        Failure::argument(GOSSIP_ERR_NOT_FOUND, "index", rule)
-    })
+    table.get(index).ok_or_else(|| Failure::beyond(index, table.len()))
 }

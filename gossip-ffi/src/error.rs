@@ -2,16 +2,17 @@
 
 use std::ffi::{CString, c_char};
 use std::io;
+use std::mem::MaybeUninit;
 
-use gossip_core::base::config_error::ConfigError;
+use gossip_core::base::config_error::{ConfigError, Problem};
 use gossip_core::mux::routes::RouteError;
 use gossip_core::net::error::{NetError, WaitError};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::exchange::ExchangeError;
-use gossip_core::runtime::error::Error;
+use gossip_core::runtime::error::{Error, SeedError};
 use gossip_core::wire::keyring::KeyringError;
 
-use crate::border::value;
+use crate::border::{offer, quick, some, value};
 use crate::status::Status::{self, *};
 use crate::status::gossip_status_t;
 
@@ -23,6 +24,14 @@ pub struct gossip_error_t {
     message: CString,
     os_errno: i32,
     field: CString,
+    problems: Vec<ProblemText>,
+}
+
+/// One of several things that are wrong at once.
+struct ProblemText {
+    field: CString,
+    value: CString,
+    rule: CString,
 }
 
 /// The status that the failed call returned; OK for NULL.
@@ -58,6 +67,41 @@ pub extern "C" fn gossip_error_field(error: Option<&gossip_error_t>) -> *const c
     error.map_or(c"", |error| &error.field).as_ptr()
 }
 
+/// How many problems an error lists: with CONFIG one for each configuration value that
+/// cannot work, so that all can be mended at once; with JOIN_FAILED one for each seed or
+/// address that was not reached; otherwise 0, and 0 for NULL.
+///
+/// Memory: borrows `error`. Threads: any. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_problem_count(error: Option<&gossip_error_t>) -> usize {
+    error.map_or(0, |error| error.problems.len())
+}
+
+/// The problem at `index`, in three texts: the configuration key (a duration's without its
+/// `_ms`), its value (that of a secret is never told), and the rule that it breaks, with the
+/// limit. Of a join: `seeds`, the seed or address, and why it was not reached. Each
+/// out-parameter may be NULL.
+///
+/// Memory: the texts live as long as `error`. Threads: any. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_error_problem_at(
+    error: Option<&gossip_error_t>,
+    index: usize,
+    field: Option<&mut MaybeUninit<*const c_char>>,
+    value: Option<&mut MaybeUninit<*const c_char>>,
+    rule: Option<&mut MaybeUninit<*const c_char>>,
+) -> gossip_status_t {
+    quick(|| {
+        let problems = &some(error, "error")?.problems;
+        let problem = problems.get(index).ok_or_else(|| Failure::beyond(index, problems.len()))?;
+        offer(field, problem.field.as_ptr());
+        offer(value, problem.value.as_ptr());
+        offer(rule, problem.rule.as_ptr());
+        Ok(())
+    })
+}
+
 /// Frees an error; NULL is fine.
 ///
 /// Memory: ends `error` and its texts. Threads: any. Blocks: no.
@@ -73,11 +117,12 @@ pub(crate) struct Failure {
     message: String,
     os_errno: i32,
     field: &'static str,
+    problems: Vec<Problem>,
 }
 
 impl Failure {
     pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), os_errno: 0, field: "" }
+        Self { status, message: message.into(), os_errno: 0, field: "", problems: Vec::new() }
     }
 
     /// The argument `field` breaks a rule.
@@ -90,13 +135,24 @@ impl Failure {
         Self::argument(GOSSIP_ERR_NULL_ARG, field, "is NULL")
     }
 
+    /// There are only `len` of what was asked for by `index`.
+    pub(crate) fn beyond(index: usize, len: usize) -> Self {
+        Self::argument(GOSSIP_ERR_NOT_FOUND, "index", format!("is {index}, must be below {len}"))
+    }
+
     /// The object that the caller receives.
     pub(crate) fn into_object(self) -> gossip_error_t {
+        let text = |problem: Problem| ProblemText {
+            field: c_text(problem.field),
+            value: c_text(problem.value),
+            rule: c_text(problem.rule),
+        };
         gossip_error_t {
             status: self.status,
             message: c_text(self.message),
             os_errno: self.os_errno,
             field: c_text(self.field),
+            problems: self.problems.into_iter().map(text).collect(),
         }
     }
 }
@@ -110,7 +166,11 @@ pub(crate) fn c_text(text: impl Into<Vec<u8>>) -> CString {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self { field: error.first().field, ..Self::new(GOSSIP_ERR_CONFIG, error.to_string()) }
+        Self {
+            field: error.first().field,
+            problems: error.problems().cloned().collect(),
+            ..Self::new(GOSSIP_ERR_CONFIG, error.to_string())
+        }
     }
 }
 
@@ -136,8 +196,18 @@ impl From<Error> for Failure {
             Error::System(error) => io_status(error),
             _ => GOSSIP_ERR_INTERNAL,
         };
-        Self { os_errno: os_errno(&error), ..Self::new(status, error.to_string()) }
+        let (os_errno, message) = (os_errno(&error), error.to_string());
+        let problems = match error {
+            Error::Join(seeds) => seeds.into_iter().map(unreached).collect(),
+            _ => Vec::new(),
+        };
+        Self { os_errno, problems, ..Self::new(status, message) }
     }
+}
+
+/// A seed that could not be joined, as one problem of several.
+fn unreached(seed: SeedError) -> Problem {
+    Problem { field: "seeds", value: seed.seed, rule: seed.reason }
 }
 
 impl From<NetError> for Failure {

@@ -7,11 +7,12 @@
 //! ```text
 //! config  pool_config      what is chosen, by key
 //! node                     gossip_t: the port, its pools
-//! pool    keyring          a pool: membership, messages, keys
-//! members                  who is in it
+//! pool    join  members    a pool: its life, how it is entered, who is in it
+//! send                     messages and pings
+//! keyring labels           changed while it runs
 //! delegate  buffer         what the program is told and asked
 //! listener  dial  packets  the program's own protocols on the port
-//! stats                    counters
+//! stats   log              counters, metrics, what is logged
 //! status  error  version   how a call went, and what was loaded
 //! addr                     the one public struct with fields
 //! -----------------------
@@ -57,7 +58,13 @@ pub mod node;
 
 pub mod pool;
 
+pub mod join;
+
+pub mod send;
+
 pub mod keyring;
+
+pub mod labels;
 
 pub mod members;
 
@@ -72,3 +79,5 @@ pub mod dial;
 pub mod packets;
 
 pub mod stats;
+
+pub mod log;

@@ -1,18 +1,15 @@
-//! A pool as the program holds it: membership, messages, what is published, keys.
+//! A pool as the program holds it: its life, who is in it, what is published.
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
-use std::slice;
 
 use gossip_core::runtime::pool::Pool;
-use gossip_core::swim::node::Member;
 
-use crate::addr::gossip_addr_t;
-use crate::border::{Timeout, bytes, call, give, offer, quick, some, text, value, write};
+use crate::border::{Timeout, bytes, c_bytes, call, give, list, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
-use crate::members::{gossip_member_t, gossip_members_t};
-use crate::status::Status::GOSSIP_ERR_INVALID_ARG;
+use crate::members::gossip_members_t;
+use crate::pool_config::gossip_pool_config_t;
 use crate::status::gossip_status_t;
 
 /// A pool of a node. Several handles can stand for the same pool; freeing one does not
@@ -31,10 +28,6 @@ pub(crate) fn pool_of(pool: Option<&gossip_pool_t>) -> Result<Pool, Failure> {
     some(pool, "pool")?.pool.get()
 }
 
-fn member_of(member: Option<&gossip_member_t>) -> Result<&Member, Failure> {
-    Ok(some(member, "to")?.member())
-}
-
 /// The pool's id.
 ///
 /// Memory: `id` is written on success. Threads: any, callbacks too. Blocks: no.
@@ -47,58 +40,33 @@ pub extern "C" fn gossip_pool_id(
     quick(|| write(id, "id", pool_of(pool)?.id().0.into()))
 }
 
-/// Joins the pool of the `count` seeds by exchanging state with each: `host`, `host:port`
-/// or `name/host:port`; without a port this node's own is taken. One that answers is
-/// enough. `joined`, which may be NULL, receives how many addresses did.
+/// What was chosen about the pool when it was registered: for keys to be read by name, or
+/// for another pool of the kind.
 ///
-/// Memory: borrows the texts for the call. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`.
-/// Status: NULL_ARG, INVALID_UTF8, INVALID_STATE before the start, CLOSED, FORKED,
-/// CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed answered, with each one's reason.
+/// Memory: `config` is yours, a copy: gossip_pool_config_free. Threads: any, callbacks too.
+/// Blocks: no.
+/// Status: NULL_ARG, FORKED.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gossip_pool_join(
+pub extern "C" fn gossip_pool_get_config(
     pool: Option<&gossip_pool_t>,
-    seeds: *const *const c_char,
-    count: usize,
-    timeout_ms: i32,
-    joined: Option<&mut MaybeUninit<usize>>,
-    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+    config: Option<&mut MaybeUninit<*mut gossip_pool_config_t>>,
 ) -> gossip_status_t {
-    call(err, || {
-        let (pool, timeout) = (pool_of(pool)?, Timeout(timeout_ms));
-        // SAFETY: the header's rules for arrays and texts.
-        let seeds = unsafe { texts(seeds, count, "seeds") }?;
-        let report = timeout.judge(pool.join(&seeds, timeout.duration()))?;
-        offer(joined, report.reached.len());
-        Ok(())
+    quick(|| {
+        let pool = pool_of(pool)?;
+        give(config, "config", || Ok(gossip_pool_config_t { config: pool.config().clone() }))
     })
 }
 
-/// The `count` texts at `pointer`.
+/// The memberlist protocol version that this node speaks in the pool.
 ///
-/// # Safety
-/// `pointer` is NULL or holds that many pointers, each NULL or a C string, all for `'a`.
-unsafe fn texts<'a>(
-    pointer: *const *const c_char,
-    count: usize,
-    name: &'static str,
-) -> Result<Vec<&'a str>, Failure> {
-    // More seeds than addresses in a small country are a wrong length.
-    const MOST: usize = 1 << 20;
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    if pointer.is_null() {
-        return Err(Failure::null(name));
-    }
-    if count > MOST {
-        let rule = format!("are {count}, must be at most {MOST}");
-        return Err(Failure::argument(GOSSIP_ERR_INVALID_ARG, name, rule));
-    }
-    // SAFETY: not NULL, hence by this function's contract `count` pointers.
-    let pointers = unsafe { slice::from_raw_parts(pointer, count) };
-    // SAFETY: each is NULL or a C string by this function's contract.
-    pointers.iter().map(|pointer| unsafe { text(*pointer, name) }).collect()
+/// Memory: `version` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_protocol_version(
+    pool: Option<&gossip_pool_t>,
+    version: Option<&mut MaybeUninit<i32>>,
+) -> gossip_status_t {
+    quick(|| write(version, "version", pool_of(pool)?.protocol_version().into()))
 }
 
 /// Leaves the pool, so that the others see this node as left and not as dead. Join again
@@ -197,126 +165,6 @@ pub unsafe extern "C" fn gossip_pool_update_node(
     })
 }
 
-/// Gives a message to gossip, for every member. Nobody relays it: a pool of a few nodes is
-/// reached as a whole, perhaps more than once; in a large one some may miss it; a pool of
-/// one has nobody to tell. At most `gossip_pool_max_broadcast_size` bytes fit. `timeout_ms`
-/// is how long to wait for room in the queue, not for delivery.
-///
-/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
-/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start or after a leave, CLOSED,
-/// FORKED; AGAIN, TIMEOUT if the queue is full.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gossip_pool_broadcast(
-    pool: Option<&gossip_pool_t>,
-    data: *const c_void,
-    len: usize,
-    timeout_ms: i32,
-    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
-) -> gossip_status_t {
-    call(err, || {
-        let (pool, timeout) = (pool_of(pool)?, Timeout(timeout_ms));
-        // SAFETY: the header's rule for bytes.
-        let message = unsafe { bytes(data, len, "data") }?;
-        timeout.judge(pool.broadcast(message, timeout.duration()))
-    })
-}
-
-/// How many bytes a broadcast may have.
-///
-/// Memory: `size` is written on success. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED.
-#[unsafe(no_mangle)]
-pub extern "C" fn gossip_pool_max_broadcast_size(
-    pool: Option<&gossip_pool_t>,
-    size: Option<&mut MaybeUninit<usize>>,
-) -> gossip_status_t {
-    quick(|| write(size, "size", pool_of(pool)?.max_broadcast_size()))
-}
-
-/// Sends a message to one member in a datagram, which may be lost.
-///
-/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gossip_pool_send_best_effort(
-    pool: Option<&gossip_pool_t>,
-    to: Option<&gossip_member_t>,
-    data: *const c_void,
-    len: usize,
-    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
-) -> gossip_status_t {
-    call(err, || {
-        let (pool, to) = (pool_of(pool)?, member_of(to)?);
-        // SAFETY: the header's rule for bytes.
-        Ok(pool.send_best_effort(to, unsafe { bytes(data, len, "data") }?)?)
-    })
-}
-
-/// The same to an address, of which no member need be known.
-///
-/// Memory: copies the bytes and `to`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, INVALID_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gossip_pool_send_to_address(
-    pool: Option<&gossip_pool_t>,
-    to: Option<&gossip_addr_t>,
-    data: *const c_void,
-    len: usize,
-    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
-) -> gossip_status_t {
-    call(err, || {
-        let (pool, to) = (pool_of(pool)?, some(to, "to")?.socket_addr("to")?);
-        // SAFETY: the header's rule for bytes.
-        Ok(pool.send_to_address(to, unsafe { bytes(data, len, "data") }?)?)
-    })
-}
-
-/// Sends a message to one member over TCP. OK means that it was written, not that the
-/// program at the other end has seen it.
-///
-/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`.
-/// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED;
-/// CONNECT; AGAIN, TIMEOUT.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gossip_pool_send_reliable(
-    pool: Option<&gossip_pool_t>,
-    to: Option<&gossip_member_t>,
-    data: *const c_void,
-    len: usize,
-    timeout_ms: i32,
-    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
-) -> gossip_status_t {
-    call(err, || {
-        let (pool, to, timeout) = (pool_of(pool)?, member_of(to)?, Timeout(timeout_ms));
-        // SAFETY: the header's rule for bytes.
-        let message = unsafe { bytes(data, len, "data") }?;
-        timeout.judge(pool.send_reliable(to, message, timeout.duration()))
-    })
-}
-
-/// Pings a member and measures the round trip. `rtt_ns` may be NULL.
-///
-/// Memory: borrows `to`; `rtt_ns` is written on success. Threads: any, callbacks too.
-/// Blocks: up to `timeout_ms`.
-/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; NO_RESPONSE; AGAIN,
-/// TIMEOUT.
-#[unsafe(no_mangle)]
-pub extern "C" fn gossip_pool_ping(
-    pool: Option<&gossip_pool_t>,
-    to: Option<&gossip_member_t>,
-    timeout_ms: i32,
-    rtt_ns: Option<&mut MaybeUninit<i64>>,
-    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
-) -> gossip_status_t {
-    let timeout = Timeout(timeout_ms);
-    call(err, || {
-        let rtt = timeout.judge(pool_of(pool)?.ping(member_of(to)?, timeout.duration()))?;
-        offer(rtt_ns, i64::try_from(rtt.as_nanos()).unwrap_or(i64::MAX));
-        Ok(())
-    })
-}
-
 /// Publishes the state that others receive in push/pulls, until the next call. The
 /// delegate's `local_state` has precedence where it is set.
 ///
@@ -352,6 +200,43 @@ pub unsafe extern "C" fn gossip_pool_set_ack_payload(
         let pool = pool_of(pool)?;
         // SAFETY: the header's rule for bytes.
         Ok(pool.set_ack_payload(unsafe { bytes(data, len, "data") }?)?)
+    })
+}
+
+/// Never pings these members over TCP when they are silent over UDP, in place of those named
+/// before: for nodes to which TCP is blocked, or all too patient. Without any, all are pinged
+/// so again. The key `disable_tcp_pings` is for all, the delegate's `allow_tcp_ping` decides
+/// case by case. Names are any bytes: `lens` holds the length of each, or is NULL if each ends
+/// with a NUL.
+///
+/// Memory: copies the names. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_disable_tcp_pings_for(
+    pool: Option<&gossip_pool_t>,
+    names: *const *const c_char,
+    lens: *const usize,
+    count: usize,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let pool = pool_of(pool)?;
+        // SAFETY: the header's rule for arrays.
+        let names = unsafe { list(names, count, "names") }?;
+        let lens = if lens.is_null() {
+            None
+        } else {
+            // SAFETY: as above.
+            Some(unsafe { list(lens, count, "lens") }?)
+        };
+        let name = |(index, name): (usize, &*const c_char)| match lens.and_then(|lens| lens.get(index)) {
+            // SAFETY: the header's rule for bytes.
+            Some(len) => unsafe { bytes(name.cast::<c_void>(), *len, "names") },
+            // SAFETY: the header's rule for texts.
+            None => unsafe { c_bytes(*name, "names") },
+        };
+        let names: Vec<_> = names.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+        Ok(pool.disable_tcp_pings_for(&names)?)
     })
 }
 

@@ -4,7 +4,9 @@ use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
+use gossip_core::base::config_error::ConfigError;
 use gossip_core::base::keys;
+use gossip_core::mux::prefix::Framing;
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::keys::KEYS;
 use gossip_core::wire::keyring::Key;
@@ -140,6 +142,47 @@ pub unsafe extern "C" fn gossip_pool_config_set_meta(
         let config = some(config, "config")?;
         // SAFETY: the header's rule for bytes.
         config.config.meta = unsafe { bytes(meta, len, "meta") }?.to_vec().into();
+        Ok(())
+    })
+}
+
+/// Sets a label of any bytes, 255 at most; the keys of the same names take text only. `key`
+/// is `label` for that of a prefix pool, `framing` to make it a label pool of that label,
+/// `next_label` or `former_label` for the other one while a cluster moves, where no bytes at
+/// all are the move to or from no label. On failure nothing has changed.
+///
+/// Memory: copies both. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; CONFIG for another key or an impossible length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_config_set_label(
+    config: Option<&mut gossip_pool_config_t>,
+    key: *const c_char,
+    label: *const c_void,
+    len: usize,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let config = &mut some(config, "config")?.config;
+        // SAFETY: the header's rule for texts.
+        let key = unsafe { text(key, "key") }?;
+        // SAFETY: the header's rule for bytes.
+        let label = unsafe { bytes(label, len, "label") }?;
+        let mut changed = config.clone();
+        match key {
+            "label" => changed.label = label.to_vec().into(),
+            "framing" => changed.framing = Framing::Label(label.to_vec().into()),
+            "next_label" => changed.next_label = Some(label.to_vec().into()),
+            "former_label" => changed.former_label = Some(label.to_vec().into()),
+            _ => {
+                let rule = "must be label, framing, next_label or former_label";
+                return Err(ConfigError::new("key", format!("{key:?}"), rule).into());
+            }
+        }
+        if let Some(row) = KEYS.iter().find(|row| row.name == key) {
+            let value = format!("{} bytes", label.len());
+            (row.check)(&changed).map_err(|rule| ConfigError::new(row.name, value, rule))?;
+        }
+        *config = changed;
         Ok(())
     })
 }

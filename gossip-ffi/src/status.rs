@@ -66,15 +66,16 @@ pub enum gossip_status_code_t {
     GOSSIP_ERR_CONNECT = -24,
     /// No answer to a ping.
     GOSSIP_ERR_NO_RESPONSE = -25,
-    /// No seed could be reached; the message has the reason for each.
+    /// No seed could be reached; `gossip_error_problem_at` has the reason for each.
     GOSSIP_ERR_JOIN_FAILED = -26,
-    /// A peer said something that the protocol does not allow.
+    /// A peer said something that the protocol does not allow. Not returned now: a join tells
+    /// it as the reason of a seed.
     GOSSIP_ERR_PROTOCOL = -27,
-    /// A message could not be decrypted or authenticated.
+    /// A message could not be decrypted or authenticated. Not returned now either.
     GOSSIP_ERR_CRYPTO = -28,
-    /// A peer has another label.
+    /// A peer has another label. Not returned now either.
     GOSSIP_ERR_LABEL_MISMATCH = -29,
-    /// A configuration value cannot work; `gossip_error_field` names it.
+    /// Configuration values cannot work; `gossip_error_problem_at` has each with its rule.
     GOSSIP_ERR_CONFIG = -30,
     /// A leave or shutdown overtook the call.
     GOSSIP_ERR_CANCELLED = -31,
@@ -189,10 +190,7 @@ pub extern "C" fn gossip_status_at(
     status: Option<&mut MaybeUninit<gossip_status_t>>,
 ) -> gossip_status_t {
     quick(|| {
-        let row = TABLE.get(index).ok_or_else(|| {
-            let message = format!("index is {index}, must be below {}", TABLE.len());
-            Failure::new(GOSSIP_ERR_NOT_FOUND, message)
-        })?;
+        let row = TABLE.get(index).ok_or_else(|| Failure::beyond(index, TABLE.len()))?;
         write(status, "status", row.code as i32)
     })
 }

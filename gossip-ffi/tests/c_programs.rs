@@ -5,12 +5,14 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use support::{include_dir, root};
 
@@ -67,18 +69,25 @@ fn run(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// Compiles a program and links it to the library. Examples are in the oldest dialect we
-/// promise; the tests need C11's atomics.
+/// Compiles a program, once however many tests want it, and links it to the library. Examples
+/// are in the oldest dialect we promise; the tests need C11's atomics.
 fn compile(source: &str) -> PathBuf {
+    static COMPILED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
     let dialect = if source.starts_with("examples") { "-std=c99" } else { "-std=c11" };
     let dir = library_dir();
     let name = Path::new(source).file_stem().expect("a source has a name");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(other) = compiled.get(&program) {
+        assert_eq!(source, other, "two programs of one name");
+        return program;
+    }
     let mut cc = Command::new("cc");
     cc.args([dialect, "-g", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]);
     cc.arg("-I").arg(include_dir()).arg(root().join(source)).arg("-o").arg(&program);
     cc.arg("-L").arg(dir).args(["-lgossip", "-pthread"]);
     run(cc.arg(format!("-Wl,-rpath,{}", dir.display())));
+    compiled.insert(program.clone(), source.to_owned());
     program
 }
 
@@ -95,8 +104,23 @@ fn configuration() {
 }
 
 #[test]
+fn errors() {
+    passes("errors");
+}
+
+#[test]
+fn labels_and_keys() {
+    passes("labels");
+}
+
+#[test]
 fn lifecycle() {
     passes("lifecycle");
+}
+
+#[test]
+fn logging() {
+    passes("log");
 }
 
 #[test]
@@ -125,10 +149,22 @@ fn questions() {
 }
 
 #[test]
-fn pools_without_a_leak_or_a_wild_access() {
-    if has("cc", "pool under valgrind") && has("valgrind", "pool under valgrind") {
-        let program = compile("tests/c/pool.c");
-        let program = program.with_file_name("pool").canonicalize().expect("it was compiled");
+fn stats_and_metrics() {
+    passes("stats");
+}
+
+#[test]
+fn targets() {
+    passes("targets");
+}
+
+/// Compiles a program of `tests/c` and runs it under valgrind, one at a time: it is slow, and
+/// the programs mind.
+fn passes_under_valgrind(name: &str) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let what = format!("{name} under valgrind");
+    if has("cc", &what) && has("valgrind", &what) {
+        let program = compile(&format!("tests/c/{name}.c"));
         let mut valgrind = Command::new("valgrind");
         valgrind.args([
             "--quiet",
@@ -136,8 +172,24 @@ fn pools_without_a_leak_or_a_wild_access() {
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
         ]);
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         run(valgrind.arg(program));
     }
+}
+
+#[test]
+fn pools_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("pool");
+}
+
+#[test]
+fn targets_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("targets");
+}
+
+#[test]
+fn logging_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("log");
 }
 
 #[test]
@@ -150,6 +202,49 @@ fn the_examples_compile_and_the_first_one_runs() {
 
         assert!(told.contains("ada"), "{told}");
     }
+}
+
+#[test]
+fn a_cluster_changes_key_and_label_without_losing_a_message() {
+    if has("cc", "the example of key rotation") {
+        let told = run(&mut Command::new(compile("examples/c/key_rotation.c")));
+
+        assert_eq!(told.matches("none lost").count(), 6, "{told}");
+    }
+}
+
+#[test]
+fn metrics_are_served_over_http_on_the_gossip_port() {
+    if !has("cc", "the example of metrics") {
+        return;
+    }
+    let mut child = Command::new(compile("examples/c/metrics.c"))
+        .arg("0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it talks")).lines();
+    let ready = lines.next().expect("it is ready").expect("it is text");
+    let addr = ready.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address");
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(addr).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("there are timeouts");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in UTF-8");
+        answer
+    };
+
+    let metrics = get("/metrics");
+
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"), "{metrics}");
+    let (head, body) = metrics.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    assert!(body.contains("{pool=\"1\",cluster=\"example\"}") && body.ends_with('\n'), "{body}");
+    assert!(get("/").starts_with("HTTP/1.1 404"));
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]
@@ -211,7 +306,9 @@ fn nothing_program() -> String {
     );
     for function in support::functions() {
         for number in ["0", "-1", "0x7fffffff"] {
-            let pointer = |parameter: &&String| parameter.contains('*') || parameter.ends_with(']');
+            let pointer = |parameter: &&String| {
+                parameter.contains('*') || parameter.ends_with(']') || parameter.contains("_cb_t ")
+            };
             let argument = |parameter: &String| {
                 let kind = parameter.rsplit_once(' ').map_or("", |(kind, _)| kind);
                 if pointer(&parameter) { "NULL".to_owned() } else { format!("({kind}){number}") }

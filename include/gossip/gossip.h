@@ -25,7 +25,8 @@
  *           none may overlap another: pass NULL for what you do not want.
  * err       A function that has something to explain takes `gossip_error_t **err` last. It
  *           may be NULL. If not, *err is written by every call: NULL on success, else an
- *           object to read and to free with gossip_error_free.
+ *           object to read and to free with gossip_error_free. Where several things are
+ *           wrong at once, gossip_error_problem_at has each.
  * Texts     in are UTF-8 and end with a NUL.
  * Bytes     in are a pointer and a length; NULL with length 0 is empty.
  * Buffers   are `buf` with room for `cap` bytes, or NULL with `cap` 0, for text out. It ends
@@ -57,6 +58,7 @@
  * other handle                   one thread at a time: configurations, and every _free
  * callbacks: notify_*, merge_*   one library thread for a pool, in order
  * callbacks: questions           another one, with a deadline
+ * callbacks: log                 one for a node, one record at a time
  * in a callback                  every function may be called; a shutdown that would wait
  *                                for that callback returns DEADLOCK
  * after fork, in the child       handles of nodes, pools, listeners, packets answer FORKED,
@@ -152,15 +154,16 @@ typedef enum {
     GOSSIP_ERR_CONNECT = -24,
     /// No answer to a ping.
     GOSSIP_ERR_NO_RESPONSE = -25,
-    /// No seed could be reached; the message has the reason for each.
+    /// No seed could be reached; `gossip_error_problem_at` has the reason for each.
     GOSSIP_ERR_JOIN_FAILED = -26,
-    /// A peer said something that the protocol does not allow.
+    /// A peer said something that the protocol does not allow. Not returned now: a join tells
+    /// it as the reason of a seed.
     GOSSIP_ERR_PROTOCOL = -27,
-    /// A message could not be decrypted or authenticated.
+    /// A message could not be decrypted or authenticated. Not returned now either.
     GOSSIP_ERR_CRYPTO = -28,
-    /// A peer has another label.
+    /// A peer has another label. Not returned now either.
     GOSSIP_ERR_LABEL_MISMATCH = -29,
-    /// A configuration value cannot work; `gossip_error_field` names it.
+    /// Configuration values cannot work; `gossip_error_problem_at` has each with its rule.
     GOSSIP_ERR_CONFIG = -30,
     /// A leave or shutdown overtook the call.
     GOSSIP_ERR_CANCELLED = -31,
@@ -187,6 +190,10 @@ typedef enum {
     GOSSIP_ADDR_TEXT_SIZE = 64,
     /// Bytes of metadata that a node may announce.
     GOSSIP_META_MAX = 512,
+    /// Bytes of the longest encryption key.
+    GOSSIP_KEY_MAX = 32,
+    /// Bytes of the longest label.
+    GOSSIP_LABEL_MAX = 255,
 } gossip_size_t;
 
 /// What kind of value a key takes, as told by `gossip_config_key_at`.
@@ -257,6 +264,22 @@ typedef enum {
     GOSSIP_DIAL_NATIVE = -1,
 } gossip_dial_t;
 
+/// How much is logged; each level includes those before it.
+typedef enum {
+    /// Nothing.
+    GOSSIP_LOG_OFF = 0,
+    /// A pool or the node cannot go on.
+    GOSSIP_LOG_ERROR = 1,
+    /// An operator should act; the field `hint` says how. Each at most once a minute.
+    GOSSIP_LOG_WARN = 2,
+    /// The life of the node and its pools.
+    GOSSIP_LOG_INFO = 3,
+    /// Each event: a member joined, a message was refused.
+    GOSSIP_LOG_DEBUG = 4,
+    /// Each packet.
+    GOSSIP_LOG_TRACE = 5,
+} gossip_log_level_t;
+
 /// Where a callback writes its answer, until it returns.
 typedef struct gossip_buffer_t gossip_buffer_t;
 
@@ -269,6 +292,9 @@ typedef struct gossip_config_t gossip_config_t;
 /// by functions with an `err` parameter; free it with `gossip_error_free`. It never
 /// changes, so its texts live as long as it does.
 typedef struct gossip_error_t gossip_error_t;
+
+/// What a join reached, and what not. It never changes.
+typedef struct gossip_joined_t gossip_joined_t;
 
 /// Receives the connections of one listener id, or all that belong to nobody else.
 typedef struct gossip_listener_t gossip_listener_t;
@@ -293,6 +319,9 @@ typedef struct gossip_pool_config_t gossip_pool_config_t;
 /// A pool of a node. Several handles can stand for the same pool; freeing one does not
 /// end the pool, `gossip_pool_shutdown` or the node's end does.
 typedef struct gossip_pool_t gossip_pool_t;
+
+/// One line of the log, until the callback returns.
+typedef struct gossip_record_t gossip_record_t;
 
 /// Counters at one moment, each with a name. It never changes.
 typedef struct gossip_stats_t gossip_stats_t;
@@ -384,6 +413,9 @@ typedef struct {
 /// A descriptor of the operating system.
 typedef int gossip_fd_t;
 
+/// Receives the log of a node, one record at a time.
+typedef void (*gossip_log_cb_t)(void *user_data, const gossip_record_t *record);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -435,6 +467,27 @@ GOSSIP_API int32_t gossip_error_os_errno(const gossip_error_t *error);
 ///
 /// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
 GOSSIP_API const char *gossip_error_field(const gossip_error_t *error);
+
+/// How many problems an error lists: with CONFIG one for each configuration value that
+/// cannot work, so that all can be mended at once; with JOIN_FAILED one for each seed or
+/// address that was not reached; otherwise 0, and 0 for NULL.
+///
+/// Memory: borrows `error`. Threads: any. Blocks: no.
+GOSSIP_API size_t gossip_error_problem_count(const gossip_error_t *error);
+
+/// The problem at `index`, in three texts: the configuration key (a duration's without its
+/// `_ms`), its value (that of a secret is never told), and the rule that it breaks, with the
+/// limit. Of a join: `seeds`, the seed or address, and why it was not reached. Each
+/// out-parameter may be NULL.
+///
+/// Memory: the texts live as long as `error`. Threads: any. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_error_problem_at(const gossip_error_t *error,
+                                        size_t index,
+                                        const char **field,
+                                        const char **value,
+                                        const char **rule);
 
 /// Frees an error; NULL is fine.
 ///
@@ -592,6 +645,20 @@ gossip_status_t gossip_pool_config_set_meta(gossip_pool_config_t *config,
                                             size_t len,
                                             gossip_error_t **err);
 
+/// Sets a label of any bytes, 255 at most; the keys of the same names take text only. `key`
+/// is `label` for that of a prefix pool, `framing` to make it a label pool of that label,
+/// `next_label` or `former_label` for the other one while a cluster moves, where no bytes at
+/// all are the move to or from no label. On failure nothing has changed.
+///
+/// Memory: copies both. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8; CONFIG for another key or an impossible length.
+GOSSIP_API
+gossip_status_t gossip_pool_config_set_label(gossip_pool_config_t *config,
+                                             const char *key,
+                                             const void *label,
+                                             size_t len,
+                                             gossip_error_t **err);
+
 /// Frees a pool's configuration; NULL is fine. Pools made from it keep their copy.
 ///
 /// Memory: ends `config`. Threads: one at a time. Blocks: no.
@@ -736,21 +803,23 @@ gossip_status_t gossip_list_pools(const gossip_t *node,
 /// Status: NULL_ARG, FORKED.
 GOSSIP_API gossip_status_t gossip_pool_id(const gossip_pool_t *pool, int32_t *id);
 
-/// Joins the pool of the `count` seeds by exchanging state with each: `host`, `host:port`
-/// or `name/host:port`; without a port this node's own is taken. One that answers is
-/// enough. `joined`, which may be NULL, receives how many addresses did.
+/// What was chosen about the pool when it was registered: for keys to be read by name, or
+/// for another pool of the kind.
 ///
-/// Memory: borrows the texts for the call. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`.
-/// Status: NULL_ARG, INVALID_UTF8, INVALID_STATE before the start, CLOSED, FORKED,
-/// CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed answered, with each one's reason.
+/// Memory: `config` is yours, a copy: gossip_pool_config_free. Threads: any, callbacks too.
+/// Blocks: no.
+/// Status: NULL_ARG, FORKED.
 GOSSIP_API
-gossip_status_t gossip_pool_join(const gossip_pool_t *pool,
-                                 const char *const *seeds,
-                                 size_t count,
-                                 int32_t timeout_ms,
-                                 size_t *joined,
-                                 gossip_error_t **err);
+gossip_status_t gossip_pool_get_config(const gossip_pool_t *pool,
+                                       gossip_pool_config_t **config);
+
+/// The memberlist protocol version that this node speaks in the pool.
+///
+/// Memory: `version` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_protocol_version(const gossip_pool_t *pool,
+                                             int32_t *version);
 
 /// Leaves the pool, so that the others see this node as left and not as dead. Join again
 /// to come back.
@@ -805,6 +874,110 @@ gossip_status_t gossip_pool_update_node(const gossip_pool_t *pool,
                                         int32_t timeout_ms,
                                         gossip_error_t **err);
 
+/// Publishes the state that others receive in push/pulls, until the next call. The
+/// delegate's `local_state` has precedence where it is set.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, TOO_LARGE, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_set_local_state(const gossip_pool_t *pool,
+                                            const void *data,
+                                            size_t len,
+                                            gossip_error_t **err);
+
+/// Publishes the bytes that ride on every ack, until the next call; others receive them
+/// in `notify_ping_complete`.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, TOO_LARGE, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_set_ack_payload(const gossip_pool_t *pool,
+                                            const void *data,
+                                            size_t len,
+                                            gossip_error_t **err);
+
+/// Never pings these members over TCP when they are silent over UDP, in place of those named
+/// before: for nodes to which TCP is blocked, or all too patient. Without any, all are pinged
+/// so again. The key `disable_tcp_pings` is for all, the delegate's `allow_tcp_ping` decides
+/// case by case. Names are any bytes: `lens` holds the length of each, or is NULL if each ends
+/// with a NUL.
+///
+/// Memory: copies the names. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_disable_tcp_pings_for(const gossip_pool_t *pool,
+                                                  const char *const *names,
+                                                  const size_t *lens,
+                                                  size_t count,
+                                                  gossip_error_t **err);
+
+/// Ends this pool alone, without leaving: its id is free again, its callbacks have ended,
+/// its delegate's `destroy` has run.
+///
+/// Memory: `pool` stays valid, and answers CLOSED. Threads: any; from a callback of this
+/// pool it returns DEADLOCK and does nothing. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, FORKED, DEADLOCK; AGAIN, TIMEOUT if a callback still runs.
+GOSSIP_API
+gossip_status_t gossip_pool_shutdown(const gossip_pool_t *pool,
+                                     int32_t timeout_ms,
+                                     gossip_error_t **err);
+
+/// Frees a handle; NULL is fine. The pool lives on with its node.
+///
+/// Memory: ends `pool`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_pool_free(gossip_pool_t *pool);
+
+/// Joins the pool of the `count` seeds by exchanging state with each: `host`, `host:port`
+/// or `name/host:port`; without a port this node's own is taken. All addresses of all seeds
+/// are tried, and one that answers is enough. `joined`, which may be NULL, receives what
+/// became of each address; if none answered, the error's problems tell that
+/// (`gossip_error_problem_at`).
+///
+/// Memory: borrows the texts for the call; `joined` is yours: gossip_joined_free. Threads:
+/// any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, INVALID_UTF8, INVALID_ARG above 1048576 seeds, INVALID_STATE before the
+/// start, CLOSED, FORKED, CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed answered.
+GOSSIP_API
+gossip_status_t gossip_pool_join(const gossip_pool_t *pool,
+                                 const char *const *seeds,
+                                 size_t count,
+                                 int32_t timeout_ms,
+                                 gossip_joined_t **joined,
+                                 gossip_error_t **err);
+
+/// How many addresses a join tried, seeds without an address included; 0 for NULL.
+///
+/// Memory: borrows `joined`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_joined_len(const gossip_joined_t *joined);
+
+/// How many of them were reached: state was exchanged with them; 0 for NULL.
+///
+/// Memory: borrows `joined`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_joined_reached(const gossip_joined_t *joined);
+
+/// How many addresses were left out: of a host with more than 64 a random 64 are tried; 0
+/// for NULL.
+///
+/// Memory: borrows `joined`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_joined_untried(const gossip_joined_t *joined);
+
+/// The address at `index`, those that were reached first. `addr` is its text, or the seed
+/// as given if that has no address; `reason` says why it was not reached, and is NULL if it
+/// was. Each may be NULL.
+///
+/// Memory: the texts live as long as `joined`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_joined_at(const gossip_joined_t *joined,
+                                 size_t index,
+                                 const char **addr,
+                                 const char **reason);
+
+/// Frees what a join reached; NULL is fine.
+///
+/// Memory: ends `joined` and its texts. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_joined_free(gossip_joined_t *joined);
+
 /// Gives a message to gossip, for every member. Nobody relays it: a pool of a few nodes is
 /// reached as a whole, perhaps more than once; in a large one some may miss it; a pool of
 /// one has nobody to tell. At most `gossip_pool_max_broadcast_size` bytes fit. `timeout_ms`
@@ -848,6 +1021,22 @@ gossip_status_t gossip_pool_send_to_address(const gossip_pool_t *pool,
                                             size_t len,
                                             gossip_error_t **err);
 
+/// The same to whom a text names: `host:port`, or `name/host:port` to a node of that name. An
+/// IP address is read at once; `timeout_ms` is how long the name of a host may be looked up.
+/// Without a port this node's own is taken.
+///
+/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
+/// `timeout_ms`.
+/// Status: NULL_ARG, INVALID_UTF8, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED;
+/// ADDR_INVALID, RESOLVE, INVALID_ARG without a name that the pool requires; AGAIN, TIMEOUT.
+GOSSIP_API
+gossip_status_t gossip_pool_send_best_effort_to(const gossip_pool_t *pool,
+                                                const char *to,
+                                                const void *data,
+                                                size_t len,
+                                                int32_t timeout_ms,
+                                                gossip_error_t **err);
+
 /// Sends a message to one member over TCP. OK means that it was written, not that the
 /// program at the other end has seen it.
 ///
@@ -863,6 +1052,22 @@ gossip_status_t gossip_pool_send_reliable(const gossip_pool_t *pool,
                                           int32_t timeout_ms,
                                           gossip_error_t **err);
 
+/// The same to whom a text names: `host:port`, or `name/host:port` to a node of that name, as
+/// in gossip_pool_send_best_effort_to.
+///
+/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
+/// `timeout_ms`, in which the name of a host is looked up too.
+/// Status: NULL_ARG, INVALID_UTF8, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED,
+/// CANCELLED; ADDR_INVALID, RESOLVE, INVALID_ARG without a name that the pool requires;
+/// CONNECT; AGAIN, TIMEOUT.
+GOSSIP_API
+gossip_status_t gossip_pool_send_reliable_to(const gossip_pool_t *pool,
+                                             const char *to,
+                                             const void *data,
+                                             size_t len,
+                                             int32_t timeout_ms,
+                                             gossip_error_t **err);
+
 /// Pings a member and measures the round trip. `rtt_ns` may be NULL.
 ///
 /// Memory: borrows `to`; `rtt_ns` is written on success. Threads: any, callbacks too.
@@ -876,50 +1081,29 @@ gossip_status_t gossip_pool_ping(const gossip_pool_t *pool,
                                  int64_t *rtt_ns,
                                  gossip_error_t **err);
 
-/// Publishes the state that others receive in push/pulls, until the next call. The
-/// delegate's `local_state` has precedence where it is set.
+/// The same to whom a text names: `host:port`, or `name/host:port` to a node of that name, as
+/// in gossip_pool_send_best_effort_to. A node answers to its own name only, or to none.
 ///
-/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, TOO_LARGE, CLOSED, FORKED.
+/// Memory: borrows `to`; `rtt_ns` is written on success. Threads: any, callbacks too.
+/// Blocks: up to `timeout_ms`, in which the name of a host is looked up too.
+/// Status: NULL_ARG, INVALID_UTF8, INVALID_STATE before the start, CLOSED, FORKED;
+/// ADDR_INVALID, RESOLVE, INVALID_ARG without a name that the pool requires; NO_RESPONSE;
+/// AGAIN, TIMEOUT.
 GOSSIP_API
-gossip_status_t gossip_pool_set_local_state(const gossip_pool_t *pool,
-                                            const void *data,
-                                            size_t len,
-                                            gossip_error_t **err);
-
-/// Publishes the bytes that ride on every ack, until the next call; others receive them
-/// in `notify_ping_complete`.
-///
-/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, TOO_LARGE, CLOSED, FORKED.
-GOSSIP_API
-gossip_status_t gossip_pool_set_ack_payload(const gossip_pool_t *pool,
-                                            const void *data,
-                                            size_t len,
-                                            gossip_error_t **err);
-
-/// Ends this pool alone, without leaving: its id is free again, its callbacks have ended,
-/// its delegate's `destroy` has run.
-///
-/// Memory: `pool` stays valid, and answers CLOSED. Threads: any; from a callback of this
-/// pool it returns DEADLOCK and does nothing. Blocks: up to `timeout_ms`.
-/// Status: NULL_ARG, FORKED, DEADLOCK; AGAIN, TIMEOUT if a callback still runs.
-GOSSIP_API
-gossip_status_t gossip_pool_shutdown(const gossip_pool_t *pool,
-                                     int32_t timeout_ms,
-                                     gossip_error_t **err);
-
-/// Frees a handle; NULL is fine. The pool lives on with its node.
-///
-/// Memory: ends `pool`. Threads: any, callbacks too. Blocks: no.
-GOSSIP_API void gossip_pool_free(gossip_pool_t *pool);
+gossip_status_t gossip_pool_ping_to(const gossip_pool_t *pool,
+                                    const char *to,
+                                    int32_t timeout_ms,
+                                    int64_t *rtt_ns,
+                                    gossip_error_t **err);
 
 /// Adds a key of 16, 24 or 32 bytes to the pool's keyring, for decryption. To rotate: add
-/// the new key everywhere, then use it everywhere, then remove the old one everywhere.
+/// the new key everywhere, then use it everywhere, then remove the old one everywhere. In a
+/// pool without keys the first one encrypts at once, and clear text is refused from then on:
+/// gossip_pool_set_gossip_verify tells how to get there without a gap.
 ///
 /// Memory: copies the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED; INVALID_ARG for other lengths and for a pool that was
-/// registered without keys.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; INVALID_ARG for other
+/// lengths.
 GOSSIP_API
 gossip_status_t gossip_pool_keyring_add(const gossip_pool_t *pool,
                                         const void *key,
@@ -929,7 +1113,7 @@ gossip_status_t gossip_pool_keyring_add(const gossip_pool_t *pool,
 /// Makes a key of the keyring the primary one, which encrypts.
 ///
 /// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, INVALID_ARG; NOT_FOUND if it is not in the keyring.
 GOSSIP_API
 gossip_status_t gossip_pool_keyring_use(const gossip_pool_t *pool,
                                         const void *key,
@@ -939,12 +1123,82 @@ gossip_status_t gossip_pool_keyring_use(const gossip_pool_t *pool,
 /// Removes a key from the keyring.
 ///
 /// Memory: borrows the key. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, INVALID_ARG; IN_USE for the primary key.
 GOSSIP_API
 gossip_status_t gossip_pool_keyring_remove(const gossip_pool_t *pool,
                                            const void *key,
                                            size_t len,
                                            gossip_error_t **err);
+
+/// The keys of the keyring, the primary one first, in your memory: the key at `i` is the
+/// first `lens[i]` bytes at `keys + i * GOSSIP_KEY_MAX`. `count` receives how many there are,
+/// also if there is room for fewer; both arrays then stay as they were. Wipe them after use.
+///
+/// Memory: `keys` has room for `cap` times `GOSSIP_KEY_MAX` bytes, `lens` for `cap` numbers;
+/// they may be NULL with `cap` 0. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_pool_keyring_list(const gossip_pool_t *pool,
+                                         uint8_t *keys,
+                                         size_t *lens,
+                                         size_t cap,
+                                         size_t *count);
+
+/// Of a pool with keys: whether clear text is refused (`incoming`), and whether what goes out
+/// is encrypted (`outgoing`); 0 is no. A cluster moves from plain to encrypted without a gap
+/// in three steps, each on every node before the next: first neither and
+/// gossip_pool_keyring_add, then `outgoing`, then `incoming` too.
+///
+/// Memory: none. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_set_gossip_verify(const gossip_pool_t *pool,
+                                              int32_t incoming,
+                                              int32_t outgoing,
+                                              gossip_error_t **err);
+
+/// Accepts a label, too, and speaks it to those who speak it: the first of three steps in
+/// which a cluster moves to another label without a gap, each on every node before the next.
+/// Any bytes, at most 255; none at all is the move to no label. A bare pool has none, and
+/// becomes a label pool so, and back. On a failure nothing has changed.
+///
+/// Nodes that know one label at a time, such as stock memberlist, are restarted with the new
+/// one after this step, one by one: the nodes that accept both keep them together.
+///
+/// Memory: copies the label. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; CONFIG above 255 bytes or
+/// where the pool can have none; EXISTS if it is another pool's; TOO_LARGE if it leaves no
+/// room for this node's announcement.
+GOSSIP_API
+gossip_status_t gossip_pool_accept_label(const gossip_pool_t *pool,
+                                         const void *label,
+                                         size_t len,
+                                         gossip_error_t **err);
+
+/// Speaks under the label from now on, and still accepts the former one: the second step,
+/// after gossip_pool_accept_label. The same call with the former label goes back.
+///
+/// Memory: copies the label. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; CONFIG above 255 bytes or
+/// where the pool can have none; EXISTS if it is another pool's; TOO_LARGE if it leaves no
+/// room for this node's announcement.
+GOSSIP_API
+gossip_status_t gossip_pool_speak_label(const gossip_pool_t *pool,
+                                        const void *label,
+                                        size_t len,
+                                        gossip_error_t **err);
+
+/// Speaks under the label and accepts no other: the last step.
+///
+/// Memory: copies the label. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED; CONFIG above 255 bytes or
+/// where the pool can have none; EXISTS if it is another pool's; TOO_LARGE if it leaves no
+/// room for this node's announcement.
+GOSSIP_API
+gossip_status_t gossip_pool_require_label(const gossip_pool_t *pool,
+                                          const void *label,
+                                          size_t len,
+                                          gossip_error_t **err);
 
 /// How many members the snapshot has; 0 for NULL.
 ///
@@ -1226,7 +1480,10 @@ GOSSIP_API gossip_status_t gossip_packets_close(const gossip_packets_t *packets)
 /// Memory: ends `packets`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API void gossip_packets_free(gossip_packets_t *packets);
 
-/// The counters of the port: what came in, for whom, and what was dropped.
+/// The counters of the port: what came in, for whom, and what was dropped. Behind them stand,
+/// for each listener that is open and for the packet receiver, how many were `accepted`,
+/// `dropped`, are `pending` now, and the `limit` of those, as in `native/accepted`,
+/// `id 0x0101/dropped`, `prefix SSH-/pending` and `packets/limit`.
 ///
 /// Memory: `stats` is yours: gossip_stats_free. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.
@@ -1266,6 +1523,102 @@ gossip_status_t gossip_stats_find(const gossip_stats_t *stats,
 ///
 /// Memory: ends `stats` and the names. Threads: any. Blocks: no.
 GOSSIP_API void gossip_stats_free(gossip_stats_t *stats);
+
+/// The metrics of the port, its listeners and all pools as text for Prometheus (format
+/// 0.0.4); the manual lists them. Serve it as `text/plain; version=0.0.4; charset=utf-8`. It
+/// grows with its numbers: where it does not fit, give some room more than `len` says.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_metrics_text(const gossip_t *node,
+                                    char *buf,
+                                    size_t cap,
+                                    size_t *len);
+
+/// The metrics of one pool, in the same form. They can be had in every state of the pool:
+/// before the start all are 0, after its end they are what they were.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_pool_metrics_text(const gossip_pool_t *pool,
+                                         char *buf,
+                                         size_t cap,
+                                         size_t *len);
+
+/// Gives what the node logs, up to `level` of `gossip_log_level_t`, to `callback`, in place of
+/// the one given before; with a NULL `callback` to nobody, as at first. May be called at any
+/// time, also only to change the level.
+///
+/// The callback runs on one thread of the node, one record at a time, with no lock held. It
+/// may call every function of this library, but a shutdown of its node, which returns
+/// DEADLOCK; what it causes there itself is not logged to it. Nobody waits for it: if it is
+/// slow, up to 1024 records wait and further ones are dropped, which the next record tells
+/// (gossip_log_stats counts both). It must not unwind.
+///
+/// `destroy`, which may be NULL, is called with `user_data` exactly once, after the last
+/// callback has returned, never concurrently with one, also when this call fails, and at once
+/// if `callback` is NULL. A callback that is replaced may be in a last call when this returns.
+/// At the end of the node what waits is told for a second at most; after gossip_shutdown
+/// returned OK the callback has ended and `destroy` has run.
+///
+/// Memory: `user_data` is the library's until `destroy` gives it back. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG, INVALID_ARG for a level that does not exist, CLOSED, FORKED;
+/// RESOURCE_LIMIT if there is no thread to be had.
+GOSSIP_API
+gossip_status_t gossip_set_log(const gossip_t *node,
+                               int32_t level,
+                               gossip_log_cb_t callback,
+                               void *user_data,
+                               void (*destroy)(void *user_data),
+                               gossip_error_t **err);
+
+/// What became of the records of a node while it had a callback: `delivered`, and `dropped`
+/// because the callback was too slow.
+///
+/// Memory: `stats` is yours: gossip_stats_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_log_stats(const gossip_t *node, gossip_stats_t **stats);
+
+/// The name of a level: `off`, `error`, `warn`, `info`, `debug`, `trace`; `unknown` for other
+/// numbers.
+///
+/// Memory: the text is static. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_log_level_name(int32_t level);
+
+/// How important a record is, of `gossip_log_level_t`; OFF for NULL.
+///
+/// Memory: borrows `record`. Threads: that of the callback. Blocks: no.
+GOSSIP_API int32_t gossip_record_level(const gossip_record_t *record);
+
+/// The part of the library that says it, such as `gossip_core::pool`. Empty for NULL.
+///
+/// Memory: lives until the callback returns. Threads: that of the callback. Blocks: no.
+GOSSIP_API const char *gossip_record_target(const gossip_record_t *record);
+
+/// What happened: a short text that is always the same for the same thing. Empty for NULL.
+///
+/// Memory: lives until the callback returns. Threads: that of the callback. Blocks: no.
+GOSSIP_API const char *gossip_record_message(const gossip_record_t *record);
+
+/// The particulars as `key=value`, separated by spaces. Values with spaces, quotes or control
+/// characters stand in quotes, escaped, so that a record is one line whatever names others
+/// give themselves. Empty for NULL.
+///
+/// Memory: lives until the callback returns. Threads: that of the callback. Blocks: no.
+GOSSIP_API const char *gossip_record_fields(const gossip_record_t *record);
+
+/// The id of the pool that a record concerns; -1 if it concerns none, and for NULL.
+///
+/// Memory: borrows `record`. Threads: that of the callback. Blocks: no.
+GOSSIP_API int32_t gossip_record_pool(const gossip_record_t *record);
+
+/// When it happened, in nanoseconds since 1970 (UTC); 0 for NULL.
+///
+/// Memory: borrows `record`. Threads: that of the callback. Blocks: no.
+GOSSIP_API int64_t gossip_record_time_ns(const gossip_record_t *record);
 
 #ifdef __cplusplus
 }  // extern "C"

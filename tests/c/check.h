@@ -185,10 +185,11 @@ static inline size_t num_members(const gossip_pool_t *pool)
 static inline void join_two(const gossip_pool_t *pool, const gossip_pool_t *other, const gossip_t *other_node)
 {
     const char *seed = addr_of(other_node);
-    size_t joined = 0;
+    gossip_joined_t *joined;
 
     OK(gossip_pool_join(pool, &seed, 1, PATIENCE_MS, &joined, &err));
-    CHECK(joined == 1);
+    CHECK(gossip_joined_reached(joined) == 1);
+    gossip_joined_free(joined);
     EVENTUALLY(num_members(pool) == 2 && num_members(other) == 2);
 }
 

@@ -51,6 +51,11 @@ static void results_must_have_a_place(gossip_t *node, gossip_pool_t *pool)
     EXPECT(GOSSIP_ERR_BUFFER_TOO_SMALL, gossip_node_name(node, NULL, 0, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_node_name(node, NULL, 10, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_list_pools(node, NULL, 10, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_get_config(pool, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_protocol_version(pool, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_metrics_text(node, NULL, 1 << 20, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_metrics_text(pool, NULL, 1 << 20, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_log_stats(node, NULL));
 }
 
 static void addresses_must_be_addresses(void)

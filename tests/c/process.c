@@ -218,6 +218,35 @@ static void a_child_can_only_free(void)
     gossip_pool_free(pool);
 }
 
+static void on_record(void *user_data, const gossip_record_t *record)
+{
+    (void)user_data;
+    (void)record;
+}
+
+/* The child has no thread that could call back, and owes only what it was given itself. */
+static void a_child_logs_nothing(void)
+{
+    atomic_int destroyed = 0, late = 0;
+    gossip_t *node = open_node("node");
+    int result = -1;
+
+    OK(gossip_set_log(node, GOSSIP_LOG_INFO, on_record, &destroyed, count, &err));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        gossip_stats_t *stats;
+        start_watchdog();
+        EXPECT(GOSSIP_ERR_FORKED, gossip_set_log(node, GOSSIP_LOG_INFO, on_record, &late, count, NULL));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_log_stats(node, &stats));
+        gossip_free(node);
+        _exit(late == 1 && destroyed == 0 ? 0 : 1);
+    }
+    CHECK(waitpid(child, &result, 0) == child && WIFEXITED(result) && WEXITSTATUS(result) == 0);
+    gossip_free(node);
+    CHECK(destroyed == 1 && late == 0);
+}
+
 int main(void)
 {
     start_watchdog();
@@ -225,5 +254,6 @@ int main(void)
     callbacks_run_with_all_signals_blocked();
     so_do_the_short_lived_ones();
     a_child_can_only_free();
+    a_child_logs_nothing();
     return 0;
 }

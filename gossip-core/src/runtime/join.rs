@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{bounded, unbounded};
 
 use crate::base::addr::Target;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::net::error::NetError;
-use crate::net::resolve::resolve;
+use crate::net::resolve::{Endpoint, resolve};
 use crate::pool::action::JoinReport;
 use crate::pool::exchange::ExchangeError;
 use crate::runtime::entropy;
@@ -33,6 +33,41 @@ pub struct Joined {
 /// none of so many does is no accident; a name of thousands is not worth the time.
 pub const ADDRS_PER_SEED: usize = 64;
 
+/// As in memberlist: the port that is bound, not the one that is told to others.
+fn default_port(shared: &Shared) -> u16 {
+    shared.port.local_addrs().first().map_or(shared.identity.addr.port, SocketAddr::port)
+}
+
+fn dns_config(shared: &Shared) -> Option<String> {
+    Some(shared.config.config().dns_config_path.clone()).filter(|path| !path.is_empty())
+}
+
+/// Whom `text` names: of several addresses the first that this node has a socket for. A
+/// lookup that takes longer than `patience` is given up.
+pub(crate) fn find(shared: &Shared, text: &str, patience: Duration) -> Result<Target, Error> {
+    let endpoint = Endpoint::parse(text, default_port(shared))?;
+    let name = endpoint.name.clone();
+    if let Some(addr) = endpoint.literal() {
+        return Ok(Target { name, addr });
+    }
+    let (inputs, runtime) = (shared.inputs()?, shared.runtime()?);
+    let dns_config = dns_config(shared);
+    let (found, finds) = bounded(1);
+    runtime.spawn(async move {
+        let result = tokio::select! {
+            result = endpoint.lookup(dns_config.as_deref(), patience) => result,
+            () = inputs.closed() => return,
+        };
+        let _ = found.send(result);
+    });
+    let addrs = finds.recv().map_err(|_| shared.closed())??;
+    let bound = shared.port.local_addrs();
+    let reachable = |addr: &&SocketAddr| bound.iter().any(|bound| bound.is_ipv4() == addr.is_ipv4());
+    let addr = addrs.iter().find(reachable).or_else(|| addrs.first());
+    let none = || Error::Internal(format!("looking up {text:?} brought neither an address nor an error"));
+    addr.map(|addr| Target { name, addr: *addr }).ok_or_else(none)
+}
+
 /// What became of the names of the seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
@@ -50,14 +85,11 @@ impl Resolved {
     /// `patience` has failed. An error if the pool ends meanwhile.
     pub(crate) fn look_up(shared: &Shared, seeds: &[&str], patience: Duration) -> Result<Self, Error> {
         let (inputs, runtime) = (shared.inputs()?, shared.runtime()?);
-        // As in memberlist: the port that is bound, not the one that is told to others.
-        let bound = shared.port.local_addrs().first();
-        let default_port = bound.map_or(shared.identity.addr.port, SocketAddr::port);
+        let default_port = default_port(shared);
         let (found, finds) = unbounded();
         for (index, seed) in seeds.iter().enumerate() {
             let (found, seed, inputs) = (found.clone(), (*seed).to_owned(), inputs.clone());
-            let dns_config =
-                Some(shared.config.config().dns_config_path.clone()).filter(|path| !path.is_empty());
+            let dns_config = dns_config(shared);
             runtime.spawn(async move {
                 let result = tokio::select! {
                     result = resolve(&seed, default_port, dns_config.as_deref(), patience) => result,

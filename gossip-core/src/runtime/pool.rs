@@ -19,7 +19,7 @@ use crate::pool::layers::Labels;
 use crate::runtime::driven::Driven;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Change, Command, Input, Task};
-use crate::runtime::join::Resolved;
+use crate::runtime::join::{self, Resolved};
 pub use crate::runtime::join::{ADDRS_PER_SEED, Joined};
 use crate::runtime::metrics;
 use crate::runtime::shared::Shared;
@@ -65,6 +65,17 @@ impl Pool {
             Outcome::Join(report) => resolved.outcome(report),
             other => Err(unfitting(&other)),
         }
+    }
+
+    /// Whom a text names, written as a seed is: for [`send_best_effort`](Self::send_best_effort),
+    /// [`send_reliable`](Self::send_reliable) and [`ping`](Self::ping). An IP address is read at
+    /// once, in every state of the node; the name of a host is looked up for `timeout` at most,
+    /// as in a join, and the first address counts that this node has a socket for. With the
+    /// target comes what is left of `timeout`, for whatever follows.
+    pub fn look_up(&self, text: &str, timeout: Duration) -> Result<(Target, Duration), Error> {
+        let deadline = self.0.clock.now() + timeout;
+        let target = join::find(&self.0, text, timeout)?;
+        Ok((target, self.0.clock.until(deadline)))
     }
 
     /// Says goodbye, and waits until it was gossiped. The pool may join again afterwards.

@@ -134,6 +134,7 @@ const FUNCTIONS: &[Function] = &[
     ("Pool::id", |w| done(w.pool.id())),
     ("Pool::config", |w| done(w.pool.config())),
     ("Pool::join", |w| may_fail(w.pool.join(&[w.seed.to_string()], SHORT))),
+    ("Pool::look_up", |w| may_fail(w.pool.look_up("localhost", SHORT))),
     ("Pool::leave", |w| may_fail(w.pool.leave(SHORT))),
     ("Pool::members", |w| done(w.pool.members())),
     ("Pool::num_members", |w| done(w.pool.num_members())),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gossip_core::base::addr::Target;
 use gossip_core::base::ids::PoolId;
 use gossip_core::runtime::error::Error;
 use gossip_core::swim::node::State;
@@ -143,6 +144,26 @@ fn a_join_says_what_it_reached_and_what_not() {
     let failed: Vec<_> = joined.failed.iter().map(|failed| failed.seed.clone()).collect();
     assert_eq!(failed.len(), 2, "{:?}", joined.failed);
     assert!(failed.contains(&nobody.to_string()) && failed.contains(&"no/such/seed:1".to_owned()));
+}
+
+#[test]
+fn a_text_names_whom_a_message_is_for() {
+    let (a, _, _) = started("a");
+    let (_b, pool_b, _) = started("b");
+    join(&pool_b, &a);
+    let port = a.local_addr().port();
+
+    let (by_address, _) = pool_b.look_up(&a.local_addr().to_string(), Duration::ZERO).unwrap();
+    let (by_name, left) = pool_b.look_up(&format!("a/localhost:{port}"), PATIENCE).unwrap();
+
+    assert!(left > Duration::ZERO && left < PATIENCE);
+    assert_eq!(by_address, Target::from(a.local_addr()));
+    assert_eq!(by_name, Target { name: Some("a".into()), addr: a.local_addr() });
+    pool_b.ping(by_name, PATIENCE).unwrap();
+    let (stranger, _) = pool_b.look_up(&format!("x/{}", a.local_addr()), Duration::ZERO).unwrap();
+    assert!(matches!(pool_b.ping(stranger, Duration::from_millis(50)), Err(Error::NoResponse(_))));
+    assert!(matches!(pool_b.look_up("no.such.host.invalid", PATIENCE), Err(Error::Net(_))));
+    assert!(matches!(pool_b.look_up("a/", PATIENCE), Err(Error::Net(_))));
 }
 
 #[test]
