@@ -6,11 +6,12 @@
 //!
 //! ```text
 //! config  pool_config      what is chosen, by key
-//! node                     gossip_t: the port, its pools
+//! node  sockets            gossip_t: the port, its pools; a port from a service manager
 //! pool    keyring          a pool: membership, messages, keys
 //! members                  who is in it
 //! delegate  buffer         what the program is told and asked
 //! listener  dial  packets  the program's own protocols on the port
+//! listeners                which listeners there are
 //! stats                    counters
 //! status  error  version   how a call went, and what was loaded
 //! addr                     the one public struct with fields
@@ -55,6 +56,8 @@ pub mod pool_config;
 
 pub mod node;
 
+pub mod sockets;
+
 pub mod pool;
 
 pub mod keyring;
@@ -66,6 +69,8 @@ pub mod delegate;
 pub mod buffer;
 
 pub mod listener;
+
+pub mod listeners;
 
 pub mod dial;
 

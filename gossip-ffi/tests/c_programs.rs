@@ -125,6 +125,11 @@ fn questions() {
 }
 
 #[test]
+fn inherited_sockets() {
+    passes("sockets");
+}
+
+#[test]
 fn pools_without_a_leak_or_a_wild_access() {
     if has("cc", "pool under valgrind") && has("valgrind", "pool under valgrind") {
         let program = compile("tests/c/pool.c");

@@ -30,7 +30,8 @@ enum { PATIENCE_MS = 20000, LIFETIME_S = 120 };
 #define OK(call) \
     do { \
         gossip_error_t *err = NULL; \
-        check_ok(__FILE__, __LINE__, #call, (call), err); \
+        const gossip_status_t check_of_call = (call); \
+        check_ok(__FILE__, __LINE__, #call, check_of_call, err); \
         gossip_error_free(err); \
     } while (0)
 
