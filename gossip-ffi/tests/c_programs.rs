@@ -70,9 +70,14 @@ fn run(command: &mut Command) -> String {
 /// Compiles a program and links it to the library. Examples are in the oldest dialect we
 /// promise; the tests need C11's atomics.
 fn compile(source: &str) -> PathBuf {
+    let name = Path::new(source).file_stem().expect("a source has a name");
+    compile_as(source, name.as_ref())
+}
+
+/// The same under a name of its own, for a program that runs in several ways at once.
+fn compile_as(source: &str, name: &Path) -> PathBuf {
     let dialect = if source.starts_with("examples") { "-std=c99" } else { "-std=c11" };
     let dir = library_dir();
-    let name = Path::new(source).file_stem().expect("a source has a name");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut cc = Command::new("cc");
     cc.args([dialect, "-g", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]);
@@ -130,10 +135,40 @@ fn inherited_sockets() {
 }
 
 #[test]
-fn pools_without_a_leak_or_a_wild_access() {
-    if has("cc", "pool under valgrind") && has("valgrind", "pool under valgrind") {
-        let program = compile("tests/c/pool.c");
-        let program = program.with_file_name("pool").canonicalize().expect("it was compiled");
+fn connections_as_descriptors() {
+    passes("descriptors");
+}
+
+#[test]
+fn shutdown() {
+    passes("shutdown");
+}
+
+/// With GOSSIP_SOAK_CYCLES=10000 (`make soak`) it takes minutes and says what it has measured.
+#[test]
+fn many_nodes_leave_nothing_behind() {
+    if has("cc", "soak") {
+        print!("{}", run(&mut Command::new(compile("tests/c/soak.c"))));
+    }
+}
+
+#[test]
+fn loading_the_library_does_nothing() {
+    if !has("cc", "loading") {
+        return;
+    }
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("loading");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-I"]).arg(include_dir());
+    run(cc.arg(root().join("tests/c/loading.c")).arg("-o").arg(&program).arg("-ldl"));
+
+    run(Command::new(program).arg(library_dir().join("libgossip.so")));
+}
+
+/// Runs a program of `tests/c` under valgrind.
+fn passes_without_a_leak_or_a_wild_access(name: &str) {
+    if has("cc", "programs under valgrind") && has("valgrind", "programs under valgrind") {
+        let program = compile_as(&format!("tests/c/{name}.c"), format!("{name}-valgrind").as_ref());
         let mut valgrind = Command::new("valgrind");
         valgrind.args([
             "--quiet",
@@ -143,6 +178,16 @@ fn pools_without_a_leak_or_a_wild_access() {
         ]);
         run(valgrind.arg(program));
     }
+}
+
+#[test]
+fn pools_without_a_leak_or_a_wild_access() {
+    passes_without_a_leak_or_a_wild_access("pool");
+}
+
+#[test]
+fn the_port_without_a_leak_or_a_wild_access() {
+    passes_without_a_leak_or_a_wild_access("port");
 }
 
 #[test]

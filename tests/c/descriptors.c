@@ -402,7 +402,7 @@ static void nothing_of_the_library_survives_exec(const struct port *port, const 
     close(there);
 }
 
-/* What the other program finds: the descriptors that this one was started with, at most. */
+/* What the other program finds open that only the library can have opened. */
 static int count_sockets(void)
 {
     int found = 0;

@@ -194,6 +194,7 @@ impl Gossip {
     /// Says goodbye in every pool; one deadline for all. The first error is returned, the
     /// other pools leave all the same.
     pub fn leave(&self, timeout: Duration) -> Result<(), Error> {
+        self.node().check_open()?;
         let begun: Vec<_> =
             self.pools().into_iter().map(|pool| (pool.begin(Task::Leave, timeout), pool)).collect();
         let mut result = Ok(());
