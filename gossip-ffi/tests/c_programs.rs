@@ -203,6 +203,24 @@ fn the_examples_compile_and_the_first_one_runs() {
 }
 
 #[test]
+fn the_programs_in_the_manual_compile() {
+    if !has("cc", "the programs in the manual") {
+        return;
+    }
+    let manual = fs::read_to_string(root().join("docs/c.md")).expect("docs/c.md is there");
+    // Fragments have no includes.
+    let blocks = manual.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let programs: Vec<_> = blocks.filter(|block| block.starts_with("#include")).collect();
+    assert!(!programs.is_empty(), "no program is found");
+
+    for (number, program) in programs.iter().enumerate() {
+        let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("manual-{number}.c"));
+        fs::write(&source, program).expect("the folder takes a file");
+        compile(source.to_str().expect("the path is text"));
+    }
+}
+
+#[test]
 fn the_header_is_clean_in_every_dialect() {
     let dialects =
         [("cc", "c", &["c99", "c11", "c17"][..]), ("c++", "c++", &["c++11", "c++17", "c++20"][..])];
