@@ -146,6 +146,8 @@ static inline gossip_pool_config_t *fast_pool(int32_t id)
     OK(gossip_pool_config_set(config, "probe_interval_ms", "200", &err));
     OK(gossip_pool_config_set(config, "probe_timeout_ms", "100", &err));
     OK(gossip_pool_config_set(config, "gossip_interval_ms", "20", &err));
+    /* On a busy machine an exchange may take long. */
+    OK(gossip_pool_config_set(config, "tcp_timeout_ms", "20000", &err));
     /* In a pool of two, each broadcast goes out once, so that tests can count. */
     OK(gossip_pool_config_set(config, "retransmit_mult", "1", &err));
     return config;
