@@ -14,7 +14,7 @@ SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' 
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench fuzz header docs lint clean
+.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds soak bench fuzz header docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -52,6 +52,12 @@ test-interop:
 
 test-demo: demo
 	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) -- $(LINK)
+
+# Ten thousand nodes, one after the other: make soak SOAK_CYCLES=100000
+SOAK_CYCLES ?= 10000
+soak:
+	GOSSIP_SOAK_CYCLES=$(SOAK_CYCLES) $(CARGO) test --locked -p gossip-ffi --test c_programs \
+		many_nodes_leave_nothing_behind -- --nocapture
 
 # A campaign: make seeds SEEDS=100000
 SEEDS ?= 200

@@ -176,3 +176,25 @@ fn each_listener_has_its_own_backlog_and_numbers() {
     assert_eq!((native.local_addr(), native.local_addrs()), (host.addr(), host.port.local_addrs()));
     assert!(native.accept(Some(PATIENCE)).is_ok());
 }
+
+#[test]
+fn the_backlog_of_a_listener_can_be_changed_while_it_listens() {
+    let host = Host::start_with(|config| {
+        config.sniff_timeout = NEVER;
+        config.listener_backlog = 1;
+    });
+    let native = host.native();
+    let _first = host.connect(b"GET");
+    until("it waits", || native.stats().pending == 1);
+    assert!(is_closed(&host.connect(b"GET")), "there is room for one");
+
+    native.set_backlog(2).unwrap();
+
+    let _second = host.connect(b"GET");
+    until("both wait", || native.stats().pending == 2);
+    assert_eq!(native.stats().limit, 2);
+    for impossible in [0, 65_537] {
+        let text = format!("backlog is {impossible}, must be from 1 to 65536");
+        assert_eq!(native.set_backlog(impossible).unwrap_err().to_string(), text);
+    }
+}

@@ -193,6 +193,29 @@ pub(crate) unsafe fn copy_out<T: Copy>(items: &[T], to: *mut T, name: &'static s
     Ok(())
 }
 
+/// Copies `items` to the caller's array if all fit, and says how many there are.
+///
+/// # Safety
+/// `array` is NULL or has room for `cap` of them, which need not be initialised.
+pub(crate) unsafe fn fill_array<T: Copy>(
+    items: &[T],
+    array: *mut T,
+    cap: usize,
+    name: &'static str,
+    count: Option<&mut MaybeUninit<usize>>,
+) -> Result<(), Failure> {
+    offer(count, items.len());
+    if items.len() > cap {
+        let rule = format!("has room for {cap}, {} are needed", items.len());
+        return Err(Failure::argument(GOSSIP_ERR_BUFFER_TOO_SMALL, name, rule));
+    }
+    if items.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: they fit into the room that the caller of this function vouches for.
+    unsafe { copy_out(items, array, name) }
+}
+
 /// Longer than any process runs, short enough to be added to any clock.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 

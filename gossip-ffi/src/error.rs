@@ -262,9 +262,12 @@ fn net_status(error: &NetError) -> Status {
         NetError::BindText(_) | NetError::Address { .. } => GOSSIP_ERR_ADDR_INVALID,
         NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => GOSSIP_ERR_ADDR_INVALID,
         NetError::NoSocket(_) => GOSSIP_ERR_ADDR_INVALID,
-        NetError::BindNothing | NetError::BindPorts(..) => GOSSIP_ERR_CONFIG,
-        NetError::Inherited { .. } | NetError::InheritedLacks { .. } | NetError::InheritedNothing => {
-            GOSSIP_ERR_CONFIG
+        NetError::BindNothing => GOSSIP_ERR_CONFIG,
+        // Bind addresses share the key of their port, so only sockets can disagree.
+        NetError::BindPorts(..) | NetError::InheritedNothing => GOSSIP_ERR_INVALID_ARG,
+        NetError::Inherited { .. } | NetError::InheritedLacks { .. } => GOSSIP_ERR_INVALID_ARG,
+        NetError::Adopt { reason, .. } if reason.kind() == io::ErrorKind::InvalidInput => {
+            GOSSIP_ERR_INVALID_ARG
         }
         NetError::TooLarge { .. } => GOSSIP_ERR_TOO_LARGE,
         NetError::ReservedByte => GOSSIP_ERR_RESERVED,

@@ -6,12 +6,13 @@
 //!
 //! ```text
 //! config  pool_config      what is chosen, by key
-//! node                     gossip_t: the port, its pools
+//! node  sockets            gossip_t: the port, its pools; a port from a service manager
 //! pool    join  members    a pool: its life, how it is entered, who is in it
 //! send                     messages and pings
 //! keyring labels           changed while it runs
 //! delegate  buffer         what the program is told and asked
 //! listener  dial  packets  the program's own protocols on the port
+//! listeners                which listeners there are
 //! stats   log              counters, metrics, what is logged
 //! status  error  version   how a call went, and what was loaded
 //! addr                     the one public struct with fields
@@ -56,6 +57,8 @@ pub mod pool_config;
 
 pub mod node;
 
+pub mod sockets;
+
 pub mod pool;
 
 pub mod join;
@@ -73,6 +76,8 @@ pub mod delegate;
 pub mod buffer;
 
 pub mod listener;
+
+pub mod listeners;
 
 pub mod dial;
 

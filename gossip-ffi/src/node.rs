@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,7 +12,7 @@ use gossip_core::runtime::error::Error;
 use gossip_core::runtime::gossip::Gossip;
 
 use crate::addr::gossip_addr_t;
-use crate::border::{FOR_EVER, Timeout, call, copy_out, fill_text, give, offer, quick, some, value, write};
+use crate::border::{FOR_EVER, Timeout, call, fill_array, fill_text, give, quick, some, value, write};
 use crate::config::gossip_config_t;
 use crate::delegate::{OwnedDelegate, gossip_delegate_t};
 use crate::error::{Failure, gossip_error_t};
@@ -19,7 +20,7 @@ use crate::handle::Shared;
 use crate::pool::gossip_pool_t;
 use crate::pool_config::{gossip_pool_config_t, pool_id};
 use crate::signals::Blocked;
-use crate::status::Status::{GOSSIP_ERR_BUFFER_TOO_SMALL, GOSSIP_ERR_NOT_FOUND};
+use crate::status::Status::GOSSIP_ERR_NOT_FOUND;
 use crate::status::gossip_status_t;
 
 /// A node: one TCP and UDP port, up to 256 pools that gossip on it, and the program's
@@ -160,6 +161,38 @@ pub extern "C" fn gossip_local_addr(
     quick(|| write(addr, "addr", node_of(node)?.local_addr().into()))
 }
 
+/// All bound addresses, with the real port. `count` receives how many there are, also if
+/// the array is too small, which then stays as it was.
+///
+/// Memory: `addrs` has room for `cap` addresses and may be NULL with `cap` 0. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_local_addrs(
+    node: Option<&gossip_t>,
+    addrs: *mut gossip_addr_t,
+    cap: usize,
+    count: Option<&mut MaybeUninit<usize>>,
+) -> gossip_status_t {
+    // SAFETY: the header's rule for buffers.
+    quick(|| unsafe { fill_addrs(node_of(node)?.local_addrs(), addrs, cap, count) })
+}
+
+/// Copies addresses to the caller's array.
+///
+/// # Safety
+/// That of `fill_array`.
+pub(crate) unsafe fn fill_addrs(
+    all: &[SocketAddr],
+    addrs: *mut gossip_addr_t,
+    cap: usize,
+    count: Option<&mut MaybeUninit<usize>>,
+) -> Result<(), Failure> {
+    let all: Vec<gossip_addr_t> = all.iter().map(|addr| (*addr).into()).collect();
+    // SAFETY: by this function's contract.
+    unsafe { fill_array(&all, addrs, cap, "addrs", count) }
+}
+
 /// The address that this node tells others.
 ///
 /// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
@@ -170,6 +203,20 @@ pub extern "C" fn gossip_advertise_addr(
     addr: Option<&mut MaybeUninit<gossip_addr_t>>,
 ) -> gossip_status_t {
     quick(|| write(addr, "addr", node_of(node)?.advertise_addr().into()))
+}
+
+/// The receive buffer that the system granted the port's UDP sockets, in bytes; the smallest
+/// of them. If it is less than the key `udp_recv_buffer`, a limit of the system is lower: on
+/// Linux `net.core.rmem_max`.
+///
+/// Memory: `bytes` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_udp_recv_buffer(
+    node: Option<&gossip_t>,
+    bytes: Option<&mut MaybeUninit<usize>>,
+) -> gossip_status_t {
+    quick(|| write(bytes, "bytes", node_of(node)?.udp_recv_buffer()))
 }
 
 /// Adds a pool; on a running node it starts at once. `delegate` may be NULL; if not, its
@@ -240,15 +287,7 @@ pub unsafe extern "C" fn gossip_list_pools(
 ) -> gossip_status_t {
     quick(|| {
         let all: Vec<i32> = node_of(node)?.pools().iter().map(|pool| pool.id().0.into()).collect();
-        offer(count, all.len());
-        if all.len() > cap {
-            let rule = format!("has room for {cap} ids, {} are needed", all.len());
-            return Err(Failure::argument(GOSSIP_ERR_BUFFER_TOO_SMALL, "ids", rule));
-        }
-        if all.is_empty() {
-            return Ok(());
-        }
-        // SAFETY: the header's rule for buffers, and they fit.
-        unsafe { copy_out(&all, ids, "ids") }
+        // SAFETY: the header's rule for buffers.
+        unsafe { fill_array(&all, ids, cap, "ids", count) }
     })
 }

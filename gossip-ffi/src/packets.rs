@@ -1,37 +1,23 @@
 //! Datagrams of the program's own protocols on the shared port.
 
-use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::AsRawFd;
 
-use gossip_core::net::owners::Datagram;
-use gossip_core::net::packets::Packets;
+use gossip_core::Packets;
 
 use crate::addr::gossip_addr_t;
 use crate::border::{Timeout, bytes, call, copy_out, give, offer, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
-use crate::node::{gossip_t, node_of};
+use crate::listener::{gossip_fd_t, offer_stats};
+use crate::node::{fill_addrs, gossip_t, node_of};
 use crate::status::Status::GOSSIP_ERR_BUFFER_TOO_SMALL;
 use crate::status::gossip_status_t;
 
 /// Receives the datagrams that are no gossip, and sends from the shared port.
 pub struct gossip_packets_t {
     packets: Shared<Packets>,
-    /// Datagrams that did not fit the buffer of whoever asked: they come first in the next
-    /// call. At most one for each thread that receives.
-    held: Mutex<VecDeque<Datagram>>,
-}
-
-impl gossip_packets_t {
-    fn take_held(&self) -> Option<Datagram> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    fn hold(&self, packet: Datagram) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).push_front(packet);
-    }
 }
 
 fn packets_of(packets: Option<&gossip_packets_t>) -> Result<Packets, Failure> {
@@ -51,10 +37,7 @@ pub extern "C" fn gossip_packets(
 ) -> gossip_status_t {
     call(err, || {
         let node = node_of(node)?;
-        give(packets, "packets", || {
-            let packets = Shared::new(node.packets()?);
-            Ok(gossip_packets_t { packets, held: Mutex::default() })
-        })
+        give(packets, "packets", || Ok(gossip_packets_t { packets: Shared::new(node.packets()?) }))
     })
 }
 
@@ -78,21 +61,19 @@ pub unsafe extern "C" fn gossip_packets_recv(
 ) -> gossip_status_t {
     quick(|| {
         let (receiver, timeout) = (packets_of(packets)?, Timeout(timeout_ms));
-        let handle = some(packets, "packets")?;
         if buf.is_null() {
             return Err(Failure::null("buf"));
         }
         let len = some(len, "len")?;
-        let packet = match handle.take_held() {
-            Some(packet) => packet,
-            None => timeout.judge(receiver.recv(timeout.limit()))?,
+        let packet = match timeout.judge(receiver.recv_up_to(cap, timeout.limit()))? {
+            Ok(packet) => packet,
+            Err(needed) => {
+                len.write(needed);
+                let rule = format!("has room for {cap} bytes, {needed} are needed");
+                return Err(Failure::argument(GOSSIP_ERR_BUFFER_TOO_SMALL, "buf", rule));
+            }
         };
         len.write(packet.bytes.len());
-        if packet.bytes.len() > cap {
-            let rule = format!("has room for {cap} bytes, {} are needed", packet.bytes.len());
-            handle.hold(packet);
-            return Err(Failure::argument(GOSSIP_ERR_BUFFER_TOO_SMALL, "buf", rule));
-        }
         offer(from, packet.from.into());
         // SAFETY: the header's rule for buffers, and the datagram fits.
         unsafe { copy_out(&packet.bytes, buf.cast(), "buf") }
@@ -120,16 +101,58 @@ pub unsafe extern "C" fn gossip_packets_send(
     })
 }
 
-/// How many datagrams were dropped because nobody received them in time.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_packets_recv` would not wait, also once the receiver is closed. Only watch it: do
+/// not read, write or close it. It stays the same; take it out of the loop before freeing the
+/// receiver.
 ///
-/// Memory: `dropped` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Memory: `fd` is the library's, and valid until `packets` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets_fd(
+    packets: Option<&gossip_packets_t>,
+    fd: Option<&mut MaybeUninit<gossip_fd_t>>,
+) -> gossip_status_t {
+    quick(|| write(fd, "fd", packets_of(packets)?.readiness()?.as_raw_fd()))
+}
+
+/// All addresses from which datagrams are sent, with the real port number: one leaves from
+/// that which suits its destination best. `count` receives how many there are, also if the
+/// array is too small, which then stays as it was.
+///
+/// Memory: `addrs` has room for `cap` addresses and may be NULL with `cap` 0. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_packets_local_addrs(
+    packets: Option<&gossip_packets_t>,
+    addrs: *mut gossip_addr_t,
+    cap: usize,
+    count: Option<&mut MaybeUninit<usize>>,
+) -> gossip_status_t {
+    // SAFETY: the header's rule for buffers.
+    quick(|| unsafe { fill_addrs(packets_of(packets)?.local_addrs(), addrs, cap, count) })
+}
+
+/// What a receiver has counted: datagrams queued for it, dropped because the queue was full
+/// or the receiver closed before they were taken, waiting now, and how many may wait. Each
+/// may be NULL.
+///
+/// Memory: all are written on success. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.
 #[unsafe(no_mangle)]
-pub extern "C" fn gossip_packets_dropped(
+pub extern "C" fn gossip_packets_stats(
     packets: Option<&gossip_packets_t>,
+    accepted: Option<&mut MaybeUninit<u64>>,
     dropped: Option<&mut MaybeUninit<u64>>,
+    pending: Option<&mut MaybeUninit<u64>>,
+    limit: Option<&mut MaybeUninit<u64>>,
 ) -> gossip_status_t {
-    quick(|| write(dropped, "dropped", packets_of(packets)?.stats().dropped))
+    quick(|| {
+        offer_stats(&packets_of(packets)?.stats(), [accepted, dropped, pending, limit]);
+        Ok(())
+    })
 }
 
 /// Stops receiving and wakes everyone blocked in `gossip_packets_recv` with CLOSED.

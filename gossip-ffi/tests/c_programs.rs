@@ -158,6 +158,42 @@ fn targets() {
     passes("targets");
 }
 
+#[test]
+fn inherited_sockets() {
+    passes("sockets");
+}
+
+#[test]
+fn connections_as_descriptors() {
+    passes("descriptors");
+}
+
+#[test]
+fn shutdown() {
+    passes("shutdown");
+}
+
+/// With GOSSIP_SOAK_CYCLES=10000 (`make soak`) it takes minutes and says what it has measured.
+#[test]
+fn many_nodes_leave_nothing_behind() {
+    if has("cc", "soak") {
+        print!("{}", run(&mut Command::new(compile("tests/c/soak.c"))));
+    }
+}
+
+#[test]
+fn loading_the_library_does_nothing() {
+    if !has("cc", "loading") {
+        return;
+    }
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("loading");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-I"]).arg(include_dir());
+    run(cc.arg(root().join("tests/c/loading.c")).arg("-o").arg(&program).arg("-ldl"));
+
+    run(Command::new(program).arg(library_dir().join("libgossip.so")));
+}
+
 /// Compiles a program of `tests/c` and runs it under valgrind, one at a time: it is slow, and
 /// the programs mind.
 fn passes_under_valgrind(name: &str) {
@@ -190,6 +226,11 @@ fn targets_without_a_leak_or_a_wild_access() {
 #[test]
 fn logging_without_a_leak_or_a_wild_access() {
     passes_under_valgrind("log");
+}
+
+#[test]
+fn the_port_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("port");
 }
 
 #[test]
@@ -245,6 +286,24 @@ fn metrics_are_served_over_http_on_the_gossip_port() {
     assert!(get("/").starts_with("HTTP/1.1 404"));
     drop(child.stdin.take());
     assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn the_programs_in_the_manual_compile() {
+    if !has("cc", "the programs in the manual") {
+        return;
+    }
+    let manual = fs::read_to_string(root().join("docs/c.md")).expect("docs/c.md is there");
+    // Fragments have no includes.
+    let blocks = manual.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let programs: Vec<_> = blocks.filter(|block| block.starts_with("#include")).collect();
+    assert!(!programs.is_empty(), "no program is found");
+
+    for (number, program) in programs.iter().enumerate() {
+        let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("manual-{number}.c"));
+        fs::write(&source, program).expect("the folder takes a file");
+        compile(source.to_str().expect("the path is text"));
+    }
 }
 
 #[test]

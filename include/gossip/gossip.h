@@ -258,6 +258,16 @@ typedef enum {
     GOSSIP_FD_NONBLOCK = 1,
 } gossip_fd_flag_t;
 
+/// Which connections a listener takes.
+typedef enum {
+    /// All that belong to nobody else: `gossip_listen_tcp`.
+    GOSSIP_LISTENER_NATIVE = 0,
+    /// Those of a two-byte id: `gossip_listen`.
+    GOSSIP_LISTENER_ID = 1,
+    /// Those that begin with certain bytes: `gossip_listen_prefix`.
+    GOSSIP_LISTENER_PREFIX = 2,
+} gossip_listener_kind_t;
+
 /// Ids of `gossip_dial` that are none.
 typedef enum {
     /// Write no id: for the native listener, and for every other server.
@@ -296,8 +306,11 @@ typedef struct gossip_error_t gossip_error_t;
 /// What a join reached, and what not. It never changes.
 typedef struct gossip_joined_t gossip_joined_t;
 
-/// Receives the connections of one listener id, or all that belong to nobody else.
+/// Receives the connections of one listener id or prefix, or all that belong to nobody else.
 typedef struct gossip_listener_t gossip_listener_t;
+
+/// The listeners of a node at one moment, with what each had counted. It never changes.
+typedef struct gossip_listeners_t gossip_listeners_t;
 
 /// One member: in a snapshot until that is freed, in a callback until that returns.
 typedef struct gossip_member_t gossip_member_t;
@@ -755,11 +768,31 @@ gossip_status_t gossip_node_name(const gossip_t *node,
 /// Status: NULL_ARG, FORKED.
 GOSSIP_API gossip_status_t gossip_local_addr(const gossip_t *node, gossip_addr_t *addr);
 
+/// All bound addresses, with the real port. `count` receives how many there are, also if
+/// the array is too small, which then stays as it was.
+///
+/// Memory: `addrs` has room for `cap` addresses and may be NULL with `cap` 0. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_local_addrs(const gossip_t *node,
+                                   gossip_addr_t *addrs,
+                                   size_t cap,
+                                   size_t *count);
+
 /// The address that this node tells others.
 ///
 /// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.
 GOSSIP_API gossip_status_t gossip_advertise_addr(const gossip_t *node, gossip_addr_t *addr);
+
+/// The receive buffer that the system granted the port's UDP sockets, in bytes; the smallest
+/// of them. If it is less than the key `udp_recv_buffer`, a limit of the system is lower: on
+/// Linux `net.core.rmem_max`.
+///
+/// Memory: `bytes` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_udp_recv_buffer(const gossip_t *node, size_t *bytes);
 
 /// Adds a pool; on a running node it starts at once. `delegate` may be NULL; if not, its
 /// `destroy` is called exactly once, also when this call fails, except with INVALID_ARG for
@@ -796,6 +829,41 @@ gossip_status_t gossip_list_pools(const gossip_t *node,
                                   int32_t *ids,
                                   size_t cap,
                                   size_t *count);
+
+/// What `gossip_new` does, over sockets that are bound already, so that a service manager
+/// can hold the port while the program restarts. Each address needs a TCP socket, which may
+/// listen, and a UDP socket, in any order, all with one port number. The keys `bind_addr` and
+/// `bind_port` count for nothing. Connections that wait in the sockets are kept.
+///
+/// Memory: `node` is yours: gossip_free; copies `config`, which may be NULL. On success the
+/// descriptors are the library's: they are closed, those of the node are others. On failure
+/// they are yours, as they were. Threads: any. Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG for descriptors that make no port, with what is wrong;
+/// CONFIG, with field, value and rule; ADDR_INVALID, RESOURCE_LIMIT, IO.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_new_with_sockets(const gossip_config_t *config,
+                                        const gossip_fd_t *fds,
+                                        size_t len,
+                                        gossip_t **node,
+                                        gossip_error_t **err);
+
+/// The sockets that systemd passed, as in `sd_listen_fds(3)`: reads `LISTEN_PID` and
+/// `LISTEN_FDS`, and makes the descriptors close-on-exec. `unset` 1 removes both variables and
+/// `LISTEN_FDNAMES`, so that children do not take them for theirs. `count` receives how many
+/// there are, also if the array is too small. On failure nothing has changed.
+///
+/// Memory: `fds` has room for `cap` descriptors and may be NULL with `cap` 0; they are yours.
+/// Threads: before there are others, for it uses the environment. Blocks: no.
+/// Status: NULL_ARG, BUFFER_TOO_SMALL; NOT_FOUND if nothing was passed to this process, with
+/// the reason; CONFIG if a variable makes no sense, which `gossip_error_field` names.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_sockets_from_systemd(int32_t unset,
+                                            gossip_fd_t *fds,
+                                            size_t cap,
+                                            size_t *count,
+                                            gossip_error_t **err);
 
 /// The pool's id.
 ///
@@ -1361,9 +1429,38 @@ gossip_status_t gossip_listen_tcp(const gossip_t *node,
                                   gossip_listener_t **listener,
                                   gossip_error_t **err);
 
-/// Takes the next connection: a plain socket, close-on-exec, `TCP_NODELAY`, blocking
-/// unless `flags` says GOSSIP_FD_NONBLOCK. It is yours alone; close it with `close(2)`.
-/// Mind SIGPIPE: send with MSG_NOSIGNAL. `peer`, the other end's address, may be NULL.
+/// Listens for connections that begin with these bytes, 1 to 64, all of which stay in them,
+/// so that several native protocols share the port: `\x16\x03` is TLS, `SSH-` SSH. Of several
+/// prefixes that fit the longest counts; bytes that may still become a longer one are awaited
+/// for `sniff_timeout_ms`.
+///
+/// Memory: `listener` is yours: gossip_listener_free; copies `prefix`. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG, CLOSED, FORKED; INVALID_ARG for a length that is none of 1 to 64;
+/// RESERVED for a first byte 0xFE; EXISTS if another owner may be meant by the same bytes: a
+/// listener, a label pool, the bare pool.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_listen_prefix(const gossip_t *node,
+                                     const void *prefix,
+                                     size_t len,
+                                     gossip_listener_t **listener,
+                                     gossip_error_t **err);
+
+/// Lets this many connections wait for an accept, 1 to 65536, instead of the key
+/// `listener_backlog`; more are closed and counted. Those that wait already stay. They hold
+/// descriptors of this process.
+///
+/// Memory: borrows `listener`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; CONFIG for an impossible number.
+GOSSIP_API
+gossip_status_t gossip_listener_set_backlog(const gossip_listener_t *listener,
+                                            uint32_t backlog,
+                                            gossip_error_t **err);
+
+/// Takes the next connection: a plain socket, close-on-exec, `TCP_NODELAY` and keep-alive,
+/// blocking unless `flags` says GOSSIP_FD_NONBLOCK. It is yours alone; close it with
+/// `close(2)`. What its peer has done meanwhile shows when it is used, be it a reset. Mind SIGPIPE: send with MSG_NOSIGNAL. `peer`, the other end's address, may be NULL.
 ///
 /// Memory: `fd` is yours. Threads: any, callbacks too; several may accept at once. Blocks:
 /// up to `timeout_ms`.
@@ -1377,8 +1474,47 @@ gossip_status_t gossip_listener_accept(const gossip_listener_t *listener,
                                        gossip_fd_t *fd,
                                        gossip_addr_t *peer);
 
-/// What a listener counts: connections accepted, closed because nobody accepted them in
-/// time, and waiting now. Each may be NULL.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while an accept
+/// would not wait, also once the listener is closed. Only watch it: do not read, write or
+/// close it. It stays the same; take it out of the loop before freeing the listener.
+///
+/// Memory: `fd` is the library's, and valid until `listener` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
+GOSSIP_API gossip_status_t gossip_listener_fd(const gossip_listener_t *listener, gossip_fd_t *fd);
+
+/// Which connections a listener takes, of `gossip_listener_kind_t`; -1 for NULL and in a
+/// forked child.
+///
+/// Memory: borrows `listener`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_listener_kind(const gossip_listener_t *listener);
+
+/// The name under which a listener stands in logs and metrics: `native`, `id 0x0102` or
+/// `prefix SSH-`; what is no printable ASCII in a prefix is escaped: `prefix \x16\x03`.
+///
+/// Memory: `buf` and `len` as in *Buffers*. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_listener_name(const gossip_listener_t *listener,
+                                     char *buf,
+                                     size_t cap,
+                                     size_t *len);
+
+/// All addresses of a listener's port, with the real port number. `count` receives how many
+/// there are, also if the array is too small, which then stays as it was.
+///
+/// Memory: `addrs` has room for `cap` addresses and may be NULL with `cap` 0. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_listener_local_addrs(const gossip_listener_t *listener,
+                                            gossip_addr_t *addrs,
+                                            size_t cap,
+                                            size_t *count);
+
+/// What a listener has counted: connections queued for accept, closed because the backlog
+/// was full or the listener closed before they were taken, waiting now, and how many may
+/// wait. Each may be NULL.
 ///
 /// Memory: all are written on success. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.
@@ -1386,10 +1522,11 @@ GOSSIP_API
 gossip_status_t gossip_listener_stats(const gossip_listener_t *listener,
                                       uint64_t *accepted,
                                       uint64_t *dropped,
-                                      uint64_t *pending);
+                                      uint64_t *pending,
+                                      uint64_t *limit);
 
 /// Stops listening, wakes everyone blocked in accept with CLOSED, and closes the
-/// connections that wait. Its id is free again.
+/// connections that wait. Its id or prefix is free again.
 ///
 /// Memory: `listener` stays valid. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.
@@ -1401,6 +1538,37 @@ GOSSIP_API gossip_status_t gossip_listener_close(const gossip_listener_t *listen
 /// Memory: ends `listener`; accepted descriptors stay yours. Threads: any, callbacks too.
 /// Blocks: no.
 GOSSIP_API void gossip_listener_free(gossip_listener_t *listener);
+
+/// The listeners of a node, sorted: native, ids, prefixes.
+///
+/// Memory: `listeners` is yours: gossip_listeners_free. Threads: any, callbacks too.
+/// Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_listeners(const gossip_t *node, gossip_listeners_t **listeners);
+
+/// How many listeners there were; 0 for NULL.
+///
+/// Memory: borrows `listeners`. Threads: any. Blocks: no.
+GOSSIP_API size_t gossip_listeners_len(const gossip_listeners_t *listeners);
+
+/// The listener at `index`: its name, as from `gossip_listener_name`, and its numbers, as from
+/// `gossip_listener_stats`. Each may be NULL.
+///
+/// Memory: `name` lives as long as `listeners`. Threads: any. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_listeners_at(const gossip_listeners_t *listeners,
+                                    size_t index,
+                                    const char **name,
+                                    uint64_t *accepted,
+                                    uint64_t *dropped,
+                                    uint64_t *pending,
+                                    uint64_t *limit);
+
+/// Frees listeners and their names; NULL is fine. The listeners themselves go on.
+///
+/// Memory: ends `listeners` and the names. Threads: any. Blocks: no.
+GOSSIP_API void gossip_listeners_free(gossip_listeners_t *listeners);
 
 /// Connects to `addr`, such as `host:7946` or `[2001:db8::1]:7946`, and writes the two
 /// bytes of the listener `id`, so that the peer's `gossip_listen(id)` gets the connection;
@@ -1460,13 +1628,41 @@ gossip_status_t gossip_packets_send(const gossip_packets_t *packets,
                                     size_t len,
                                     gossip_error_t **err);
 
-/// How many datagrams were dropped because nobody received them in time.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_packets_recv` would not wait, also once the receiver is closed. Only watch it: do
+/// not read, write or close it. It stays the same; take it out of the loop before freeing the
+/// receiver.
 ///
-/// Memory: `dropped` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Memory: `fd` is the library's, and valid until `packets` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
+GOSSIP_API gossip_status_t gossip_packets_fd(const gossip_packets_t *packets, gossip_fd_t *fd);
+
+/// All addresses from which datagrams are sent, with the real port number: one leaves from
+/// that which suits its destination best. `count` receives how many there are, also if the
+/// array is too small, which then stays as it was.
+///
+/// Memory: `addrs` has room for `cap` addresses and may be NULL with `cap` 0. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, BUFFER_TOO_SMALL.
+GOSSIP_API
+gossip_status_t gossip_packets_local_addrs(const gossip_packets_t *packets,
+                                           gossip_addr_t *addrs,
+                                           size_t cap,
+                                           size_t *count);
+
+/// What a receiver has counted: datagrams queued for it, dropped because the queue was full
+/// or the receiver closed before they were taken, waiting now, and how many may wait. Each
+/// may be NULL.
+///
+/// Memory: all are written on success. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.
 GOSSIP_API
-gossip_status_t gossip_packets_dropped(const gossip_packets_t *packets,
-                                       uint64_t *dropped);
+gossip_status_t gossip_packets_stats(const gossip_packets_t *packets,
+                                     uint64_t *accepted,
+                                     uint64_t *dropped,
+                                     uint64_t *pending,
+                                     uint64_t *limit);
 
 /// Stops receiving and wakes everyone blocked in `gossip_packets_recv` with CLOSED.
 ///

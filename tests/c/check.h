@@ -30,7 +30,8 @@ enum { PATIENCE_MS = 20000, LIFETIME_S = 120 };
 #define OK(call) \
     do { \
         gossip_error_t *err = NULL; \
-        check_ok(__FILE__, __LINE__, #call, (call), err); \
+        const gossip_status_t check_of_call = (call); \
+        check_ok(__FILE__, __LINE__, #call, check_of_call, err); \
         gossip_error_free(err); \
     } while (0)
 
@@ -145,6 +146,8 @@ static inline gossip_pool_config_t *fast_pool(int32_t id)
     OK(gossip_pool_config_set(config, "probe_interval_ms", "200", &err));
     OK(gossip_pool_config_set(config, "probe_timeout_ms", "100", &err));
     OK(gossip_pool_config_set(config, "gossip_interval_ms", "20", &err));
+    /* On a busy machine an exchange may take long. */
+    OK(gossip_pool_config_set(config, "tcp_timeout_ms", "20000", &err));
     /* In a pool of two, each broadcast goes out once, so that tests can count. */
     OK(gossip_pool_config_set(config, "retransmit_mult", "1", &err));
     return config;

@@ -46,6 +46,11 @@ static void results_must_have_a_place(gossip_t *node, gossip_pool_t *pool)
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_id(pool, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_local_addr(node, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_listen(node, 1, NULL, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_listen_prefix(node, "SSH-", 4, NULL, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_listeners(node, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_udp_recv_buffer(node, NULL));
+    EXPECT(GOSSIP_ERR_BUFFER_TOO_SMALL, gossip_local_addrs(node, NULL, 0, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_local_addrs(node, NULL, 9, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_get_pool(node, 1, NULL));
     EXPECT(GOSSIP_ERR_INVALID_ARG, gossip_get_pool(node, 300, &(gossip_pool_t *){NULL}));
     EXPECT(GOSSIP_ERR_BUFFER_TOO_SMALL, gossip_node_name(node, NULL, 0, NULL));

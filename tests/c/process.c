@@ -1,10 +1,26 @@
-/* A good guest in its process: signals, and forks. */
+/* A good guest in its process: signals, threads, and forks.
+ *
+ * The promise                                       is shown by
+ * ------------------------------------------------  -------------------------------------------------
+ * library threads block all signals                 threads_of_the_library_block_all_signals,
+ *                                                   callbacks_run_with_all_signals_blocked,
+ *                                                   so_do_the_short_lived_ones
+ * dispositions and sigaltstack are never touched    threads_of_the_library_block_all_signals; loading.c
+ * no SIGPIPE                                        peers_that_vanish_raise_no_sigpipe
+ * threads have names                                threads_of_the_library_have_names
+ * all descriptors are close-on-exec                 descriptors.c: nothing_of_the_library_survives_exec
+ * after a fork: FORKED, and free frees memory only  a_child_can_only_free
+ * nothing happens at load time, nothing stays       loading.c
+ * a panic becomes a status                          border.rs: a_panic_becomes_a_status_and_an_error
+ * threads, descriptors, memory are given back       soak.c, runtime_resources.rs
+ */
 #include "check.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* The signal mask of a thread as the kernel shows it: blocks all, but the two that nobody
@@ -147,6 +163,92 @@ static void so_do_the_short_lived_ones(void)
     CHECK(open_to_signals == 0);
 }
 
+/* ---- SIGPIPE ------------------------------------------------------------------------ */
+
+static void reset_and_close(int fd)
+{
+    struct linger at_once = {1, 0};
+
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    close(fd);
+}
+
+/* The disposition is the default, so one signal would end this program. */
+static void peers_that_vanish_raise_no_sigpipe(void)
+{
+    /* Beginnings of push/pull and of nothing, to which a pool answers if it can. */
+    static const char *const openings[] = {"", "\xfe", "\xfe\x01", "\xfe\x01\x06\x83", "GET"};
+    gossip_t *node = open_node("node"), *other;
+    gossip_pool_t *pool = open_pool(node, 1, NULL), *other_pool;
+    gossip_listener_t *listener;
+    struct sigaction action;
+    gossip_fd_t fd;
+
+    CHECK(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+    OK(gossip_listen_tcp(node, &listener, &err));
+    OK(gossip_start(node, &err));
+    for (int round = 0; round < 20; round++)
+        for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++) {
+            OK(gossip_dial(addr_of(node), GOSSIP_DIAL_NATIVE, PATIENCE_MS, 0, &fd, &err));
+            CHECK(send(fd, openings[i], strlen(openings[i]), MSG_NOSIGNAL) >= 0);
+            reset_and_close(fd);
+        }
+    /* A member that dies in the middle of everything. */
+    other = open_node("other");
+    other_pool = open_pool(other, 1, NULL);
+    OK(gossip_start(other, &err));
+    join_two(pool, other_pool, other);
+    gossip_free(other);
+    gossip_pool_free(other_pool);
+    for (int i = 0; i < 20; i++)
+        gossip_pool_broadcast(pool, "hello", 5, 0, NULL);
+    EVENTUALLY(num_members(pool) == 1); /* probed in vain, over TCP as well */
+    gossip_listener_free(listener);
+    gossip_free(node);
+    gossip_pool_free(pool);
+}
+
+/* ---- threads ------------------------------------------------------------------------ */
+
+static int has_thread(const char *prefix)
+{
+    DIR *folder = opendir("/proc/self/task");
+    struct dirent *entry;
+    int found = 0;
+
+    CHECK(folder != NULL);
+    while ((entry = readdir(folder)) != NULL) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(name, sizeof name, file) != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
+            found = 1;
+        fclose(file);
+    }
+    closedir(folder);
+    return found;
+}
+
+static void threads_of_the_library_have_names(void)
+{
+    struct masks masks = {0};
+    gossip_delegate_t delegate = {.struct_size = sizeof delegate, .user_data = &masks, .notify_join = on_join};
+    gossip_t *node = open_node("node");
+    gossip_pool_t *pool = open_pool(node, 1, &delegate);
+
+    CHECK(!has_thread("gossip-"));
+    OK(gossip_start(node, &err));
+    EVENTUALLY(has_thread("gossip-io-0") && has_thread("gossip-io-1") && has_thread("gossip-cb-"));
+    OK(gossip_shutdown(node, PATIENCE_MS, &err));
+    EVENTUALLY(!has_thread("gossip-"));
+    gossip_free(node);
+    gossip_pool_free(pool);
+}
+
+/* ---- fork --------------------------------------------------------------------------- */
+
 static void count(void *user_data)
 {
     ++*(atomic_int *)user_data;
@@ -253,6 +355,8 @@ int main(void)
     threads_of_the_library_block_all_signals();
     callbacks_run_with_all_signals_blocked();
     so_do_the_short_lived_ones();
+    threads_of_the_library_have_names();
+    peers_that_vanish_raise_no_sigpipe();
     a_child_can_only_free();
     a_child_logs_nothing();
     return 0;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::error::{NetError, WaitError};
 use super::owners::{Accepted, Owners};
 use super::queue::{Queue, QueueStats};
+use crate::base::config_error::ConfigError;
 use crate::mux::listener::ListenerName;
 
 /// Takes the connections of one [`ListenerName`]. Cheap to clone; the last clone that is
@@ -21,12 +23,23 @@ use crate::mux::listener::ListenerName;
 #[derive(Debug, Clone)]
 pub struct Listener(Arc<Registration>);
 
+/// How many connections may be allowed to wait for an accept of a listener.
+pub(crate) const BACKLOG: RangeInclusive<usize> = 1..=1 << 16;
+
 /// What one listener has otherwise than the others of its node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ListenOptions {
     /// Connections that wait for an accept, 1 to 65536; more are closed and counted.
     /// `None` is the node's `listener_backlog`.
     pub backlog: Option<usize>,
+}
+
+impl ListenOptions {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let Some(backlog) = self.backlog.filter(|backlog| !BACKLOG.contains(backlog)) else { return Ok(()) };
+        let (min, max) = BACKLOG.into_inner();
+        Err(ConfigError::new("backlog", backlog, format!("must be from {min} to {max}")))
+    }
 }
 
 #[derive(Debug)]
@@ -65,6 +78,14 @@ impl Listener {
     /// listener exists. Only watch it: do not read, write or close it.
     pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
         self.0.queue.readiness()
+    }
+
+    /// Lets `backlog` connections wait for an accept from now on, 1 to 65536. Those that wait
+    /// already stay, also if they are more.
+    pub fn set_backlog(&self, backlog: usize) -> Result<(), ConfigError> {
+        ListenOptions { backlog: Some(backlog) }.check()?;
+        self.0.queue.set_limit(backlog);
+        Ok(())
     }
 
     /// The first address of the port, with the real port number.

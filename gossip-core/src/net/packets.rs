@@ -49,6 +49,19 @@ impl Packets {
         self.0.inbox.queue.take(timeout)
     }
 
+    /// The same for a datagram of at most `limit` bytes. A longer one stays the next one, and
+    /// its length is told.
+    pub fn recv_up_to(
+        &self,
+        limit: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Result<Datagram, usize>, WaitError> {
+        self.0.inbox.queue.take_if(timeout, |datagram| match datagram.bytes.len() {
+            len if len > limit => Err(len),
+            _ => Ok(()),
+        })
+    }
+
     /// A descriptor that is readable exactly while [`recv`](Self::recv) would not wait,
     /// also once the receiver is closed; for `poll` and every event loop. It is made
     /// by the first call and stays the same and valid as long as a clone of the

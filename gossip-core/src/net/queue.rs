@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::error::WaitError;
@@ -14,7 +14,7 @@ use super::handover::{Handover, Ready};
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     state: Handover<State<T>>,
-    limit: usize,
+    limit: AtomicUsize,
     offered: AtomicU64,
     dropped: AtomicU64,
 }
@@ -37,10 +37,15 @@ impl<T> Queue<T> {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             state: Handover::new(State { items: VecDeque::new(), closed: false }),
-            limit: limit.max(1),
+            limit: AtomicUsize::new(limit.max(1)),
             offered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         }
+    }
+
+    /// Lets `limit` items wait from now on, at least one. Those that wait already stay.
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit.max(1), Relaxed);
     }
 
     /// Puts an item in, if there is room.
@@ -51,7 +56,7 @@ impl<T> Queue<T> {
             if state.closed {
                 return Err(Refused::Closed);
             }
-            if state.items.len() >= self.limit {
+            if state.items.len() >= self.limit.load(Relaxed) {
                 return Err(Refused::Full);
             }
             state.items.extend(item.take());
@@ -79,6 +84,29 @@ impl<T> Queue<T> {
         })
     }
 
+    /// The same for an item that suits the caller; of another, which stays the oldest, it
+    /// tells why it does not.
+    pub(super) fn take_if<E>(
+        &self,
+        timeout: Option<Duration>,
+        suits: impl FnOnce(&T) -> Result<(), E>,
+    ) -> Result<Result<T, E>, WaitError> {
+        let taken = self.state.take(timeout, |state| {
+            let Some(oldest) = state.items.front() else {
+                return Err(if state.closed { WaitError::Closed } else { WaitError::Timeout });
+            };
+            Ok(suits(oldest).map(|()| state.items.pop_front()))
+        })?;
+        match taken {
+            Ok(item) => item.map(Ok).ok_or(WaitError::Timeout),
+            Err(why) => {
+                // Whoever was not woken for it, because this thread was, may have it.
+                self.state.put(|_| ());
+                Ok(Err(why))
+            }
+        }
+    }
+
     /// A descriptor that is readable while there is something to take, and once closed.
     pub(super) fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
         self.state.readiness()
@@ -103,7 +131,7 @@ impl<T> Queue<T> {
             accepted: self.offered.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             pending: self.state.look(|state| state.items.len()),
-            limit: self.limit,
+            limit: self.limit.load(Relaxed),
         }
     }
 }
@@ -183,6 +211,51 @@ mod tests {
         queue.close();
 
         assert_eq!(queue.stats(), QueueStats { accepted: 1, dropped: 1, pending: 0, limit: 2 });
+    }
+
+    #[test]
+    fn an_item_that_does_not_suit_stays() {
+        let queue = Queue::new(2);
+        queue.offer(1).unwrap();
+
+        assert_eq!(queue.take_if(None, |_| Err("too long")), Ok(Err("too long")));
+
+        assert_eq!(queue.stats().pending, 1);
+        assert_eq!(queue.take_if(None, |_| Ok::<_, ()>(())), Ok(Ok(1)));
+        assert_eq!(queue.take_if(Some(Duration::ZERO), |_| Ok::<_, ()>(())), Err(WaitError::Timeout));
+    }
+
+    #[test]
+    fn an_item_that_does_not_suit_the_one_who_was_woken_is_for_the_others() {
+        let queue = Arc::new(Queue::new(2));
+        let wait = |suits: fn(&i32) -> Result<(), ()>| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.take_if(None, suits))
+        };
+        let picky: Vec<_> = (0..8).map(|_| wait(|_| Err(()))).collect();
+        let content = wait(|_| Ok(()));
+
+        queue.offer(1).unwrap();
+
+        assert_eq!(content.join().unwrap(), Ok(Ok(1)));
+        // Each of these comes once it has seen an item, of which there may be too few.
+        while picky.iter().any(|picky| !picky.is_finished()) {
+            let _ = queue.offer(2);
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn another_limit_counts_at_once_and_takes_nothing_away() {
+        let queue = Queue::new(1);
+        queue.set_limit(3);
+        assert_eq!([1, 2, 3].map(|n| queue.offer(n)), [Ok(()); 3]);
+
+        queue.set_limit(2);
+
+        assert_eq!(queue.stats(), QueueStats { accepted: 3, dropped: 0, pending: 3, limit: 2 });
+        queue.take(None).unwrap();
+        assert_eq!(queue.offer(4), Err(Refused::Full));
     }
 
     #[test]

@@ -1,14 +1,10 @@
 //! The configuration of a node: its name, its port, its limits.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::base::config_error::{ConfigError, Problems};
 use crate::base::keys::{self, Key, Kind, Range, parse_list, row, write_list};
-
-/// How many connections may be allowed to wait for an accept of a listener.
-pub(crate) const LISTENER_BACKLOG: RangeInclusive<usize> = 1..=1 << 16;
 
 /// Everything that can be chosen about a node. The names are memberlist's.
 #[derive(Debug, Clone, PartialEq, Eq)]

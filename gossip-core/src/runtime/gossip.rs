@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::config_error::ConfigError;
 use crate::base::ids::PoolId;
 use crate::base::name::NodeName;
 use crate::mux::listener::ListenerName;
@@ -20,7 +19,7 @@ use crate::net::queue::QueueStats;
 use crate::net::stats::PortStats;
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
-use crate::runtime::config::{Config, LISTENER_BACKLOG};
+use crate::runtime::config::Config;
 use crate::runtime::delegate::Delegate;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::Task;
@@ -182,10 +181,7 @@ impl Gossip {
 
     /// Takes the connections that `name` names, with a backlog of its own.
     pub fn listen_with(&self, name: ListenerName, options: ListenOptions) -> Result<Listener, Error> {
-        if let Some(backlog) = options.backlog.filter(|backlog| !LISTENER_BACKLOG.contains(backlog)) {
-            let (min, max) = LISTENER_BACKLOG.into_inner();
-            return Err(ConfigError::new("backlog", backlog, format!("must be from {min} to {max}")).into());
-        }
+        options.check()?;
         self.node().port.listen(name, options).map_err(from_net)
     }
 
@@ -197,6 +193,7 @@ impl Gossip {
     /// Says goodbye in every pool; one deadline for all. The first error is returned, the
     /// other pools leave all the same.
     pub fn leave(&self, timeout: Duration) -> Result<(), Error> {
+        self.node().check_open()?;
         let begun: Vec<_> =
             self.pools().into_iter().map(|pool| (pool.begin(Task::Leave, timeout), pool)).collect();
         let mut result = Ok(());

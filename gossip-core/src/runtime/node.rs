@@ -285,6 +285,11 @@ impl Node {
         }
     }
 
+    /// Whether the node has not ended.
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        self.open().map(drop)
+    }
+
     /// Begins the end: whoever is blocked in a call of the API gets `Closed`.
     fn stop(&self) {
         let pools = {
