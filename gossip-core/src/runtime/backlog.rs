@@ -311,7 +311,8 @@ mod tests {
 
         (1..=4).for_each(|len| _ = backlog.push(message(len)));
         // What was dropped, and one that was not.
-        (backlog.pop(), backlog.pop());
+        backlog.pop();
+        backlog.pop();
 
         let depth = Depth { waiting: 1, bytes: 2, peak: 2, accepted: 2, dropped: 2 };
         assert_eq!(backlog.depth(), depth);
