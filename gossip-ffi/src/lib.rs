@@ -9,7 +9,8 @@
 //! node                     gossip_t: the port, its pools
 //! pool    keyring          a pool: membership, messages, keys
 //! members                  who is in it
-//! delegate  buffer         what the program is told and asked
+//! delegate  buffer         what the program is told and asked, by callbacks
+//! queue   event            the same, to pull from
 //! listener  dial  packets  the program's own protocols on the port
 //! stats                    counters
 //! status  error  version   how a call went, and what was loaded
@@ -64,6 +65,10 @@ pub mod members;
 pub mod delegate;
 
 pub mod buffer;
+
+pub mod queue;
+
+pub mod event;
 
 pub mod listener;
 

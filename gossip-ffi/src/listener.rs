@@ -1,12 +1,12 @@
 //! Listeners: connections for the program's own protocols, as ordinary descriptors.
 
 use std::mem::MaybeUninit;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 
 use gossip_core::net::listener::Listener;
 
 use crate::addr::gossip_addr_t;
-use crate::border::{Timeout, call, give, offer, quick, some, value};
+use crate::border::{Timeout, call, give, offer, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
 use crate::node::{gossip_t, node_of};
@@ -129,6 +129,21 @@ pub(crate) fn wants_nonblocking(flags: u32) -> Result<bool, Failure> {
             Err(Failure::argument(GOSSIP_ERR_INVALID_ARG, "flags", rule))
         }
     }
+}
+
+/// A descriptor that is readable exactly while `gossip_listener_accept` would not wait, also
+/// once the listener is closed; for `poll` and every event loop. Only watch it: do not read,
+/// write or close it.
+///
+/// Memory: `fd` is the library's, the same in each call, until gossip_listener_free. Threads:
+/// any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_listener_fd(
+    listener: Option<&gossip_listener_t>,
+    fd: Option<&mut MaybeUninit<gossip_fd_t>>,
+) -> gossip_status_t {
+    quick(|| write(fd, "fd", listener_of(listener)?.readiness()?.as_raw_fd()))
 }
 
 /// What a listener counts: connections accepted, closed because nobody accepted them in

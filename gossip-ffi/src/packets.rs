@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
 
 use gossip_core::net::owners::Datagram;
@@ -12,6 +13,7 @@ use crate::addr::gossip_addr_t;
 use crate::border::{Timeout, bytes, call, copy_out, give, offer, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
+use crate::listener::gossip_fd_t;
 use crate::node::{gossip_t, node_of};
 use crate::status::Status::GOSSIP_ERR_BUFFER_TOO_SMALL;
 use crate::status::gossip_status_t;
@@ -97,6 +99,21 @@ pub unsafe extern "C" fn gossip_packets_recv(
         // SAFETY: the header's rule for buffers, and the datagram fits.
         unsafe { copy_out(&packet.bytes, buf.cast(), "buf") }
     })
+}
+
+/// A descriptor that is readable exactly while `gossip_packets_recv` would not wait, also once
+/// the receiver is closed; for `poll` and every event loop. Only watch it: do not read, write
+/// or close it.
+///
+/// Memory: `fd` is the library's, the same in each call, until gossip_packets_free. Threads:
+/// any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets_fd(
+    packets: Option<&gossip_packets_t>,
+    fd: Option<&mut MaybeUninit<gossip_fd_t>>,
+) -> gossip_status_t {
+    quick(|| write(fd, "fd", packets_of(packets)?.readiness()?.as_raw_fd()))
 }
 
 /// Sends a datagram from the shared port. It must not look like gossip: the first byte is

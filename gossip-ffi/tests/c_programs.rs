@@ -5,12 +5,14 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use support::{include_dir, root};
 
@@ -67,9 +69,17 @@ fn run(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
+/// A program compiled and linked to the library, once for all tests: a program that runs
+/// cannot be written.
+fn compile(source: &str) -> PathBuf {
+    static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    compiled.entry(source.to_owned()).or_insert_with(|| build(source)).clone()
+}
+
 /// Compiles a program and links it to the library. Examples are in the oldest dialect we
 /// promise; the tests need C11's atomics.
-fn compile(source: &str) -> PathBuf {
+fn build(source: &str) -> PathBuf {
     let dialect = if source.starts_with("examples") { "-std=c99" } else { "-std=c11" };
     let dir = library_dir();
     let name = Path::new(source).file_stem().expect("a source has a name");
@@ -125,10 +135,26 @@ fn questions() {
 }
 
 #[test]
+fn queues() {
+    passes("queue");
+}
+
+#[test]
 fn pools_without_a_leak_or_a_wild_access() {
-    if has("cc", "pool under valgrind") && has("valgrind", "pool under valgrind") {
-        let program = compile("tests/c/pool.c");
-        let program = program.with_file_name("pool").canonicalize().expect("it was compiled");
+    passes_under_valgrind("pool", &[]);
+}
+
+#[test]
+fn queues_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("queue", &["1000"]);
+}
+
+/// Compiles a program of `tests/c` and runs it under valgrind.
+fn passes_under_valgrind(name: &str, arguments: &[&str]) {
+    let shown = format!("{name} under valgrind");
+    if has("cc", &shown) && has("valgrind", &shown) {
+        let program = compile(&format!("tests/c/{name}.c"));
+        let program = program.canonicalize().expect("it was compiled");
         let mut valgrind = Command::new("valgrind");
         valgrind.args([
             "--quiet",
@@ -136,7 +162,7 @@ fn pools_without_a_leak_or_a_wild_access() {
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
         ]);
-        run(valgrind.arg(program));
+        run(valgrind.arg(program).args(arguments));
     }
 }
 
@@ -274,4 +300,81 @@ fn the_demonstration_node_obeys_and_tells_in_json() {
     assert!(told("datagram").contains(&format!("{name} got: one")));
     input.write_all(b"quit\n").expect("it listens");
     assert!(child.wait().expect("it ends").success());
+}
+
+/// A chatting program and the lines that it prints.
+struct Chatter {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Chatter {
+    fn start(program: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let lines = BufReader::new(child.stdout.take().expect("it talks")).lines();
+        Self { child, lines }
+    }
+
+    /// The next line that begins so.
+    fn hears(&mut self, beginning: &str) -> String {
+        let found = self.lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with(beginning)));
+        found.unwrap_or_else(|| panic!("it never printed {beginning}")).expect("it is text")
+    }
+
+    fn says(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut().expect("it listens");
+        input.write_all(text.as_bytes()).expect("it listens");
+    }
+
+    fn ends(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Chatter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn the_event_loop_chats_serves_and_answers_in_one_thread() {
+    if !has("cc", "the event loop") {
+        return;
+    }
+    let program = compile("examples/c/event_loop.c");
+    let mut ada = Chatter::start(&program, &["ada", "0"]);
+    let addr = ada.hears("* ada is here, at ").split_off("* ada is here, at ".len());
+    let mut bob = Chatter::start(&program, &["bob", "0", &addr]);
+    bob.hears("* ada is here");
+    ada.hears("* bob is here");
+
+    bob.says("hello, ada\nand again\n");
+    ada.hears("bob: hello, ada");
+    ada.hears("bob: and again");
+    ada.says("hello, bob\n");
+    bob.hears("ada: hello, bob");
+
+    let mut connection = TcpStream::connect(&addr).expect("the port accepts");
+    connection.write_all(&0x0101_u16.to_be_bytes()).expect("it reads");
+    let mut who = String::new();
+    connection.read_to_string(&mut who).expect("it answers and closes");
+    assert_eq!(who, "ada\nbob\n");
+
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it is a socket");
+    socket.send_to(b"four", &addr).expect("it is sent");
+    let mut answer = [0; 100];
+    let len = socket.recv(&mut answer).expect("it is answered");
+    assert_eq!(answer[..len], *b"ada got 4 bytes");
+
+    bob.ends();
+    ada.hears("* bob is gone: left");
+    ada.ends();
 }
