@@ -114,7 +114,7 @@ static void take_datagrams(void)
     size_t len;
 
     while (gossip_packets_recv(packets, datagram, sizeof datagram, &len, &from, 0) == GOSSIP_OK) {
-        int size = snprintf(answer, sizeof answer, "%s got %zu bytes", name, len);
+        int size = snprintf(answer, sizeof answer, "%.200s got %zu bytes", name, len);
         gossip_packets_send(packets, &from, answer, (size_t)size, NULL);
     }
 }
@@ -134,7 +134,7 @@ static int take_lines(void)
         size_t line = end == NULL ? len : (size_t)(end - typed), taken = end == NULL ? len : line + 1;
         char said[LINE + 256];
         gossip_error_t *err;
-        int size = snprintf(said, sizeof said, "%s: %.*s", name, (int)line, typed);
+        int size = snprintf(said, sizeof said, "%.200s: %.*s", name, (int)line, typed);
 
         /* It never waits in a loop: a full queue of broadcasts is AGAIN. */
         if (gossip_pool_broadcast(pool, said, (size_t)size, 0, &err) != GOSSIP_OK)

@@ -10,7 +10,7 @@
 //! pool    keyring          a pool: membership, messages, keys
 //! members                  who is in it
 //! delegate  buffer         what the program is told and asked, by callbacks
-//! queue   event            the same, to pull from
+//! queue   event  reply     the same, to pull from a loop
 //! listener  dial  packets  the program's own protocols on the port
 //! stats                    counters
 //! status  error  version   how a call went, and what was loaded
@@ -69,6 +69,8 @@ pub mod buffer;
 pub mod queue;
 
 pub mod event;
+
+pub mod reply;
 
 pub mod listener;
 

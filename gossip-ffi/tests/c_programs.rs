@@ -140,6 +140,11 @@ fn queues() {
 }
 
 #[test]
+fn questions_by_a_queue() {
+    passes("queue_questions");
+}
+
+#[test]
 fn pools_without_a_leak_or_a_wild_access() {
     passes_under_valgrind("pool", &[]);
 }
@@ -147,6 +152,7 @@ fn pools_without_a_leak_or_a_wild_access() {
 #[test]
 fn queues_without_a_leak_or_a_wild_access() {
     passes_under_valgrind("queue", &["1000"]);
+    passes_under_valgrind("queue_questions", &[]);
 }
 
 /// Compiles a program of `tests/c` and runs it under valgrind.

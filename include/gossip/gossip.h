@@ -1353,6 +1353,11 @@ GOSSIP_API int64_t gossip_event_rtt_ns(const gossip_event_t *event);
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API uint64_t gossip_event_dropped(const gossip_event_t *event);
 
+/// Frees an event; NULL is fine. A question that was not answered has its default at once.
+///
+/// Memory: ends `event` and everything it handed out. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_event_free(gossip_event_t *event);
+
 /// How many milliseconds are left to answer a question; 0 when it is too late, -1 for an
 /// event that waits for no answer.
 ///
@@ -1381,11 +1386,6 @@ GOSSIP_API
 gossip_status_t gossip_event_reply_bytes(const gossip_event_t *event,
                                          const void *data,
                                          size_t len);
-
-/// Frees an event; NULL is fine. A question that was not answered has its default at once.
-///
-/// Memory: ends `event` and everything it handed out. Threads: any, callbacks too. Blocks: no.
-GOSSIP_API void gossip_event_free(gossip_event_t *event);
 
 /// Listens for connections that begin with the two bytes of `id`, which `gossip_dial`
 /// writes: 0 to 0xFFFF without 0xFE00..0xFEFF. Protocols that do not know the library
