@@ -9,7 +9,6 @@ use gossip_core::net::error::{NetError, WaitError};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::exchange::ExchangeError;
 use gossip_core::runtime::error::Error;
-use gossip_core::runtime::events::TakeError;
 use gossip_core::wire::keyring::KeyringError;
 
 use crate::border::value;
@@ -158,16 +157,6 @@ impl From<WaitError> for Failure {
         let status = match error {
             WaitError::Timeout => GOSSIP_ERR_TIMEOUT,
             WaitError::Closed => GOSSIP_ERR_CLOSED,
-        };
-        Self::new(status, error.to_string())
-    }
-}
-
-impl From<TakeError> for Failure {
-    fn from(error: TakeError) -> Self {
-        let status = match error {
-            TakeError::Timeout => GOSSIP_ERR_TIMEOUT,
-            TakeError::Closed => GOSSIP_ERR_CLOSED,
         };
         Self::new(status, error.to_string())
     }

@@ -18,7 +18,7 @@ use crate::event::gossip_event_t;
 use crate::handle::Shared;
 use crate::listener::gossip_fd_t;
 use crate::signals::without_sigpipe;
-use crate::status::Status::{GOSSIP_ERR_CLOSED, GOSSIP_ERR_INVALID_ARG};
+use crate::status::Status::{GOSSIP_ERR_CLOSED, GOSSIP_ERR_INVALID_ARG, GOSSIP_ERR_TIMEOUT};
 use crate::status::gossip_status_t;
 
 /// A bounded queue of what any number of pools, on any number of nodes, tell and ask. Pools
@@ -126,6 +126,16 @@ fn asks_of(sum: u32) -> Result<Asks, Failure> {
         admit_alive: names(GOSSIP_ASK_ALIVE),
         allow_stream_ping: names(GOSSIP_ASK_TCP_PING),
     })
+}
+
+impl From<TakeError> for Failure {
+    fn from(error: TakeError) -> Self {
+        let status = match error {
+            TakeError::Timeout => GOSSIP_ERR_TIMEOUT,
+            TakeError::Closed => GOSSIP_ERR_CLOSED,
+        };
+        Self::new(status, error.to_string())
+    }
 }
 
 /// Makes a queue in which at most `max_events` events wait, with at most `max_bytes` bytes

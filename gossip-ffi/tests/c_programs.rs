@@ -7,13 +7,14 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use support::chatter::Chatter;
 use support::{include_dir, root};
 
 /// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
@@ -69,26 +70,25 @@ fn run(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// A program compiled and linked to the library, once for all tests: a program that runs
-/// cannot be written.
+/// Compiles a program, once however many tests want it, and links it to the library. Examples
+/// are in the oldest dialect we promise; the tests need C11's atomics.
 fn compile(source: &str) -> PathBuf {
-    static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    compiled.entry(source.to_owned()).or_insert_with(|| build(source)).clone()
-}
-
-/// Compiles a program and links it to the library. Examples are in the oldest dialect we
-/// promise; the tests need C11's atomics.
-fn build(source: &str) -> PathBuf {
+    static COMPILED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
     let dialect = if source.starts_with("examples") { "-std=c99" } else { "-std=c11" };
     let dir = library_dir();
     let name = Path::new(source).file_stem().expect("a source has a name");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(other) = compiled.get(&program) {
+        assert_eq!(source, other, "two programs of one name");
+        return program;
+    }
     let mut cc = Command::new("cc");
     cc.args([dialect, "-g", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]);
     cc.arg("-I").arg(include_dir()).arg(root().join(source)).arg("-o").arg(&program);
     cc.arg("-L").arg(dir).args(["-lgossip", "-pthread"]);
     run(cc.arg(format!("-Wl,-rpath,{}", dir.display())));
+    compiled.insert(program.clone(), source.to_owned());
     program
 }
 
@@ -144,23 +144,13 @@ fn questions_by_a_queue() {
     passes("queue_questions");
 }
 
-#[test]
-fn pools_without_a_leak_or_a_wild_access() {
-    passes_under_valgrind("pool", &[]);
-}
-
-#[test]
-fn queues_without_a_leak_or_a_wild_access() {
-    passes_under_valgrind("queue", &["1000"]);
-    passes_under_valgrind("queue_questions", &[]);
-}
-
-/// Compiles a program of `tests/c` and runs it under valgrind.
-fn passes_under_valgrind(name: &str, arguments: &[&str]) {
-    let shown = format!("{name} under valgrind");
-    if has("cc", &shown) && has("valgrind", &shown) {
+/// Compiles a program of `tests/c` and runs it under valgrind, one at a time: it is slow, and
+/// the programs mind.
+fn passes_under_valgrind(name: &str) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let what = format!("{name} under valgrind");
+    if has("cc", &what) && has("valgrind", &what) {
         let program = compile(&format!("tests/c/{name}.c"));
-        let program = program.canonicalize().expect("it was compiled");
         let mut valgrind = Command::new("valgrind");
         valgrind.args([
             "--quiet",
@@ -168,8 +158,20 @@ fn passes_under_valgrind(name: &str, arguments: &[&str]) {
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
         ]);
-        run(valgrind.arg(program).args(arguments));
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        run(valgrind.arg(program));
     }
+}
+
+#[test]
+fn pools_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("pool");
+}
+
+#[test]
+fn queues_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("queue");
+    passes_under_valgrind("queue_questions");
 }
 
 #[test]
@@ -308,47 +310,6 @@ fn the_demonstration_node_obeys_and_tells_in_json() {
     assert!(child.wait().expect("it ends").success());
 }
 
-/// A chatting program and the lines that it prints.
-struct Chatter {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Chatter {
-    fn start(program: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let lines = BufReader::new(child.stdout.take().expect("it talks")).lines();
-        Self { child, lines }
-    }
-
-    /// The next line that begins so.
-    fn hears(&mut self, beginning: &str) -> String {
-        let found = self.lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with(beginning)));
-        found.unwrap_or_else(|| panic!("it never printed {beginning}")).expect("it is text")
-    }
-
-    fn says(&mut self, text: &str) {
-        let input = self.child.stdin.as_mut().expect("it listens");
-        input.write_all(text.as_bytes()).expect("it listens");
-    }
-
-    fn ends(mut self) {
-        drop(self.child.stdin.take());
-        assert!(self.child.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for Chatter {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
-
 #[test]
 fn the_event_loop_chats_serves_and_answers_in_one_thread() {
     if !has("cc", "the event loop") {
@@ -373,7 +334,7 @@ fn the_event_loop_chats_serves_and_answers_in_one_thread() {
     connection.read_to_string(&mut who).expect("it answers and closes");
     assert_eq!(who, "ada\nbob\n");
 
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("there is a port");
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it is a socket");
     socket.send_to(b"four", &addr).expect("it is sent");
     let mut answer = [0; 100];
