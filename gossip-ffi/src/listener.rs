@@ -131,13 +131,13 @@ pub(crate) fn wants_nonblocking(flags: u32) -> Result<bool, Failure> {
     }
 }
 
-/// A descriptor that is readable exactly while `gossip_listener_accept` would not wait, also
-/// once the listener is closed; for `poll` and every event loop. Only watch it: do not read,
-/// write or close it.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while an accept
+/// would not wait, also once the listener is closed. Only watch it: do not read, write or
+/// close it. It stays the same; take it out of the loop before freeing the listener.
 ///
-/// Memory: `fd` is the library's, the same in each call, until gossip_listener_free. Threads:
-/// any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
+/// Memory: `fd` is the library's, and valid until `listener` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_listener_fd(
     listener: Option<&gossip_listener_t>,

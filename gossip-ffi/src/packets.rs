@@ -101,21 +101,6 @@ pub unsafe extern "C" fn gossip_packets_recv(
     })
 }
 
-/// A descriptor that is readable exactly while `gossip_packets_recv` would not wait, also once
-/// the receiver is closed; for `poll` and every event loop. Only watch it: do not read, write
-/// or close it.
-///
-/// Memory: `fd` is the library's, the same in each call, until gossip_packets_free. Threads:
-/// any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn gossip_packets_fd(
-    packets: Option<&gossip_packets_t>,
-    fd: Option<&mut MaybeUninit<gossip_fd_t>>,
-) -> gossip_status_t {
-    quick(|| write(fd, "fd", packets_of(packets)?.readiness()?.as_raw_fd()))
-}
-
 /// Sends a datagram from the shared port. It must not look like gossip: the first byte is
 /// not 0xFE.
 ///
@@ -135,6 +120,22 @@ pub unsafe extern "C" fn gossip_packets_send(
         // SAFETY: the header's rule for bytes.
         Ok(packets.send_to(unsafe { bytes(data, len, "data") }?, to)?)
     })
+}
+
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_packets_recv` would not wait, also once the receiver is closed. Only watch it: do
+/// not read, write or close it. It stays the same; take it out of the loop before freeing the
+/// receiver.
+///
+/// Memory: `fd` is the library's, and valid until `packets` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_packets_fd(
+    packets: Option<&gossip_packets_t>,
+    fd: Option<&mut MaybeUninit<gossip_fd_t>>,
+) -> gossip_status_t {
+    quick(|| write(fd, "fd", packets_of(packets)?.readiness()?.as_raw_fd()))
 }
 
 /// How many datagrams were dropped because nobody received them in time.

@@ -163,13 +163,14 @@ pub extern "C" fn gossip_queue_new(
     })
 }
 
-/// A descriptor that is readable exactly while `gossip_queue_poll` would not wait, also once
-/// the queue is closed; for `poll` and every event loop. Only watch it: do not read, write or
-/// close it.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_queue_poll` would not wait, also once the queue is closed. Only watch it: do not
+/// read, write or close it. It stays the same; take it out of the loop before freeing the
+/// queue.
 ///
-/// Memory: `fd` is the library's, the same in each call, until gossip_queue_free. Threads:
-/// any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
+/// Memory: `fd` is the library's, and valid until `queue` is freed. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_queue_fd(
     queue: Option<&gossip_queue_t>,

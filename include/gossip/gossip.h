@@ -1207,13 +1207,14 @@ gossip_status_t gossip_queue_new(size_t max_events,
                                  size_t max_bytes,
                                  gossip_queue_t **queue);
 
-/// A descriptor that is readable exactly while `gossip_queue_poll` would not wait, also once
-/// the queue is closed; for `poll` and every event loop. Only watch it: do not read, write or
-/// close it.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_queue_poll` would not wait, also once the queue is closed. Only watch it: do not
+/// read, write or close it. It stays the same; take it out of the loop before freeing the
+/// queue.
 ///
-/// Memory: `fd` is the library's, the same in each call, until gossip_queue_free. Threads:
-/// any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
+/// Memory: `fd` is the library's, and valid until `queue` is freed. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
 GOSSIP_API gossip_status_t gossip_queue_fd(const gossip_queue_t *queue, gossip_fd_t *fd);
 
 /// For runtimes that can only wait for pipes and sockets of their own: writes one byte to
@@ -1430,13 +1431,13 @@ gossip_status_t gossip_listener_accept(const gossip_listener_t *listener,
                                        gossip_fd_t *fd,
                                        gossip_addr_t *peer);
 
-/// A descriptor that is readable exactly while `gossip_listener_accept` would not wait, also
-/// once the listener is closed; for `poll` and every event loop. Only watch it: do not read,
-/// write or close it.
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while an accept
+/// would not wait, also once the listener is closed. Only watch it: do not read, write or
+/// close it. It stays the same; take it out of the loop before freeing the listener.
 ///
-/// Memory: `fd` is the library's, the same in each call, until gossip_listener_free. Threads:
-/// any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
+/// Memory: `fd` is the library's, and valid until `listener` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
 GOSSIP_API gossip_status_t gossip_listener_fd(const gossip_listener_t *listener, gossip_fd_t *fd);
 
 /// What a listener counts: connections accepted, closed because nobody accepted them in
@@ -1509,15 +1510,6 @@ gossip_status_t gossip_packets_recv(const gossip_packets_t *packets,
                                     gossip_addr_t *from,
                                     int32_t timeout_ms);
 
-/// A descriptor that is readable exactly while `gossip_packets_recv` would not wait, also once
-/// the receiver is closed; for `poll` and every event loop. Only watch it: do not read, write
-/// or close it.
-///
-/// Memory: `fd` is the library's, the same in each call, until gossip_packets_free. Threads:
-/// any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT, IO if there is none.
-GOSSIP_API gossip_status_t gossip_packets_fd(const gossip_packets_t *packets, gossip_fd_t *fd);
-
 /// Sends a datagram from the shared port. It must not look like gossip: the first byte is
 /// not 0xFE.
 ///
@@ -1530,6 +1522,16 @@ gossip_status_t gossip_packets_send(const gossip_packets_t *packets,
                                     const void *data,
                                     size_t len,
                                     gossip_error_t **err);
+
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_packets_recv` would not wait, also once the receiver is closed. Only watch it: do
+/// not read, write or close it. It stays the same; take it out of the loop before freeing the
+/// receiver.
+///
+/// Memory: `fd` is the library's, and valid until `packets` is freed. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
+GOSSIP_API gossip_status_t gossip_packets_fd(const gossip_packets_t *packets, gossip_fd_t *fd);
 
 /// How many datagrams were dropped because nobody received them in time.
 ///
