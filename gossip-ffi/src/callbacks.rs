@@ -1,12 +1,11 @@
 //! The core's `Delegate`, answered by C callbacks.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gossip_core::pool::action::{Asks, UserMessage};
 use gossip_core::runtime::delegate::Delegate;
-use gossip_core::swim::node::{Member, Node, State};
+use gossip_core::swim::node::{Member, Node};
 use gossip_core::wire::limits::USER_STATE_MAX;
 
 use crate::buffer::gossip_buffer_t;
@@ -60,8 +59,8 @@ impl Delegate for OwnedDelegate {
 
     fn notify_conflict(&self, existing: &Member, other: &Node) {
         let Some(callback) = self.table().notify_conflict else { return };
-        let other = Member { node: Arc::new(other.clone()), state: State::Alive, incarnation: 0 };
-        let (existing, other) = (gossip_member_t::new(existing.clone()), gossip_member_t::new(other));
+        let existing = gossip_member_t::new(existing.clone());
+        let other = gossip_member_t::claimant(other.clone());
         // SAFETY: the program's own function, with its own data; both members outlive the call.
         unsafe { callback(self.user_data(), &raw const existing, &raw const other) };
     }
@@ -90,6 +89,18 @@ impl Delegate for OwnedDelegate {
         unsafe {
             callback(self.user_data(), &raw const member, rtt_ns, payload.as_ptr(), payload.len());
         }
+    }
+
+    fn notify_overflow(&self, dropped: u64) {
+        let Some(callback) = self.table().notify_overflow else { return };
+        // SAFETY: the program's own function, with its own data.
+        unsafe { callback(self.user_data(), dropped) };
+    }
+
+    fn notify_shutdown(&self) {
+        let Some(callback) = self.table().notify_shutdown else { return };
+        // SAFETY: the program's own function, with its own data.
+        unsafe { callback(self.user_data()) };
     }
 
     fn local_state(&self, join: bool) -> Option<Vec<u8>> {

@@ -76,6 +76,11 @@ pub struct gossip_delegate_t {
             len: usize,
         ),
     >,
+    /// So many messages, states, conflicts and pings were dropped, because the callbacks above
+    /// did not keep up (`message_queue_depth`); changes of membership never are.
+    pub notify_overflow: Option<unsafe extern "C" fn(user_data: *mut c_void, dropped: u64)>,
+    /// The pool has ended; after this comes `destroy` and nothing else.
+    pub notify_shutdown: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
 
     /// Appends the state for a push/pull to `out` and returns `GOSSIP_CB_DONE`. Anything
     /// else, or too late: the state of `gossip_pool_set_local_state` is taken.

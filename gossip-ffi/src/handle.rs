@@ -14,43 +14,54 @@ use crate::status::Status::{GOSSIP_ERR_CLOSED, GOSSIP_ERR_FORKED};
 /// Raised by each fork, in the child.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
+/// The process in which something was made: this one, or one that it was forked from.
+pub(crate) struct Origin(AtomicU32);
+
+impl Origin {
+    pub(crate) fn here() -> Self {
+        watch_forks();
+        Self(AtomicU32::new(GENERATION.load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == GENERATION.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.is_here() {
+            return Ok(());
+        }
+        let message = "handle was made before a fork; it works in the parent only";
+        Err(Failure::new(GOSSIP_ERR_FORKED, message))
+    }
+}
+
 /// A shared object of the core behind a pointer that C holds.
 ///
 /// Calls work on a clone and do not look at the handle again, so it may be freed while
 /// others are blocked in such calls. All its fields are interior-mutable for that reason:
 /// a reference to them promises nothing about how long they stay.
 pub(crate) struct Shared<T> {
-    generation: AtomicU32,
+    origin: Origin,
     object: RwLock<Option<T>>,
 }
 
 impl<T: Clone> Shared<T> {
     pub(crate) fn new(object: T) -> Self {
-        watch_forks();
-        let generation = GENERATION.load(Ordering::Relaxed);
-        Self { generation: AtomicU32::new(generation), object: RwLock::new(Some(object)) }
+        Self { origin: Origin::here(), object: RwLock::new(Some(object)) }
     }
 
     /// The object, unless this is a child of the process that made it.
     pub(crate) fn get(&self) -> Result<T, Failure> {
-        if self.is_forked() {
-            let message = "handle was made before a fork; it works in the parent only";
-            return Err(Failure::new(GOSSIP_ERR_FORKED, message));
-        }
+        self.origin.check()?;
         let object = self.object.read().unwrap_or_else(PoisonError::into_inner);
         object.clone().ok_or_else(|| Failure::new(GOSSIP_ERR_CLOSED, "handle is being freed"))
     }
 }
 
-impl<T> Shared<T> {
-    fn is_forked(&self) -> bool {
-        self.generation.load(Ordering::Relaxed) != GENERATION.load(Ordering::Relaxed)
-    }
-}
-
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        if self.is_forked() {
+        if !self.origin.is_here() {
             // The destructor would wait for threads that exist in the parent only.
             let object = self.object.get_mut().unwrap_or_else(PoisonError::into_inner);
             std::mem::forget(object.take());

@@ -10,7 +10,8 @@
 //! pool    join  members    a pool: its life, how it is entered, who is in it
 //! send                     messages and pings
 //! keyring labels           changed while it runs
-//! delegate  buffer         what the program is told and asked
+//! delegate  buffer         what the program is told and asked, by callbacks
+//! queue   event  reply     the same, to pull from a loop
 //! listener  dial  packets  the program's own protocols on the port
 //! listeners                which listeners there are
 //! stats   log              counters, metrics, what is logged
@@ -74,6 +75,12 @@ pub mod members;
 pub mod delegate;
 
 pub mod buffer;
+
+pub mod queue;
+
+pub mod event;
+
+pub mod reply;
 
 pub mod listener;
 

@@ -2,9 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use gossip_core::swim::node::{Member, State};
+use gossip_core::swim::node::{Member, Node, State};
 
 use crate::addr::gossip_addr_t;
 use crate::border::{bytes, copy_out, give, offer, quick, some, value, write};
@@ -48,6 +48,11 @@ pub enum gossip_state_t {
 impl gossip_member_t {
     pub(crate) fn new(member: Member) -> Self {
         Self { member, texts: OnceLock::new() }
+    }
+
+    /// A node that claims a name and was refused: alive by its own account.
+    pub(crate) fn claimant(node: Node) -> Self {
+        Self::new(Member { node: Arc::new(node), state: State::Alive, incarnation: 0 })
     }
 
     pub(crate) fn member(&self) -> &Member {

@@ -20,7 +20,7 @@ use crate::handle::Shared;
 use crate::pool::gossip_pool_t;
 use crate::pool_config::{gossip_pool_config_t, pool_id};
 use crate::signals::Blocked;
-use crate::status::Status::GOSSIP_ERR_NOT_FOUND;
+use crate::status::Status::{GOSSIP_ERR_INVALID_ARG, GOSSIP_ERR_NOT_FOUND};
 use crate::status::gossip_status_t;
 
 /// A node: one TCP and UDP port, up to 256 pools that gossip on it, and the program's
@@ -225,9 +225,10 @@ pub extern "C" fn gossip_udp_recv_buffer(
 ///
 /// Memory: `pool`, which may be NULL, is yours: gossip_pool_free; copies `config` and
 /// `delegate`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED; CONFIG, with field, value and rule; EXISTS for an id,
-/// label or bare pool that is taken; INVALID_ARG, ABI_MISMATCH for a delegate's
-/// `struct_size`; REJECTED if a rule of the pool forbids this node itself.
+/// Status: NULL_ARG, CLOSED (the node, or the configuration's queue), FORKED; CONFIG, with
+/// field, value and rule; EXISTS for an id, label or bare pool that is taken; INVALID_ARG,
+/// ABI_MISMATCH for a delegate's `struct_size`; INVALID_ARG for a delegate beside a queue;
+/// REJECTED if a rule of the pool forbids this node itself.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_register_pool(
@@ -242,8 +243,17 @@ pub unsafe extern "C" fn gossip_register_pool(
         // SAFETY: the header's rule for delegates.
         let delegate = unsafe { OwnedDelegate::read(delegate) }?;
         let gossip = node_of(node)?;
-        let config = some(config, "config")?.config.clone();
-        let delegate = delegate.map(|delegate| Arc::new(delegate) as Arc<dyn Delegate>);
+        let config = some(config, "config")?;
+        let delegate = match (delegate, &config.queue) {
+            (Some(_), Some(_)) => {
+                let rule = "is given, and so is a queue: a pool tells one of them";
+                return Err(Failure::argument(GOSSIP_ERR_INVALID_ARG, "delegate", rule));
+            }
+            (Some(delegate), None) => Some(Arc::new(delegate) as Arc<dyn Delegate>),
+            (None, Some(attachment)) => Some(attachment.delegate()?),
+            (None, None) => None,
+        };
+        let config = config.config.clone();
         let _blocked = Blocked::new();
         let registered = gossip.register_pool(config, delegate)?;
         if let Some(pool) = pool {

@@ -53,7 +53,7 @@ pub extern "C" fn gossip_pool_get_config(
 ) -> gossip_status_t {
     quick(|| {
         let pool = pool_of(pool)?;
-        give(config, "config", || Ok(gossip_pool_config_t { config: pool.config().clone() }))
+        give(config, "config", || Ok(gossip_pool_config_t { config: pool.config().clone(), queue: None }))
     })
 }
 

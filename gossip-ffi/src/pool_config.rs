@@ -14,6 +14,7 @@ use gossip_core::wire::keyring::Key;
 use crate::border::{bytes, call, fill_text, give, offer, quick, some, text, value};
 use crate::config::{KeyText, describe, key_text};
 use crate::error::{Failure, gossip_error_t};
+use crate::queue::{Attachment, gossip_queue_t};
 use crate::status::Status::GOSSIP_ERR_INVALID_ARG;
 use crate::status::gossip_status_t;
 
@@ -21,6 +22,8 @@ use crate::status::gossip_status_t;
 /// belongs to one thread at a time and is copied by `gossip_register_pool`.
 pub struct gossip_pool_config_t {
     pub(crate) config: PoolConfig,
+    /// Where its pools put what they tell and ask, if not into a delegate.
+    pub(crate) queue: Option<Attachment>,
 }
 
 /// memberlist's presets.
@@ -57,7 +60,7 @@ pub extern "C" fn gossip_pool_config_new(
                 let rule = format!("is {preset}, must be one of gossip_preset_t");
                 Failure::argument(GOSSIP_ERR_INVALID_ARG, "preset", rule)
             })?;
-        give(config, "config", || Ok(gossip_pool_config_t { config: preset(id) }))
+        give(config, "config", || Ok(gossip_pool_config_t { config: preset(id), queue: None }))
     })
 }
 
@@ -122,6 +125,28 @@ pub unsafe extern "C" fn gossip_pool_config_add_key(
         let keyring = &mut some(config, "config")?.config.keyring;
         // SAFETY: the header's rule for bytes.
         keyring.add(Key::new(unsafe { bytes(key, len, "key") }?)?);
+        Ok(())
+    })
+}
+
+/// Lets the pools made from this configuration put what happens into `queue`, instead of
+/// calling a delegate; NULL ends that. `tag`, any number, comes back with each event.
+/// `asks` is the sum of the `gossip_ask_t` that you answer; the others have their default.
+///
+/// Memory: borrows `queue` for the call; after gossip_queue_free pools cannot be made with
+/// it. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, FORKED; INVALID_ARG for unknown `asks`.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_config_set_queue(
+    config: Option<&mut gossip_pool_config_t>,
+    queue: Option<&gossip_queue_t>,
+    tag: u64,
+    asks: u32,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let config = some(config, "config")?;
+        config.queue = queue.map(|queue| Attachment::new(queue, tag, asks)).transpose()?;
         Ok(())
     })
 }

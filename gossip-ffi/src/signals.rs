@@ -20,6 +20,34 @@ pub(crate) fn aside<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io:
     })
 }
 
+/// Does work that may write to a pipe or socket whose reader is gone, without the SIGPIPE
+/// that this raises in the writing thread.
+pub(crate) fn without_sigpipe<T>(work: impl FnOnce() -> T) -> T {
+    let _blocked = Blocked::new();
+    let pended = sigpipe_pends();
+    let done = work();
+    if !pended && sigpipe_pends() {
+        let mut only = MaybeUninit::uninit();
+        let mut taken = 0;
+        // SAFETY: all memory is our own, and `sigemptyset` initialises the set; `sigwait` for
+        // a blocked signal that pends takes it at once.
+        unsafe {
+            libc::sigemptyset(only.as_mut_ptr());
+            libc::sigaddset(only.as_mut_ptr(), libc::SIGPIPE);
+            libc::sigwait(only.as_ptr(), &raw mut taken);
+        }
+    }
+    done
+}
+
+fn sigpipe_pends() -> bool {
+    let mut pending = MaybeUninit::uninit();
+    // SAFETY: `sigpending` initialises the set, memory of our own.
+    unsafe {
+        libc::sigpending(pending.as_mut_ptr()) == 0 && libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1
+    }
+}
+
 /// All signals are blocked in this thread while this lives.
 pub(crate) struct Blocked {
     before: libc::sigset_t,

@@ -24,7 +24,7 @@ pub enum gossip_status_code_t {
     GOSSIP_ERR_INVALID_UTF8 = -3,
     /// Not possible now: not started yet, or the pool has left.
     GOSSIP_ERR_INVALID_STATE = -4,
-    /// The node, pool, listener or packet receiver has been shut down.
+    /// The node, pool, listener, packet receiver or queue has been shut down.
     GOSSIP_ERR_CLOSED = -5,
     /// Nothing there, or no room, and the call was told not to wait.
     GOSSIP_ERR_AGAIN = -6,

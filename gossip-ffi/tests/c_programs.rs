@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use support::chatter::Chatter;
 use support::{include_dir, root};
 
 /// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
@@ -194,6 +195,16 @@ fn loading_the_library_does_nothing() {
     run(Command::new(program).arg(library_dir().join("libgossip.so")));
 }
 
+#[test]
+fn queues() {
+    passes("queue");
+}
+
+#[test]
+fn questions_by_a_queue() {
+    passes("queue_questions");
+}
+
 /// Compiles a program of `tests/c` and runs it under valgrind, one at a time: it is slow, and
 /// the programs mind.
 fn passes_under_valgrind(name: &str) {
@@ -231,6 +242,12 @@ fn logging_without_a_leak_or_a_wild_access() {
 #[test]
 fn the_port_without_a_leak_or_a_wild_access() {
     passes_under_valgrind("port");
+}
+
+#[test]
+fn queues_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("queue");
+    passes_under_valgrind("queue_questions");
 }
 
 #[test]
@@ -430,4 +447,40 @@ fn the_demonstration_node_obeys_and_tells_in_json() {
     assert!(told("datagram").contains(&format!("{name} got: one")));
     input.write_all(b"quit\n").expect("it listens");
     assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn the_event_loop_chats_serves_and_answers_in_one_thread() {
+    if !has("cc", "the event loop") {
+        return;
+    }
+    let program = compile("examples/c/event_loop.c");
+    let mut ada = Chatter::start(&program, &["ada", "0"]);
+    let addr = ada.hears("* ada is here, at ").split_off("* ada is here, at ".len());
+    let mut bob = Chatter::start(&program, &["bob", "0", &addr]);
+    bob.hears("* ada is here");
+    ada.hears("* bob is here");
+
+    bob.says("hello, ada\nand again\n");
+    ada.hears("bob: hello, ada");
+    ada.hears("bob: and again");
+    ada.says("hello, bob\n");
+    bob.hears("ada: hello, bob");
+
+    let mut connection = TcpStream::connect(&addr).expect("the port accepts");
+    connection.write_all(&0x0101_u16.to_be_bytes()).expect("it reads");
+    let mut who = String::new();
+    connection.read_to_string(&mut who).expect("it answers and closes");
+    assert_eq!(who, "ada\nbob\n");
+
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("there is a port");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it is a socket");
+    socket.send_to(b"four", &addr).expect("it is sent");
+    let mut answer = [0; 100];
+    let len = socket.recv(&mut answer).expect("it is answered");
+    assert_eq!(answer[..len], *b"ada got 4 bytes");
+
+    bob.ends();
+    ada.hears("* bob is gone: left");
+    ada.ends();
 }

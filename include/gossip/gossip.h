@@ -45,7 +45,8 @@
  * text, bytes given              you; copied, or borrowed for the call
  * text, bytes, member returned   the handle it came from, until that is freed
  * what a callback receives       the library, until the callback returns
- * descriptor                     you; close(2) it
+ * descriptor                     you; close(2) it. Those of the _fd functions are the
+ *                                library's: only watch them, until their handle is freed
  * user_data                      you, until `destroy` gives it back
  *
  * Handles may be freed in any order. A handle outlives what it stands for: after
@@ -61,8 +62,8 @@
  * callbacks: log                 one for a node, one record at a time
  * in a callback                  every function may be called; a shutdown that would wait
  *                                for that callback returns DEADLOCK
- * after fork, in the child       handles of nodes, pools, listeners, packets answer FORKED,
- *                                and freeing them frees memory only
+ * after fork, in the child       handles of nodes, pools, listeners, packets, queues answer
+ *                                FORKED, and freeing them frees memory only
  * signals                        the library's threads block all, so handlers run on yours;
  *                                a helper that lives for one shutdown has its caller's mask.
  *                                Dispositions are never touched. No function may be called
@@ -70,6 +71,38 @@
  *
  * `destroy` is called exactly once, after the last callback has returned, never concurrently
  * with one, also when the registering call fails (unless it can't trust `struct_size`).
+ *
+ *
+ * Callbacks or a queue
+ * --------------------
+ * What a pool tells and asks goes to a delegate, a struct of callbacks, or into a queue that
+ * the program polls: for programs with a loop of their own, and for languages in which a
+ * foreign thread must not call. The same things come either way, in the same order.
+ *
+ *                        delegate                       queue
+ * given                  to gossip_register_pool        gossip_pool_config_set_queue
+ * serves                 one pool; several may share    any number of pools and nodes
+ *                        a struct
+ * runs in                two threads of the library     any threads of yours, one or many
+ * waits in a loop        no                             gossip_queue_fd in poll(2), epoll,
+ *                                                       kqueue; gossip_queue_set_wake_fd
+ * tells pools apart by   `user_data`                    tag and pool id of the event
+ * what it gives          is borrowed until the          lives until gossip_event_free
+ *                        callback returns
+ * questions              those that are not NULL        those that `asks` names
+ * answer                 what the callback returns      gossip_event_reply_verdict, _bytes,
+ *                                                       later, from any thread
+ * no answer in time      after query_timeout_ms the     the same; freeing the event gives
+ *                        default                        the default at once
+ * keeps up badly         up to message_queue_depth      up to the queue's limits, then the
+ *                        wait, then notify_overflow     event OVERFLOW
+ * the pool's end         notify_shutdown, destroy       the event SHUTDOWN
+ * its own end            after the pool's               gossip_queue_close, _free: any time
+ *
+ * One thread can serve everything: gossip_queue_fd, gossip_listener_fd and gossip_packets_fd
+ * in one loop, each call with timeout 0 until it says AGAIN. examples/c/event_loop.c does.
+ * A thread that is blocked in a join or a leave answers no questions meanwhile: if the queue
+ * has any, do that in another thread.
  */
 
 
@@ -112,7 +145,7 @@ typedef enum {
     GOSSIP_ERR_INVALID_UTF8 = -3,
     /// Not possible now: not started yet, or the pool has left.
     GOSSIP_ERR_INVALID_STATE = -4,
-    /// The node, pool, listener or packet receiver has been shut down.
+    /// The node, pool, listener, packet receiver or queue has been shut down.
     GOSSIP_ERR_CLOSED = -5,
     /// Nothing there, or no room, and the call was told not to wait.
     GOSSIP_ERR_AGAIN = -6,
@@ -290,6 +323,57 @@ typedef enum {
     GOSSIP_LOG_TRACE = 5,
 } gossip_log_level_t;
 
+/// Questions that a pool puts into its queue; add up those that you answer.
+typedef enum {
+    /// None: the published state is taken, everybody admitted.
+    GOSSIP_ASK_NOTHING = 0,
+    /// The state for each push/pull, instead of the published one.
+    GOSSIP_ASK_LOCAL_STATE = 1,
+    /// Whether the state received in a join may be merged.
+    GOSSIP_ASK_MERGE = 2,
+    /// Whether a node may be a member, for each new or changed one.
+    GOSSIP_ASK_ALIVE = 4,
+    /// Whether a silent node may be pinged over TCP.
+    GOSSIP_ASK_TCP_PING = 8,
+} gossip_ask_t;
+
+/// What kind of event it is, and which accessors it fills. Numbers never change their
+/// meaning; ignore those that you do not know.
+typedef enum {
+    /// No event: that of NULL.
+    GOSSIP_EVENT_NONE = 0,
+    /// A node joined or came back, also this node itself at the start: `member`.
+    GOSSIP_EVENT_JOIN = 1,
+    /// A node is gone: `member`, whose state says whether it died or left.
+    GOSSIP_EVENT_LEAVE = 2,
+    /// A node changed its metadata: `member`.
+    GOSSIP_EVENT_UPDATE = 3,
+    /// The node `other_member` claims the name of `member`, and was refused.
+    GOSSIP_EVENT_CONFLICT = 4,
+    /// A message arrived: `data`, `from`, `is_reliable`.
+    GOSSIP_EVENT_MESSAGE = 5,
+    /// Another node's published state arrived: `data`, `is_join`.
+    GOSSIP_EVENT_REMOTE_STATE = 6,
+    /// A probe was answered directly: `member`, `rtt_ns`, and its ack payload as `data`.
+    GOSSIP_EVENT_PING_COMPLETE = 7,
+    /// Events were dropped since this was last told, because the queue was full: `dropped`.
+    /// It belongs to no pool. Changes of membership are never dropped.
+    GOSSIP_EVENT_OVERFLOW = 8,
+    /// The pool has ended: its last event.
+    GOSSIP_EVENT_SHUTDOWN = 9,
+    /// The state for a push/pull? `is_join`. Answer with `gossip_event_reply_bytes`; default:
+    /// that of `gossip_pool_set_local_state`.
+    GOSSIP_EVENT_ASK_LOCAL_STATE = 10,
+    /// May the state received in a join, with these `members`, be merged? Answer with
+    /// `gossip_event_reply_verdict`; default: no.
+    GOSSIP_EVENT_ASK_MERGE = 11,
+    /// May `member` be one? Answer with `gossip_event_reply_verdict`; default: no.
+    GOSSIP_EVENT_ASK_ALIVE = 12,
+    /// May the silent node whose name is `data` be pinged over TCP? Answer with
+    /// `gossip_event_reply_verdict`; default: yes.
+    GOSSIP_EVENT_ASK_TCP_PING = 13,
+} gossip_event_type_t;
+
 /// Where a callback writes its answer, until it returns.
 typedef struct gossip_buffer_t gossip_buffer_t;
 
@@ -302,6 +386,10 @@ typedef struct gossip_config_t gossip_config_t;
 /// by functions with an `err` parameter; free it with `gossip_error_free`. It never
 /// changes, so its texts live as long as it does.
 typedef struct gossip_error_t gossip_error_t;
+
+/// Something that a pool told or asked. It never changes, so many threads may read it, and
+/// everything it hands out lives until it is freed.
+typedef struct gossip_event_t gossip_event_t;
 
 /// What a join reached, and what not. It never changes.
 typedef struct gossip_joined_t gossip_joined_t;
@@ -332,6 +420,14 @@ typedef struct gossip_pool_config_t gossip_pool_config_t;
 /// A pool of a node. Several handles can stand for the same pool; freeing one does not
 /// end the pool, `gossip_pool_shutdown` or the node's end does.
 typedef struct gossip_pool_t gossip_pool_t;
+
+/// A bounded queue of what any number of pools, on any number of nodes, tell and ask. Pools
+/// put into it if their configuration says so: `gossip_pool_config_set_queue`.
+///
+/// When it is full, messages, states, conflicts, pings and questions are dropped, counted
+/// and told by one event. Changes of membership are never lost: beyond the limit those of
+/// one member in one pool collapse into the latest.
+typedef struct gossip_queue_t gossip_queue_t;
 
 /// One line of the log, until the callback returns.
 typedef struct gossip_record_t gossip_record_t;
@@ -407,6 +503,11 @@ typedef struct {
                                  int64_t rtt_ns,
                                  const uint8_t *payload,
                                  size_t len);
+    /// So many messages, states, conflicts and pings were dropped, because the callbacks above
+    /// did not keep up (`message_queue_depth`); changes of membership never are.
+    void (*notify_overflow)(void *user_data, uint64_t dropped);
+    /// The pool has ended; after this comes `destroy` and nothing else.
+    void (*notify_shutdown)(void *user_data);
     /// Appends the state for a push/pull to `out` and returns `GOSSIP_CB_DONE`. Anything
     /// else, or too late: the state of `gossip_pool_set_local_state` is taken.
     int32_t (*local_state)(void *user_data, int32_t join, gossip_buffer_t *out);
@@ -647,6 +748,20 @@ gossip_status_t gossip_pool_config_add_key(gossip_pool_config_t *config,
                                            size_t len,
                                            gossip_error_t **err);
 
+/// Lets the pools made from this configuration put what happens into `queue`, instead of
+/// calling a delegate; NULL ends that. `tag`, any number, comes back with each event.
+/// `asks` is the sum of the `gossip_ask_t` that you answer; the others have their default.
+///
+/// Memory: borrows `queue` for the call; after gossip_queue_free pools cannot be made with
+/// it. Threads: one at a time. Blocks: no.
+/// Status: NULL_ARG, FORKED; INVALID_ARG for unknown `asks`.
+GOSSIP_API
+gossip_status_t gossip_pool_config_set_queue(gossip_pool_config_t *config,
+                                             const gossip_queue_t *queue,
+                                             uint64_t tag,
+                                             uint32_t asks,
+                                             gossip_error_t **err);
+
 /// Sets the metadata that the node announces at its start, at most `GOSSIP_META_MAX`
 /// bytes. `(NULL, 0)` is none. The key `meta` does the same for text.
 ///
@@ -800,9 +915,10 @@ GOSSIP_API gossip_status_t gossip_udp_recv_buffer(const gossip_t *node, size_t *
 ///
 /// Memory: `pool`, which may be NULL, is yours: gossip_pool_free; copies `config` and
 /// `delegate`. Threads: any, callbacks too. Blocks: no.
-/// Status: NULL_ARG, CLOSED, FORKED; CONFIG, with field, value and rule; EXISTS for an id,
-/// label or bare pool that is taken; INVALID_ARG, ABI_MISMATCH for a delegate's
-/// `struct_size`; REJECTED if a rule of the pool forbids this node itself.
+/// Status: NULL_ARG, CLOSED (the node, or the configuration's queue), FORKED; CONFIG, with
+/// field, value and rule; EXISTS for an id, label or bare pool that is taken; INVALID_ARG,
+/// ABI_MISMATCH for a delegate's `struct_size`; INVALID_ARG for a delegate beside a queue;
+/// REJECTED if a rule of the pool forbids this node itself.
 GOSSIP_API
 GOSSIP_NODISCARD
 gossip_status_t gossip_register_pool(const gossip_t *node,
@@ -1401,6 +1517,198 @@ GOSSIP_API size_t gossip_buffer_len(const gossip_buffer_t *buffer);
 ///
 /// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
 GOSSIP_API size_t gossip_buffer_limit(const gossip_buffer_t *buffer);
+
+/// Makes a queue in which at most `max_events` events wait, with at most `max_bytes` bytes
+/// of messages, states and questions: 10000 and 64 MiB suit most programs. It belongs to no
+/// node.
+///
+/// Memory: `queue` is yours: gossip_queue_free. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; INVALID_ARG if a limit is 0.
+GOSSIP_API
+gossip_status_t gossip_queue_new(size_t max_events,
+                                 size_t max_bytes,
+                                 gossip_queue_t **queue);
+
+/// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
+/// `gossip_queue_poll` would not wait, also once the queue is closed. Only watch it: do not
+/// read, write or close it. It stays the same; take it out of the loop before freeing the
+/// queue.
+///
+/// Memory: `fd` is the library's, and valid until `queue` is freed. Threads: any, callbacks
+/// too. Blocks: no.
+/// Status: NULL_ARG, FORKED; RESOURCE_LIMIT if it can't be made.
+GOSSIP_API gossip_status_t gossip_queue_fd(const gossip_queue_t *queue, gossip_fd_t *fd);
+
+/// For runtimes that can only wait for pipes and sockets of their own: writes one byte to
+/// `wake_fd`, which must not block (`O_NONBLOCK`), when something is put into the queue and
+/// when it is closed. After a byte there is none before the next poll: read what is there,
+/// then poll until that says AGAIN. -1 ends it.
+///
+/// Memory: a duplicate of `wake_fd` is used until it is replaced or the queue freed; yours
+/// stays yours, and may be closed. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED, RESOURCE_LIMIT; INVALID_ARG if `wake_fd` is not open or blocks.
+GOSSIP_API
+gossip_status_t gossip_queue_set_wake_fd(const gossip_queue_t *queue,
+                                         gossip_fd_t wake_fd,
+                                         gossip_error_t **err);
+
+/// Takes the next event, oldest first. It never runs code of yours.
+///
+/// Memory: `event` is yours: gossip_event_free. Threads: any, callbacks too; several may take
+/// from one queue. Blocks: up to `timeout_ms`.
+/// Status: NULL_ARG, FORKED; AGAIN, TIMEOUT if there is none; CLOSED once the queue is closed
+/// and everything in it taken, also for those who wait.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_queue_poll(const gossip_queue_t *queue,
+                                  int32_t timeout_ms,
+                                  gossip_event_t **event);
+
+/// Takes up to `cap` events that wait, oldest first, with one look at the queue; waits for the
+/// first only.
+///
+/// Memory: `events` has room for `cap` pointers; the first `count`, at least one, are yours:
+/// gossip_event_free. Threads: any, callbacks too; several may take from one queue. Blocks: up
+/// to `timeout_ms`.
+/// Status: NULL_ARG, FORKED; INVALID_ARG if `cap` is 0; AGAIN, TIMEOUT if there is none; CLOSED
+/// once the queue is closed and everything in it taken, also for those who wait.
+GOSSIP_API
+GOSSIP_NODISCARD
+gossip_status_t gossip_queue_poll_batch(const gossip_queue_t *queue,
+                                        int32_t timeout_ms,
+                                        gossip_event_t **events,
+                                        size_t cap,
+                                        size_t *count);
+
+/// What a queue counts: events put in, dropped because it was full or closed, waiting now,
+/// and how many may wait. Each may be NULL.
+///
+/// Memory: all are written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API
+gossip_status_t gossip_queue_stats(const gossip_queue_t *queue,
+                                   uint64_t *accepted,
+                                   uint64_t *dropped,
+                                   uint64_t *pending,
+                                   uint64_t *limit);
+
+/// Closes a queue: what waits can still be taken, then everyone gets CLOSED, also those who
+/// wait. Pools go on; what they tell is dropped, what they ask has its default at once.
+///
+/// Memory: `queue` stays valid. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API gossip_status_t gossip_queue_close(const gossip_queue_t *queue);
+
+/// Closes and frees a queue; NULL is fine. What waits is dropped, questions with their
+/// default. Threads that are blocked in a poll wake with CLOSED; no other call may be under
+/// way. Pools that put into it may live on.
+///
+/// Memory: ends `queue` and its descriptor; events that were taken stay yours. Threads: any,
+/// callbacks too. Blocks: no.
+GOSSIP_API void gossip_queue_free(gossip_queue_t *queue);
+
+/// The event's type, of `gossip_event_type_t`; GOSSIP_EVENT_NONE for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_type(const gossip_event_t *event);
+
+/// The name of a type, such as `join` or `ask_merge`; `unknown` for other numbers.
+///
+/// Memory: the text is static. Threads: any. Blocks: no.
+GOSSIP_API const char *gossip_event_type_name(int32_t event_type);
+
+/// The id of the pool from which an event comes; -1 for one of no pool, and for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_pool_id(const gossip_event_t *event);
+
+/// The `tag` that was given to `gossip_pool_config_set_queue`; 0 for an event of no pool, and
+/// for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API uint64_t gossip_event_tag(const gossip_event_t *event);
+
+/// The member that an event is about; NULL if it is about none.
+///
+/// Memory: the member lives as long as `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const gossip_member_t *gossip_event_member(const gossip_event_t *event);
+
+/// The node that claims the name of the member, in a conflict; NULL otherwise.
+///
+/// Memory: the member lives as long as `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const gossip_member_t *gossip_event_other_member(const gossip_event_t *event);
+
+/// The nodes of a merge that is asked for; NULL for other events.
+///
+/// Memory: the snapshot lives as long as `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const gossip_members_t *gossip_event_members(const gossip_event_t *event);
+
+/// The bytes of a message, a state, an ack payload or a name, as the type says; none for
+/// other events. `len` may be NULL.
+///
+/// Memory: the bytes live as long as `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const uint8_t *gossip_event_data(const gossip_event_t *event, size_t *len);
+
+/// The address that a message came from: for a datagram the sender's gossip port, for a
+/// reliable one another port of its host. A relayed broadcast comes from who passed it on.
+///
+/// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND for other events.
+GOSSIP_API gossip_status_t gossip_event_from(const gossip_event_t *event, gossip_addr_t *addr);
+
+/// 1 for a message that came over TCP, 0 for one in a datagram and for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_is_reliable(const gossip_event_t *event);
+
+/// 1 for a state that is exchanged in a join, 0 otherwise.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_is_join(const gossip_event_t *event);
+
+/// How long a ping took, in nanoseconds; 0 for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int64_t gossip_event_rtt_ns(const gossip_event_t *event);
+
+/// How many events were dropped, as an overflow tells; 0 for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API uint64_t gossip_event_dropped(const gossip_event_t *event);
+
+/// Frees an event; NULL is fine. A question that was not answered has its default at once.
+///
+/// Memory: ends `event` and everything it handed out. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_event_free(gossip_event_t *event);
+
+/// How many milliseconds are left to answer a question; 0 when it is too late, -1 for an
+/// event that waits for no answer.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_deadline_ms(const gossip_event_t *event);
+
+/// Answers the question for a merge, a member or a ping with a `GOSSIP_VERDICT_*`. `reason`,
+/// which may be NULL, is for the log. A verdict that does not exist leaves it unanswered.
+///
+/// Memory: borrows `reason` for the call. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, INVALID_UTF8, FORKED; INVALID_ARG for an event that has no such answer,
+/// and for other verdicts; INVALID_STATE if it was answered already; TIMEOUT if the default
+/// had been taken.
+GOSSIP_API
+gossip_status_t gossip_event_reply_verdict(const gossip_event_t *event,
+                                           int32_t verdict,
+                                           const char *reason);
+
+/// Answers the question for the state of a push/pull. Bytes that do not fit leave it
+/// unanswered.
+///
+/// Memory: copies the bytes. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED; TOO_LARGE above 20 MiB; INVALID_ARG for an event that has no such
+/// answer; INVALID_STATE if it was answered already; TIMEOUT if the default had been taken.
+GOSSIP_API
+gossip_status_t gossip_event_reply_bytes(const gossip_event_t *event,
+                                         const void *data,
+                                         size_t len);
 
 /// Listens for connections that begin with the two bytes of `id`, which `gossip_dial`
 /// writes: 0 to 0xFFFF without 0xFE00..0xFEFF. Protocols that do not know the library

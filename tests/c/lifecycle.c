@@ -190,6 +190,89 @@ static void a_stuck_callback_makes_shutdown_time_out_and_try_again(void)
     gossip_free(node);
 }
 
+struct slow {
+    atomic_int may_go, joins, messages, ended, destroyed;
+    _Atomic uint64_t dropped;
+};
+
+static void hold(void *user_data, const gossip_member_t *member)
+{
+    struct slow *slow = user_data;
+    (void)member;
+    slow->joins++;
+    EVENTUALLY(slow->may_go);
+}
+
+static void on_message(void *user_data, const uint8_t *data, size_t len, const gossip_message_t *message)
+{
+    (void)data, (void)len, (void)message;
+    ((struct slow *)user_data)->messages++;
+}
+
+static void on_overflow(void *user_data, uint64_t dropped)
+{
+    ((struct slow *)user_data)->dropped += dropped;
+}
+
+static void on_shutdown(void *user_data)
+{
+    struct slow *slow = user_data;
+    CHECK(!slow->destroyed);
+    slow->ended++;
+}
+
+static void on_destroy(void *user_data)
+{
+    ((struct slow *)user_data)->destroyed++;
+}
+
+static uint64_t messages_received(const gossip_pool_t *pool)
+{
+    gossip_stats_t *stats;
+    uint64_t count = 0;
+
+    EXPECT(GOSSIP_OK, gossip_pool_stats(pool, &stats));
+    EXPECT(GOSSIP_OK, gossip_stats_find(stats, "messages_received", &count));
+    gossip_stats_free(stats);
+    return count;
+}
+
+static void a_delegate_hears_of_what_was_dropped_and_of_the_end(void)
+{
+    enum { ROOM = 5, SENT = 30 };
+    struct slow slow = {0};
+    gossip_delegate_t delegate = {.struct_size = sizeof delegate,
+                                  .user_data = &slow,
+                                  .destroy = on_destroy,
+                                  .notify_join = hold,
+                                  .notify_msg = on_message,
+                                  .notify_overflow = on_overflow,
+                                  .notify_shutdown = on_shutdown};
+    gossip_t *sender = open_node("sender"), *receiver = open_node("receiver");
+    gossip_pool_t *from = open_pool(sender, 1, NULL), *pool;
+    gossip_pool_config_t *config = fast_pool(1);
+    gossip_addr_t addr;
+
+    OK(gossip_pool_config_set(config, "message_queue_depth", "5", &err));
+    OK(gossip_register_pool(receiver, config, &delegate, &pool, &err));
+    gossip_pool_config_free(config);
+    OK(gossip_start(sender, &err));
+    OK(gossip_start(receiver, &err));
+    EXPECT(GOSSIP_OK, gossip_local_addr(receiver, &addr));
+    EVENTUALLY(slow.joins == 1);
+    for (int i = 0; i < SENT; i++)
+        OK(gossip_pool_send_to_address(from, &addr, "x", 1, &err));
+    EVENTUALLY(messages_received(pool) == SENT);
+    slow.may_go = 1;
+    EVENTUALLY(slow.messages == ROOM && slow.dropped == SENT - ROOM);
+    CHECK(slow.ended == 0);
+    gossip_free(sender);
+    gossip_free(receiver);
+    CHECK(slow.ended == 1 && slow.destroyed == 1);
+    gossip_pool_free(from);
+    gossip_pool_free(pool);
+}
+
 /* ---- after the end ----------------------------------------------------------------- */
 
 static void handles_outlive_what_they_stand_for(void)
@@ -270,6 +353,7 @@ int main(void)
     a_shutdown_from_a_callback_is_refused();
     a_callback_can_free_its_own_node();
     a_stuck_callback_makes_shutdown_time_out_and_try_again();
+    a_delegate_hears_of_what_was_dropped_and_of_the_end();
     handles_outlive_what_they_stand_for();
     cycles_leave_neither_descriptors_nor_threads();
     return 0;

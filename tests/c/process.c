@@ -262,14 +262,30 @@ static void a_child_can_only_free(void)
     gossip_pool_t *pool = open_pool(node, 1, &delegate), *again = NULL;
     gossip_listener_t *listener;
     gossip_packets_t *packets;
+    gossip_queue_t *queue;
+    gossip_event_t *event, *question, *no_event = NULL;
     gossip_members_t *members, *none = NULL;
     int result = -1;
     pid_t child;
 
     OK(gossip_listen(node, 1, &listener, &err));
     OK(gossip_packets(node, &packets, &err));
+    EXPECT(GOSSIP_OK, gossip_queue_new(100, 1 << 20, &queue));
+    gossip_pool_config_t *config = fast_pool(2);
+    OK(gossip_pool_config_set(config, "query_timeout_ms", "20000", &err));
+    OK(gossip_pool_config_set_queue(config, queue, 0, GOSSIP_ASK_ALIVE, &err));
+    OK(gossip_register_pool(node, config, NULL, NULL, &err));
     OK(gossip_start(node, &err));
     EXPECT(GOSSIP_OK, gossip_pool_members(pool, &members));
+    EXPECT(GOSSIP_OK, gossip_queue_poll(queue, PATIENCE_MS, &event));
+    CHECK(gossip_event_type(event) == GOSSIP_EVENT_JOIN);
+    const char *seed = addr_of(node);
+    gossip_t *other = open_node("other");
+    gossip_pool_t *other_pool = open_pool(other, 2, NULL);
+    OK(gossip_start(other, &err));
+    OK(gossip_pool_join(other_pool, &seed, 1, PATIENCE_MS, NULL, &err));
+    EXPECT(GOSSIP_OK, gossip_queue_poll(queue, PATIENCE_MS, &question));
+    CHECK(gossip_event_type(question) == GOSSIP_EVENT_ASK_ALIVE);
 
     child = fork();
     CHECK(child >= 0);
@@ -277,7 +293,6 @@ static void a_child_can_only_free(void)
         gossip_error_t *err;
         gossip_addr_t addr;
         gossip_fd_t fd;
-        const char *seed = "127.0.0.1:1";
         size_t n;
 
         start_watchdog();
@@ -294,6 +309,17 @@ static void a_child_can_only_free(void)
         EXPECT(GOSSIP_ERR_FORKED, gossip_pool_broadcast(pool, "x", 1, -1, NULL));
         EXPECT(GOSSIP_ERR_FORKED, gossip_listener_accept(listener, -1, 0, &fd, NULL));
         EXPECT(GOSSIP_ERR_FORKED, gossip_packets_close(packets));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_listener_fd(listener, &fd));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_packets_fd(packets, &fd));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_queue_fd(queue, &fd));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_queue_poll(queue, -1, &no_event));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_queue_close(queue));
+        EXPECT(GOSSIP_ERR_FORKED, gossip_event_reply_verdict(question, GOSSIP_VERDICT_ACCEPT, NULL));
+        CHECK(gossip_event_type(event) == GOSSIP_EVENT_JOIN); /* as a snapshot */
+        gossip_event_free(event);
+        gossip_event_free(question);
+        gossip_queue_free(queue);
+        gossip_pool_config_free(config);
         CHECK(!gossip_is_running(node));
         CHECK(gossip_members_len(members) == 1); /* a snapshot is only memory */
         gossip_members_free(members);
@@ -317,6 +343,12 @@ static void a_child_can_only_free(void)
     gossip_members_free(members);
     gossip_listener_free(listener);
     gossip_packets_free(packets);
+    gossip_event_free(event);
+    gossip_event_free(question);
+    gossip_free(other);
+    gossip_pool_free(other_pool);
+    gossip_queue_free(queue);
+    gossip_pool_config_free(config);
     gossip_pool_free(pool);
 }
 

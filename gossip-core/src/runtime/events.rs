@@ -160,6 +160,11 @@ impl Events {
         waker.into_iter().for_each(|waker| waker());
     }
 
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.state.look(|state| state.closed)
+    }
+
     /// A descriptor that is readable exactly while [`take`](Self::take) would not wait, also
     /// once the queue is closed; for `poll` and every event loop. It is made by the first
     /// call and stays the same and valid as long as the queue exists. Only watch it: do not
@@ -281,8 +286,7 @@ fn size(member: &Member) -> usize {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let closed = self.state.look(|state| state.closed);
-        f.debug_struct("Events").field("closed", &closed).finish_non_exhaustive()
+        f.debug_struct("Events").field("closed", &self.is_closed()).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,8 @@
 // Each test program uses its own part.
 #![allow(dead_code)]
 
+pub(crate) mod chatter;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
