@@ -1,0 +1,23 @@
+# The C examples, each a program of its name; with GOSSIP_TESTS also what ctest runs.
+find_package(Threads REQUIRED)
+file(GLOB gossip_examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/c/*.c")
+foreach(source IN LISTS gossip_examples)
+    get_filename_component(name "${source}" NAME_WE)
+    add_executable(gossip-example-${name} "${source}")
+    set_target_properties(gossip-example-${name} PROPERTIES
+        OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples" C_STANDARD 99)
+    target_link_libraries(gossip-example-${name} PRIVATE gossip::gossip Threads::Threads)
+endforeach()
+
+if(GOSSIP_TESTS)
+    enable_testing()
+    find_program(GOSSIP_PYTHON python3 DOC "Runs the tests of the installed tree")
+    add_test(NAME gossip-examples
+        COMMAND "${GOSSIP_PYTHON}" tests/install/examples.py "${PROJECT_BINARY_DIR}/examples"
+        WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    if(GOSSIP_INSTALL)
+        add_test(NAME gossip-install
+            COMMAND "${GOSSIP_PYTHON}" tests/install/install.py "${PROJECT_BINARY_DIR}"
+            WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    endif()
+endif()
