@@ -1,4 +1,4 @@
-# make demo · make test · make bench
+# make demo · make test · make bench · make install PREFIX=/usr/local DESTDIR=
 #
 # Thin on purpose: every line is a command that one can also type.
 
@@ -14,7 +14,8 @@ SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' 
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds bench fuzz header docs lint clean
+.PHONY: demo install test test-rust test-c test-install test-ffi test-python test-interop test-demo
+.PHONY: seeds bench fuzz header licences docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -33,7 +34,15 @@ built:
 	@$(CARGO) build --quiet --locked -p gossip-core --examples
 	@$(PYTHON) bindings/python/dev_build.py --quiet --locked >/dev/null
 
-test: test-rust test-c test-python test-interop test-demo
+# CMake's options, such as GOSSIP_STATIC=OFF, are in CMakeLists.txt: make install CMAKE_FLAGS=-DGOSSIP_STATIC=OFF
+PREFIX        ?= /usr/local
+INSTALL_BUILD ?= $(TARGET)/cmake-release
+install:
+	cmake -S . -B $(INSTALL_BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
+	cmake --build $(INSTALL_BUILD)
+	DESTDIR=$(DESTDIR) cmake --install $(INSTALL_BUILD)
+
+test: test-rust test-c test-install test-ffi test-python test-interop test-demo
 	@echo "make test: every part passed"
 
 test-rust:
@@ -43,6 +52,15 @@ test-rust:
 test-c:
 	$(CARGO) build --locked -p gossip-ffi
 	$(CARGO) test --locked -p gossip-ffi
+
+# The library as programs find it once it is installed, built by the debug profile to save time.
+test-install:
+	PYTHON=$(PYTHON) CARGO=$(CARGO) tests/install/run.sh
+
+# The library as other languages call it, without a binding of ours.
+test-ffi:
+	$(CARGO) build --locked -p gossip-ffi --lib
+	CC=$(CC) $(PYTHON) tests/ffi/ffi.py $(TARGET)/debug/libgossip.so
 
 test-python: built
 	PYTHON=$(PYTHON) tests/python.sh
@@ -71,6 +89,10 @@ fuzz:
 # Rewrites include/gossip/gossip.h from the Rust source; the tests fail while it is stale.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --locked -p gossip-ffi --test header
+
+# Rewrites THIRD_PARTY.md from Cargo.lock; the tests fail while it is stale.
+licences:
+	UPDATE_LICENCES=1 $(CARGO) test --locked -p gossip-ffi --test third_party
 
 # Rewrites the tables in docs/ that are made from the Rust source; the tests fail while they are stale.
 docs:

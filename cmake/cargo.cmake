@@ -70,7 +70,7 @@ if(GOSSIP_STATIC)
     set(gossip_static "${gossip_lib}/${gossip_name}")
     add_custom_command(OUTPUT "${gossip_static}"
         COMMAND "${CMAKE_COMMAND}" "-DFROM=${gossip_made_static}" "-DTO=${gossip_static}" "-DLD=${CMAKE_LINKER}"
-            "-DNM=${CMAKE_NM}" "-DOBJCOPY=${CMAKE_OBJCOPY}" "-DAR=${CMAKE_AR}"
+            "-DHEADER=${PROJECT_SOURCE_DIR}/include/gossip/gossip.h" "-DOBJCOPY=${CMAKE_OBJCOPY}" "-DAR=${CMAKE_AR}"
             -P "${CMAKE_CURRENT_LIST_DIR}/hide.cmake"
         DEPENDS gossip-cargo "${gossip_made_static}" "${CMAKE_CURRENT_LIST_DIR}/hide.cmake"
         VERBATIM)

@@ -1,5 +1,5 @@
-//! C programs against the library: each of `tests/c`, the examples, the header in every
-//! dialect, and the symbols that are exported.
+//! C programs against the library: each of `tests/c`, the examples, and the symbols that
+//! are exported.
 //!
 //! Without a C compiler that is said and skipped; with `CI=true` it is a failure.
 
@@ -12,18 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use support::{include_dir, root};
-
-/// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
-fn has(tool: &str, would_show: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {would_show} is not shown");
-        // Written past the harness, which swallows what a passing test prints.
-        let _ = fs::write("/dev/stderr", format!("SKIPPED: no {tool}; {would_show} is not shown\n"));
-    }
-    found
-}
+use support::{has, include_dir, root, run};
 
 /// The folder that holds the library, freshly built, under the names it is linked and loaded by.
 fn library_dir() -> &'static Path {
@@ -52,19 +41,6 @@ fn version(part: &str) -> &'static str {
         "MAJOR" => env!("CARGO_PKG_VERSION_MAJOR"),
         _ => env!("CARGO_PKG_VERSION_MINOR"),
     }
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?} ended with {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    text(&output.stdout)
 }
 
 /// Compiles a program and links it to the library. Examples are in the oldest dialect we
@@ -149,23 +125,6 @@ fn the_examples_compile_and_the_first_one_runs() {
         let told = run(Command::new(hello).args(["ada", "0"]));
 
         assert!(told.contains("ada"), "{told}");
-    }
-}
-
-#[test]
-fn the_header_is_clean_in_every_dialect() {
-    let dialects =
-        [("cc", "c", &["c99", "c11", "c17"][..]), ("c++", "c++", &["c++11", "c++17", "c++20"][..])];
-    for (compiler, language, standards) in dialects {
-        if !has(compiler, "the header in its dialects") {
-            continue;
-        }
-        for standard in standards {
-            let mut check = Command::new(compiler);
-            check.args(["-x", language, &format!("-std={standard}"), "-fsyntax-only"]);
-            check.args(["-Wall", "-Wextra", "-Wconversion", "-Wundef", "-pedantic", "-Werror"]);
-            run(check.arg("-I").arg(include_dir()).arg(root().join("tests/c/header.c")));
-        }
     }
 }
 

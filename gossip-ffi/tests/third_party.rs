@@ -25,7 +25,8 @@ fn linked() -> BTreeMap<String, (String, String)> {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--locked", "--package", "gossip-ffi", "--edges", "normal,no-proc-macro"]);
     tree.args(["--target", "x86_64-unknown-linux-gnu", "--prefix", "none", "--no-dedupe"]);
-    let told = tree.args(["--format", "{p}|{l}|{r}"]).current_dir(support::root()).output().expect("cargo runs");
+    let told =
+        tree.args(["--format", "{p}|{l}|{r}"]).current_dir(support::root()).output().expect("cargo runs");
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let lines = String::from_utf8(told.stdout).expect("cargo writes text");
     let crates = lines.lines().filter(|line| !line.starts_with("gossip-")).map(|line| {
@@ -55,7 +56,11 @@ fn the_list_of_what_is_linked_is_fresh() {
         fs::write(&path, &text).expect("the list can be written");
     }
 
-    assert!(fs::read_to_string(&path).unwrap_or_default() == text, "{} is stale; run: make licences", path.display());
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == text,
+        "{} is stale; run: make licences",
+        path.display()
+    );
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! Where things are, and what the header declares, for the tests of the C interface.
+//! Where things are, which tools are there, and what the header declares, for the tests of
+//! the C interface.
 // Each test program uses its own part.
 #![allow(dead_code)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -13,6 +15,31 @@ pub(crate) fn root() -> &'static Path {
 /// What C programs get as `-I`.
 pub(crate) fn include_dir() -> PathBuf {
     root().join("include")
+}
+
+/// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
+pub(crate) fn has(tool: &str, would_show: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {would_show} is not shown");
+        // Written past the harness, which swallows what a passing test prints.
+        let _ = fs::write("/dev/stderr", format!("SKIPPED: no {tool}; {would_show} is not shown\n"));
+    }
+    found
+}
+
+/// What a command prints; it must end well.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
 }
 
 /// A function as the header declares it.
