@@ -10,38 +10,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
-use support::{has, include_dir, root, run};
-
-/// The folder that holds the library, freshly built, under the names it is linked and loaded by.
-fn library_dir() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
-        // The test stands in target/PROFILE/deps.
-        let test = std::env::current_exe().expect("the test knows where it is");
-        let dir = test.parent().and_then(Path::parent).expect("it stands in a target folder").to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--lib", "-p", "gossip-ffi"]).current_dir(root());
-        if dir.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the library does not build");
-        assert!(dir.join("libgossip.so").exists(), "{} holds no libgossip.so", dir.display());
-        let soname = format!("libgossip.so.{}.{}", version("MAJOR"), version("MINOR"));
-        let link = dir.join(soname);
-        let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink("libgossip.so", &link).expect("the folder takes a link");
-        dir
-    })
-}
-
-fn version(part: &str) -> &'static str {
-    match part {
-        "MAJOR" => env!("CARGO_PKG_VERSION_MAJOR"),
-        _ => env!("CARGO_PKG_VERSION_MINOR"),
-    }
-}
+use support::{has, include_dir, library_dir, root, run, version};
 
 /// Compiles a program and links it to the library. Examples are in the oldest dialect we
 /// promise; the tests need C11's atomics.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -40,6 +41,36 @@ pub(crate) fn run(command: &mut Command) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
+}
+
+/// The folder that holds the library, freshly built, under the names it is linked and loaded by.
+pub(crate) fn library_dir() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
+        // The test stands in target/PROFILE/deps.
+        let test = std::env::current_exe().expect("the test knows where it is");
+        let dir = test.parent().and_then(Path::parent).expect("it stands in a target folder").to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--lib", "-p", "gossip-ffi"]).current_dir(root());
+        if dir.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the library does not build");
+        assert!(dir.join("libgossip.so").exists(), "{} holds no libgossip.so", dir.display());
+        let soname = format!("libgossip.so.{}.{}", version("MAJOR"), version("MINOR"));
+        let link = dir.join(soname);
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink("libgossip.so", &link).expect("the folder takes a link");
+        dir
+    })
+}
+
+/// A part of the library's version.
+pub(crate) fn version(part: &str) -> &'static str {
+    match part {
+        "MAJOR" => env!("CARGO_PKG_VERSION_MAJOR"),
+        _ => env!("CARGO_PKG_VERSION_MINOR"),
+    }
 }
 
 /// A function as the header declares it.
