@@ -14,7 +14,7 @@ SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' 
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo install test test-rust test-c test-install test-ffi test-python test-interop test-demo
+.PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
 .PHONY: seeds bench fuzz header licences docs lint clean
 
 demo: $(OUT)/demo_node
@@ -34,12 +34,15 @@ built:
 	@$(CARGO) build --quiet --locked -p gossip-core --examples
 	@$(PYTHON) bindings/python/dev_build.py --quiet --locked >/dev/null
 
-# CMake's options, such as GOSSIP_STATIC=OFF, are in CMakeLists.txt: make install CMAKE_FLAGS=-DGOSSIP_STATIC=OFF
+# libgossip for C and C++. CMAKE_FLAGS are options of CMakeLists.txt, such as -DGOSSIP_STATIC=OFF. To install into a
+# folder of root's, build first: make library PREFIX=/usr/local && sudo cmake --install target/cmake-release
 PREFIX        ?= /usr/local
 INSTALL_BUILD ?= $(TARGET)/cmake-release
-install:
-	cmake -S . -B $(INSTALL_BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
+library:
+	cmake -S . -B $(INSTALL_BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DGOSSIP_TARGET_DIR=$(abspath $(TARGET)) $(CMAKE_FLAGS)
 	cmake --build $(INSTALL_BUILD)
+
+install: library
 	DESTDIR=$(DESTDIR) cmake --install $(INSTALL_BUILD)
 
 test: test-rust test-c test-install test-ffi test-python test-interop test-demo
@@ -60,7 +63,7 @@ test-install:
 # The library as other languages call it, without a binding of ours.
 test-ffi:
 	$(CARGO) build --locked -p gossip-ffi --lib
-	CC=$(CC) $(PYTHON) tests/ffi/ffi.py $(TARGET)/debug/libgossip.so
+	$(PYTHON) tests/ffi/ffi.py $(TARGET)/debug/libgossip.so
 
 test-python: built
 	PYTHON=$(PYTHON) tests/python.sh

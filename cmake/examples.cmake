@@ -1,12 +1,18 @@
-# The C examples, each a program of its name; with GOSSIP_TESTS also what ctest runs.
+# The examples in C and C++, each a program of its name; with GOSSIP_TESTS also what ctest runs.
 find_package(Threads REQUIRED)
 file(GLOB gossip_examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/c/*.c")
-foreach(source IN LISTS gossip_examples)
+file(GLOB gossip_examples_cpp CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/cpp/*.cpp")
+if(gossip_examples_cpp)
+    enable_language(CXX)
+endif()
+foreach(source IN LISTS gossip_examples gossip_examples_cpp)
     get_filename_component(name "${source}" NAME_WE)
-    add_executable(gossip-example-${name} "${source}")
-    set_target_properties(gossip-example-${name} PROPERTIES
-        OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples" C_STANDARD 99)
-    target_link_libraries(gossip-example-${name} PRIVATE gossip::gossip Threads::Threads)
+    get_filename_component(folder "${source}" DIRECTORY)
+    get_filename_component(language "${folder}" NAME)
+    add_executable(gossip-example-${language}-${name} "${source}")
+    set_target_properties(gossip-example-${language}-${name} PROPERTIES OUTPUT_NAME ${name}
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples/${language}" C_STANDARD 99 CXX_STANDARD 17)
+    target_link_libraries(gossip-example-${language}-${name} PRIVATE gossip::gossip Threads::Threads)
 endforeach()
 
 if(GOSSIP_TESTS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the C examples that were built into a folder: examples.py FOLDER
+"""Runs the C and C++ examples that were built into the folders `c` and `cpp` of a folder: examples.py FOLDER
 
 Each is given what it needs to come to an end by itself; without an entry below it is run alone, with nothing to read.
 """
@@ -20,8 +20,8 @@ NEEDS: dict[str, tuple[list[str], str]] = {
 
 
 def sources() -> list[Path]:
-    """Every C example."""
-    return sorted((ROOT / "examples/c").glob("*.c"))
+    """Every example in C and C++."""
+    return sorted([*(ROOT / "examples/c").glob("*.c"), *(ROOT / "examples/cpp").glob("*.cpp")])
 
 
 def run(program: Path, environment: dict[str, str] | None = None) -> None:
@@ -38,8 +38,8 @@ def run(program: Path, environment: dict[str, str] | None = None) -> None:
 def main(folder: Path) -> None:
     """Runs every example of the folder."""
     for source in sources():
-        run(folder / source.stem)
-        print(f"{source.stem} ran")
+        run(folder / source.parent.name / source.stem)
+        print(f"{source.name} ran")
 
 
 if __name__ == "__main__":

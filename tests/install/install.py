@@ -240,9 +240,11 @@ class PkgConfig(unittest.TestCase):
 
     def test_every_example_builds_from_the_installed_tree_and_runs(self) -> None:
         for source in examples.sources():
-            installed = self.tree / "share/doc/gossip/examples/c" / source.name
-            program = WORK / source.stem
-            run(need("cc"), "-std=c99", *STRICT, installed, *self.shared(), "-pthread", "-o", program)
+            installed = self.tree / "share/doc/gossip/examples" / source.relative_to(ROOT / "examples")
+            program = WORK / source.parent.name / source.stem
+            program.parent.mkdir(exist_ok=True)
+            compiler = ("cc", "-std=c99") if source.suffix == ".c" else ("c++", "-std=c++17")
+            run(need(compiler[0]), compiler[1], *STRICT, installed, *self.shared(), "-pthread", "-o", program)
             examples.run(program, loading())
 
 
