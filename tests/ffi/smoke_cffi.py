@@ -49,7 +49,9 @@ def main() -> None:
         heard.append(bytes(ffi.buffer(data, length)))
         arrived.set()
 
-    delegate = ffi.new("gossip_delegate_t *", {"struct_size": ffi.sizeof("gossip_delegate_t"), "notify_msg": on_message})
+    delegate = ffi.new(
+        "gossip_delegate_t *", {"struct_size": ffi.sizeof("gossip_delegate_t"), "notify_msg": on_message}
+    )
     ada, ada_pool, _ = node(b"ada", ffi.NULL)
     bob, bob_pool, bob_addr = node(b"bob", delegate)
     seed = ffi.new("char[]", bob_addr)

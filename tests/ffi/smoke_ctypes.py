@@ -25,7 +25,7 @@ class Delegate(ctypes.Structure):
     )
 
 
-def function(name: str, *arguments: type, returns: type | None = c_int32):  # noqa: ANN201
+def function(name: str, *arguments: type, returns: type | None = c_int32):
     """A function of the library; a status other than success is raised."""
     found = getattr(LIB, name)
     found.argtypes, found.restype = arguments, returns

@@ -77,7 +77,7 @@ def needed(program: Path) -> list[str]:
 
 def setUpModule() -> None:
     """Installs, and moves what was installed."""
-    global TREE  # noqa: PLW0603
+    global TREE
     first = WORK / "first"
     run("cmake", "--install", BUILD, "--prefix", first, env={k: v for k, v in os.environ.items() if k != "DESTDIR"})
     TREE = first.rename(WORK / "moved here")
