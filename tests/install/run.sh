@@ -12,7 +12,7 @@ if ! command -v cmake >/dev/null; then
     [ "${CI:-}" != true ]
     exit
 fi
-cmake -S . -B "$target/cmake" -DGOSSIP_TARGET_DIR="$target" -DGOSSIP_PROFILE=dev -DGOSSIP_TESTS=ON \
+cmake -S . -B "$target/cmake" -DGOSSIP_TARGET_DIR="$target" -DGOSSIP_PROFILE=dev -DGOSSIP_TESTS=ON -DCMAKE_INSTALL_LIBDIR=lib \
     -DGOSSIP_PYTHON="$(command -v "${PYTHON:-python3}")" >/dev/null
 cmake --build "$target/cmake"
 cd "$target/cmake"
