@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDS: dict[str, tuple[list[str], str]] = {
     "hello": (["ada", "0"], "\n"),
     "demo_node": (["ada"], "members\nquit\n"),
+    "metrics": (["0"], "\n"),
 }
 
 
