@@ -1,4 +1,4 @@
-# make demo · make test · make bench
+# make demo · make test · make bench · make install PREFIX=/usr/local DESTDIR=
 #
 # Thin on purpose: every line is a command that one can also type.
 
@@ -14,7 +14,8 @@ SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' 
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo test test-rust test-c test-python test-interop test-demo seeds soak bench fuzz header docs lint clean
+.PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
+.PHONY: seeds soak bench fuzz header licences docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -33,7 +34,18 @@ built:
 	@$(CARGO) build --quiet --locked -p gossip-core --examples
 	@$(PYTHON) bindings/python/dev_build.py --quiet --locked >/dev/null
 
-test: test-rust test-c test-python test-interop test-demo
+# libgossip for C and C++. CMAKE_FLAGS are options of CMakeLists.txt, such as -DGOSSIP_STATIC=OFF. To install into a
+# folder of root's, build first: make library PREFIX=/usr/local && sudo cmake --install target/cmake-release
+PREFIX        ?= /usr/local
+INSTALL_BUILD ?= $(TARGET)/cmake-release
+library:
+	cmake -S . -B $(INSTALL_BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DGOSSIP_TARGET_DIR=$(abspath $(TARGET)) $(CMAKE_FLAGS)
+	cmake --build $(INSTALL_BUILD)
+
+install: library
+	DESTDIR=$(DESTDIR) cmake --install $(INSTALL_BUILD)
+
+test: test-rust test-c test-install test-ffi test-python test-interop test-demo
 	@echo "make test: every part passed"
 
 test-rust:
@@ -43,6 +55,15 @@ test-rust:
 test-c:
 	$(CARGO) build --locked -p gossip-ffi
 	$(CARGO) test --locked -p gossip-ffi
+
+# The library as programs find it once it is installed, built by the debug profile to save time.
+test-install:
+	PYTHON=$(PYTHON) CARGO=$(CARGO) tests/install/run.sh
+
+# The library as other languages call it, without a binding of ours.
+test-ffi:
+	$(CARGO) build --locked -p gossip-ffi --lib
+	$(PYTHON) tests/ffi/ffi.py $(TARGET)/debug/libgossip.so
 
 test-python: built
 	PYTHON=$(PYTHON) tests/python.sh
@@ -77,6 +98,10 @@ fuzz:
 # Rewrites include/gossip/gossip.h from the Rust source; the tests fail while it is stale.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --locked -p gossip-ffi --test header
+
+# Rewrites THIRD_PARTY.md from Cargo.lock; the tests fail while it is stale.
+licences:
+	UPDATE_LICENCES=1 $(CARGO) test --locked -p gossip-ffi --test third_party
 
 # Rewrites the tables in docs/ that are made from the Rust source; the tests fail while they are stale.
 docs:

@@ -1,5 +1,5 @@
-//! C programs against the library: each of `tests/c`, the examples, the header in every
-//! dialect, and the symbols that are exported.
+//! C programs against the library: each of `tests/c`, the examples, and the symbols that
+//! are exported.
 //!
 //! Without a C compiler that is said and skipped; with `CI=true` it is a failure.
 
@@ -11,64 +11,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use support::chatter::Chatter;
-use support::{include_dir, root};
-
-/// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
-fn has(tool: &str, would_show: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {would_show} is not shown");
-        // Written past the harness, which swallows what a passing test prints.
-        let _ = fs::write("/dev/stderr", format!("SKIPPED: no {tool}; {would_show} is not shown\n"));
-    }
-    found
-}
-
-/// The folder that holds the library, freshly built, under the names it is linked and loaded by.
-fn library_dir() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
-        // The test stands in target/PROFILE/deps.
-        let test = std::env::current_exe().expect("the test knows where it is");
-        let dir = test.parent().and_then(Path::parent).expect("it stands in a target folder").to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--lib", "-p", "gossip-ffi"]).current_dir(root());
-        if dir.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the library does not build");
-        assert!(dir.join("libgossip.so").exists(), "{} holds no libgossip.so", dir.display());
-        let soname = format!("libgossip.so.{}.{}", version("MAJOR"), version("MINOR"));
-        let link = dir.join(soname);
-        let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink("libgossip.so", &link).expect("the folder takes a link");
-        dir
-    })
-}
-
-fn version(part: &str) -> &'static str {
-    match part {
-        "MAJOR" => env!("CARGO_PKG_VERSION_MAJOR"),
-        _ => env!("CARGO_PKG_VERSION_MINOR"),
-    }
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?} ended with {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
+use support::{has, include_dir, library_dir, root, run, version};
 
 /// Compiles a program, once however many tests want it, and links it to the library. Examples
 /// are in the oldest dialect we promise; the tests need C11's atomics.
@@ -320,23 +267,6 @@ fn the_programs_in_the_manual_compile() {
         let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("manual-{number}.c"));
         fs::write(&source, program).expect("the folder takes a file");
         compile(source.to_str().expect("the path is text"));
-    }
-}
-
-#[test]
-fn the_header_is_clean_in_every_dialect() {
-    let dialects =
-        [("cc", "c", &["c99", "c11", "c17"][..]), ("c++", "c++", &["c++11", "c++17", "c++20"][..])];
-    for (compiler, language, standards) in dialects {
-        if !has(compiler, "the header in its dialects") {
-            continue;
-        }
-        for standard in standards {
-            let mut check = Command::new(compiler);
-            check.args(["-x", language, &format!("-std={standard}"), "-fsyntax-only"]);
-            check.args(["-Wall", "-Wextra", "-Wconversion", "-Wundef", "-pedantic", "-Werror"]);
-            run(check.arg("-I").arg(include_dir()).arg(root().join("tests/c/header.c")));
-        }
     }
 }
 

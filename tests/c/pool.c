@@ -20,6 +20,15 @@ static int read_count(struct seen *seen, const int *count)
     return value;
 }
 
+/* Whether a text that the callbacks keep is what is expected. */
+static int has_text(struct seen *seen, const char *text, const char *expected)
+{
+    pthread_mutex_lock(&seen->lock);
+    int same = strcmp(text, expected) == 0;
+    pthread_mutex_unlock(&seen->lock);
+    return same;
+}
+
 static void keep(char *text, size_t cap, const void *data, size_t len)
 {
     CHECK(len < cap);
@@ -148,12 +157,14 @@ static void close_pair(struct pair *pair)
     OK(gossip_shutdown(pair->blue, PATIENCE_MS, &err));
     OK(gossip_shutdown(pair->green, PATIENCE_MS, &err));
     CHECK(!gossip_is_running(pair->blue));
-    CHECK(pair->blue_seen.destroyed == 1 && pair->green_seen.destroyed == 1);
+    CHECK(read_count(&pair->blue_seen, &pair->blue_seen.destroyed) == 1 &&
+          read_count(&pair->green_seen, &pair->green_seen.destroyed) == 1);
     gossip_pool_free(pair->blue_pool);
     gossip_pool_free(pair->green_pool);
     gossip_free(pair->blue);
     gossip_free(pair->green);
-    CHECK(pair->blue_seen.destroyed == 1 && pair->green_seen.destroyed == 1);
+    CHECK(read_count(&pair->blue_seen, &pair->blue_seen.destroyed) == 1 &&
+          read_count(&pair->green_seen, &pair->green_seen.destroyed) == 1);
 }
 
 /* On a busy machine a member may be suspect for a moment. */
@@ -201,7 +212,7 @@ static void both_see_both(struct pair *pair)
 static void state_travels_with_the_join(struct pair *pair)
 {
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.states) > 0);
-    CHECK(strcmp(pair->green_seen.state, "state of blue") == 0);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.state, "state of blue"));
 }
 
 static void a_broadcast_reaches_the_other(struct pair *pair)
@@ -212,8 +223,8 @@ static void a_broadcast_reaches_the_other(struct pair *pair)
 
     OK(gossip_pool_broadcast(pair->blue_pool, "to all", 6, 0, &err));
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 1);
-    CHECK(strcmp(pair->green_seen.message, "to all") == 0);
-    CHECK(pair->green_seen.reliable == 0);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.message, "to all"));
+    CHECK(read_count(&pair->green_seen, &pair->green_seen.reliable) == 0);
 
     EXPECT(GOSSIP_OK, gossip_pool_max_broadcast_size(pair->blue_pool, &limit));
     CHECK(limit > 512);
@@ -237,16 +248,18 @@ static void messages_reach_one_member(struct pair *pair)
 
     OK(gossip_pool_send_reliable(pair->blue_pool, green, "reliable", 8, PATIENCE_MS, &err));
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 2);
-    CHECK(strcmp(pair->green_seen.message, "reliable") == 0 && pair->green_seen.reliable == 1);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.message, "reliable") &&
+          read_count(&pair->green_seen, &pair->green_seen.reliable) == 1);
 
     OK(gossip_pool_send_best_effort(pair->blue_pool, green, "quick", 5, &err));
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 3);
-    CHECK(strcmp(pair->green_seen.message, "quick") == 0 && pair->green_seen.reliable == 1);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.message, "quick") &&
+          read_count(&pair->green_seen, &pair->green_seen.reliable) == 1);
 
     EXPECT(GOSSIP_OK, gossip_member_addr(green, &addr));
     OK(gossip_pool_send_to_address(pair->blue_pool, &addr, NULL, 0, &err));
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 4);
-    CHECK(strcmp(pair->green_seen.message, "") == 0);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.message, ""));
     gossip_members_free(members);
 }
 
@@ -260,7 +273,7 @@ static void a_ping_measures_and_carries_the_payload(struct pair *pair)
     CHECK(rtt_ns > 0);
     gossip_members_free(members);
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.pings) > 0);
-    CHECK(strcmp(pair->green_seen.payload, "load 3") == 0);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.payload, "load 3"));
 }
 
 static void new_metadata_is_announced(struct pair *pair)
@@ -271,7 +284,7 @@ static void new_metadata_is_announced(struct pair *pair)
 
     OK(gossip_pool_update_node(pair->blue_pool, "role=db", 7, PATIENCE_MS, &err));
     EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.updates) == 1);
-    CHECK(strcmp(pair->green_seen.meta, "role=db") == 0);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.meta, "role=db"));
     EXPECT(GOSSIP_OK, gossip_pool_local_node(pair->blue_pool, &self));
     CHECK(gossip_members_len(self) == 1);
     CHECK(memcmp(gossip_member_meta(gossip_members_get(self, 0), &len), "role=db", 8) == 0 && len == 7);
@@ -328,7 +341,7 @@ static void a_leave_is_no_death(struct pair *pair)
 {
     OK(gossip_pool_leave(pair->green_pool, PATIENCE_MS, &err));
     EVENTUALLY(read_count(&pair->blue_seen, &pair->blue_seen.leaves) == 1);
-    CHECK(strcmp(pair->blue_seen.left_as, "left") == 0);
+    CHECK(has_text(&pair->blue_seen, pair->blue_seen.left_as, "left"));
     CHECK(num_members(pair->blue_pool) == 1);
     join_two(pair->green_pool, pair->blue_pool, pair->blue);
     EVENTUALLY(read_count(&pair->blue_seen, &pair->blue_seen.joins) == 3);

@@ -1,4 +1,5 @@
-//! Where things are, and what the header declares, for the tests of the C interface.
+//! Where things are, which tools are there, and what the header declares, for the tests of
+//! the C interface.
 // Each test program uses its own part.
 #![allow(dead_code)]
 
@@ -6,6 +7,8 @@ pub(crate) mod chatter;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -15,6 +18,61 @@ pub(crate) fn root() -> &'static Path {
 /// What C programs get as `-I`.
 pub(crate) fn include_dir() -> PathBuf {
     root().join("include")
+}
+
+/// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
+pub(crate) fn has(tool: &str, would_show: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {would_show} is not shown");
+        // Written past the harness, which swallows what a passing test prints.
+        let _ = fs::write("/dev/stderr", format!("SKIPPED: no {tool}; {would_show} is not shown\n"));
+    }
+    found
+}
+
+/// What a command prints; it must end well.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+/// The folder that holds the library, freshly built, under the names it is linked and loaded by.
+pub(crate) fn library_dir() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
+        // The test stands in target/PROFILE/deps.
+        let test = std::env::current_exe().expect("the test knows where it is");
+        let dir = test.parent().and_then(Path::parent).expect("it stands in a target folder").to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--lib", "-p", "gossip-ffi"]).current_dir(root());
+        if dir.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the library does not build");
+        assert!(dir.join("libgossip.so").exists(), "{} holds no libgossip.so", dir.display());
+        let soname = format!("libgossip.so.{}.{}", version("MAJOR"), version("MINOR"));
+        let link = dir.join(soname);
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink("libgossip.so", &link).expect("the folder takes a link");
+        dir
+    })
+}
+
+/// A part of the library's version.
+pub(crate) fn version(part: &str) -> &'static str {
+    match part {
+        "MAJOR" => env!("CARGO_PKG_VERSION_MAJOR"),
+        _ => env!("CARGO_PKG_VERSION_MINOR"),
+    }
 }
 
 /// A function as the header declares it.
