@@ -153,7 +153,7 @@ impl Shared {
         for change in parked.changes.drain(..) {
             if let Err(error) = change.apply(&mut machine) {
                 self.scope.enter(
-                    || warn!(%error, hint = "publish less", "what was published at the start is left out"),
+                    || warn!(%error, hint = "publish less, see the error", "what was published at the start is left out"),
                 );
             }
         }
