@@ -3,6 +3,7 @@
 
 mod mux_support;
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -19,11 +20,16 @@ const ROUNDS: u64 = 50;
 const EACH: usize = 200;
 
 /// Opens the listener `name` again and again, and drops what it brings; all that were open.
-fn come_and_go(host: &Host, name: &ListenerName) -> Vec<Listener> {
+/// The first waits until it is served, from when everybody is `ready`.
+fn come_and_go(host: &Host, name: &ListenerName, ready: &Barrier) -> Vec<Listener> {
     let open = |round| {
         let listener = host.port.listen(name.clone(), ListenOptions { backlog: Some(4) }).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| while listener.accept(None).is_ok() {});
+            if round == 0 {
+                ready.wait();
+                until("it is served", || listener.stats().accepted > 0);
+            }
             thread::sleep(Duration::from_micros(200 * (round % 7)));
             listener.close();
         });
@@ -37,12 +43,16 @@ fn every_connection_is_served_or_turned_away_while_listeners_come_and_go() {
     let host = Host::patient();
     let names = [ListenerName::Native, muxed(0x0102), prefix(b"SSH-"), prefix(b"SSH-2.0-x")];
     let firsts: [&[u8]; 4] = [b"GET", b"\x01\x02rest", b"SSH-2.0-o", b"SSH-2.0-x"];
+    let ready = Barrier::new(names.len() + firsts.len());
 
     let listeners: Vec<Listener> = thread::scope(|scope| {
-        let host = &host;
-        let owners = names.map(|name| scope.spawn(move || come_and_go(host, &name)));
+        let (host, ready) = (&host, &ready);
+        let owners = names.map(|name| scope.spawn(move || come_and_go(host, &name, ready)));
         for first in firsts {
-            scope.spawn(move || (0..EACH).for_each(|_| assert!(is_closed(&host.connect(first)))));
+            scope.spawn(move || {
+                ready.wait();
+                (0..EACH).for_each(|_| assert!(is_closed(&host.connect(first))));
+            });
         }
         owners.into_iter().flat_map(|owner| owner.join().unwrap()).collect()
     });

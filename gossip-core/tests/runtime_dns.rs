@@ -51,7 +51,8 @@ impl Drop for NameServer {
 }
 
 /// Answers one question: `many.test` has 3000 addresses, `alias.test` is another name of
-/// `one.test`, `slow.test` gets no answer, others do not exist.
+/// `one.test`, of `old.test` only the IPv4 address can be asked, `slow.test` gets no answer, others
+/// do not exist.
 fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
@@ -85,6 +86,8 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
             ));
             reply.answers.push(v4(Ipv4Addr::LOCALHOST));
         }
+        "old.test" if is_v4 => reply.answers.push(v4(Ipv4Addr::LOCALHOST)),
+        "old.test" => *reply.rcode_mut() = RCODE::NotImplemented,
         "many.test" | "alias.test" => {}
         "slow.test" => {
             thread::spawn(move || drop(stream.read(&mut [0])));
@@ -134,6 +137,8 @@ fn every_address_of_a_name_is_tried_and_aliases_and_search_lists_are_followed() 
     for name in ["alias.test", "one", "seed/one.test"] {
         assert!(!pool.join(&[format!("{name}:{port}")], PATIENCE).unwrap().reached.is_empty(), "{name}");
     }
+    // A server that cannot answer for IPv6 is asked for the rest all the same.
+    assert_eq!(pool.join(&[format!("old.test:{port}")], PATIENCE).unwrap().reached.len(), 1);
     // What the servers do not know is asked of the system.
     assert!(!pool.join(&[format!("localhost:{port}")], PATIENCE).unwrap().reached.is_empty());
 }

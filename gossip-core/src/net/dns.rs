@@ -64,14 +64,18 @@ fn names(config: &Config, host: &str) -> Vec<String> {
     names
 }
 
-/// The addresses of the first of `names` that has any.
+/// The addresses of the first of `names` that has any. Of a server that knows addresses of one
+/// family and fails for the other, as some do that were made before IPv6, those are enough.
 async fn ask_names(server: SocketAddr, names: &[String], patience: Duration) -> io::Result<Vec<IpAddr>> {
     for name in names {
-        let both = async { tokio::try_join!(ask(server, name, TYPE::A), ask(server, name, TYPE::AAAA)) };
-        let (mut found, v6) = timeout(patience, both).await.unwrap_or_else(|_| Err(timed_out(patience)))?;
-        found.extend(v6);
-        if !found.is_empty() {
-            return Ok(found);
+        let of = |kind| async move {
+            timeout(patience, ask(server, name, kind)).await.unwrap_or_else(|_| Err(timed_out(patience)))
+        };
+        match tokio::join!(of(TYPE::A), of(TYPE::AAAA)) {
+            (Ok(v4), Ok(v6)) if v4.is_empty() && v6.is_empty() => {}
+            (Ok(v4), Ok(v6)) => return Ok([v4, v6].concat()),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => return Ok(found),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
         }
     }
     Ok(Vec::new())

@@ -105,24 +105,33 @@ impl Machine {
         addr: SocketAddr,
         result: Result<(), ExchangeError>,
     ) {
-        let silent = matches!(result, Err(ExchangeError::Closed | ExchangeError::Reset(_)));
-        let again = silent && self.try_next_label(addr);
-        let Some(Task { kind: TaskKind::Join { running, report, waiting }, .. }) = self.tasks.get_mut(&id)
-        else {
+        let Some(Task { kind: TaskKind::Join { running, report, .. }, .. }) = self.tasks.get_mut(&id) else {
             return;
         };
         let Some(place) = running.iter().position(|running| running.addr == addr) else { return };
-        let target = running.swap_remove(place);
+        running.swap_remove(place);
         match result {
             Ok(()) => report.reached.push(addr),
-            Err(error) if again => {
-                debug!(%addr, %error, "seed closed in silence; trying the next label");
-                waiting.push_front(target);
-            }
             Err(error) => {
                 debug!(%addr, %error, "seed not joined");
                 report.failed.push((addr, error));
             }
+        }
+        self.join_on(now, id);
+    }
+
+    /// The conversation with one address of a join failed: it is done with, unless it is worth
+    /// another try under the next label.
+    pub(super) fn join_failed(&mut self, now: Time, id: TaskId, addr: SocketAddr, error: ExchangeError) {
+        let silent = matches!(error, ExchangeError::Closed | ExchangeError::Reset(_));
+        if !silent || !self.try_next_label(addr) {
+            return self.join_settled(now, id, addr, Err(error));
+        }
+        debug!(%addr, %error, "seed closed in silence; trying the next label");
+        if let Some(Task { kind: TaskKind::Join { running, waiting, .. }, .. }) = self.tasks.get_mut(&id)
+            && let Some(place) = running.iter().position(|running| running.addr == addr)
+        {
+            waiting.push_front(running.swap_remove(place));
         }
         self.join_on(now, id);
     }

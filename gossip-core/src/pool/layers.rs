@@ -118,9 +118,11 @@ impl Machine {
     }
 
     /// Whether `peer`, which closed in silence when asked under our own label, is worth
-    /// another try under the next one, which it gets from now on.
+    /// another try under the next one, which it gets from now on. One that closed under the
+    /// next label gets our own again: perhaps it closed for another reason.
     pub(super) fn try_next_label(&mut self, peer: SocketAddr) -> bool {
-        self.speakers.next.is_some()
+        !self.speakers.known.remove(&peer)
+            && self.speakers.next.is_some()
             && self.speakers.known.len() < SPEAKERS_MAX
             && self.speakers.known.insert(peer)
     }

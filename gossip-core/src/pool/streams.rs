@@ -229,7 +229,7 @@ impl Machine {
         }
         match (talk, error) {
             (Talk::Periodic { .. }, _) => self.swim.push_pull_ended(),
-            (Talk::Join { task, addr, .. }, Some(error)) => self.join_settled(now, task, addr, Err(error)),
+            (Talk::Join { task, addr, .. }, Some(error)) => self.join_failed(now, task, addr, error),
             (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
             (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}

@@ -285,7 +285,10 @@ impl Driver {
                 self.waiting.put(&mut self.machine, now, waiting, &self.shared.counters);
             }
             Command::Change { change, reply } => {
-                let _ = reply.send(change.apply(&mut self.machine));
+                let changed = change.apply(&mut self.machine);
+                // Keys and labels take room from broadcasts, and nothing is published for them.
+                self.shared.publish_limit(&self.machine);
+                let _ = reply.send(changed);
             }
             Command::Keys(reply) => {
                 let _ = reply.send(self.machine.keyring().keys().to_vec());

@@ -213,8 +213,8 @@ impl Gossip {
     /// runs or ever will, and every delegate has been let go.
     ///
     /// `Timeout` means that a callback still runs; everything else has ended, and a further
-    /// call goes on waiting. Several threads may call. In a callback for which it would wait,
-    /// one of this node or one in a circle of callbacks that wait for each other, it is
+    /// call goes on waiting. Several threads may call. In a callback or a log sink for which it would wait,
+    /// of this node or in a circle of those that wait for each other, it is
     /// refused with [`Error::Deadlock`] and nothing ends. Nobody is told: see
     /// [`leave`](Self::leave).
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
@@ -226,8 +226,8 @@ impl Gossip {
     /// only to change the level.
     ///
     /// The sink is called by a thread of the node, one record at a time, with no lock held;
-    /// it may call every function of the API but [`shutdown`](Self::shutdown), which is
-    /// refused. What it logs itself, or causes in its own thread, is not given to it again. A
+    /// it may call every function of the API but a [`shutdown`](Self::shutdown) that would wait
+    /// for it, which is refused. What it logs itself, or causes in its own thread, is not given to it again. A
     /// panic is caught and counted. If it is slow, up to 1024 records wait and further ones are
     /// dropped; the next record says how many ([`log_stats`](Self::log_stats) counts both).
     ///

@@ -237,7 +237,7 @@ impl Outlet {
         let mut state = self.state.lock();
         loop {
             if state.end == End::Now {
-                state.waiting.clear();
+                self.dropped.add(state.waiting.drain(..).count() as u64);
                 return None;
             }
             if let Some(sink) = &state.sink {

@@ -140,15 +140,23 @@ impl Shared {
     }
 
     /// Starts the driver with `machine`, unless it was started before.
-    pub(crate) fn launch(self: &Arc<Self>, machine: Machine, runtime: &Handle) {
+    pub(crate) fn launch(self: &Arc<Self>, mut machine: Machine, runtime: &Handle) {
         let mut life = self.life.lock();
         if !matches!(*life, Life::Registered(_)) {
             return;
         }
-        let Life::Registered(parked) = mem::replace(&mut *life, Life::Running(runtime.clone())) else {
+        let Life::Registered(mut parked) = mem::replace(&mut *life, Life::Running(runtime.clone())) else {
             return;
         };
         drop(life);
+        // What was published since the machine was made; the rest is in it already.
+        for change in parked.changes.drain(..) {
+            if let Err(error) = change.apply(&mut machine) {
+                self.scope.enter(
+                    || warn!(%error, hint = "publish less, see the error", "what was published at the start is left out"),
+                );
+            }
+        }
         self.publish(&machine);
         let driver = Driver::new(
             machine,
@@ -181,7 +189,8 @@ impl Shared {
             && panic.is_panic()
         {
             let text = describe(panic);
-            let hint = "a defect of the library: please report it; register the pool anew to go on";
+            let hint =
+                "a defect of the library: please report it; shut the pool down and register it anew to go on";
             error!(text, hint, "pool ended by a defect");
             let _ = self.defect.set(text);
         } else {
@@ -254,6 +263,11 @@ impl Shared {
         let frame = |labels: &Labels| -> Result<(), Error> {
             let checked = self.config.config().with_labels(labels).check()?;
             let framing = checked.config().framing.clone();
+            // Held, so that the pool cannot end and leave its id to another meanwhile.
+            let life = self.life.lock();
+            if !matches!(*life, Life::Running(_)) {
+                return Err(self.closed());
+            }
             self.port.set_framing(self.id(), framing, checked.other_framing()).map_err(from_net)
         };
         frame(&labels)?;
@@ -312,4 +326,40 @@ fn describe(panic: JoinError) -> String {
     let payload = panic.into_panic();
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a task panicked".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::mux::prefix::Framing;
+    use crate::runtime::config::Config;
+    use crate::runtime::gossip::Gossip;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn labelled(id: u8, label: &'static str) -> PoolConfig {
+        PoolConfig { framing: Framing::Label(label.into()), ..PoolConfig::local(id) }
+    }
+
+    #[test]
+    fn a_pool_that_has_ended_leaves_the_labels_of_its_successor_alone() {
+        let config = Config {
+            name: "a".into(),
+            bind_addr: vec![[127, 0, 0, 1].into()],
+            bind_port: 0,
+            ..Config::default()
+        };
+        let node = Gossip::new(config).unwrap();
+        node.start().unwrap();
+        let ended = node.register_pool(labelled(1, "x"), None).unwrap();
+        ended.shutdown(PATIENCE).unwrap();
+        let _successor = node.register_pool(labelled(1, "y"), None).unwrap();
+
+        let error = ended.0.relabel(|labels| labels.own = "z".into(), |_| Err(Error::Closed)).unwrap_err();
+
+        assert!(matches!(error, Error::Closed), "{error}");
+        node.register_pool(labelled(2, "y"), None).expect_err("its label is still taken");
+    }
 }

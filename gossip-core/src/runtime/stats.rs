@@ -74,6 +74,7 @@ pub struct PoolStats {
     /// Questions that wait for the delegate (gauge).
     pub questions: Level,
     /// The delegate's own queue, if it is an [`Events`](crate::runtime::events::Events) or says so.
+    /// Several pools may share it: each shows all of it.
     pub events: Option<QueueStats>,
 }
 

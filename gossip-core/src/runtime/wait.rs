@@ -1,7 +1,7 @@
 //! Callbacks that wait for the end of a pool, and the circles in which they would wait
 //! for ever.
 //!
-//! The end of a pool waits for its callbacks. So a callback that ends its own pool waits
+//! The end of a pool waits for its callbacks, that of a node for the sink of its log, too. So a callback that ends its own pool waits
 //! for itself, and two that end each other's pool wait for each other. Whoever would close
 //! such a circle, of whatever length and across nodes, is refused before anything ends;
 //! it returns, and the others go on.
@@ -10,15 +10,25 @@ use parking_lot::Mutex;
 
 use crate::runtime::courier::{self, Place};
 use crate::runtime::error::Error;
+use crate::runtime::log;
 
 /// The waits of all callbacks of the process: few, as each is a thread.
 static WAITS: Mutex<Vec<Wait>> = Mutex::new(Vec::new());
 
-/// A callback at `from` waits for the end of `target`.
+/// Code of the application at `from` waits for the end of `target`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wait {
-    from: Place,
+    from: Caller,
     target: Target,
+}
+
+/// Code of the application for which an end waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// A callback of the pool at this place.
+    Callback(Place),
+    /// The sink of the log of the node with this number.
+    Sink(u64),
 }
 
 /// What is waited for.
@@ -39,15 +49,16 @@ impl Waiting {
     /// a callback for which that end waits.
     pub(crate) fn for_end_of(target: Target) -> Result<Self, Error> {
         // A thread that is in no callback keeps nobody from ending.
-        let places = courier::current_callbacks();
-        if places.is_empty() {
+        let callbacks = courier::current_callbacks().into_iter().map(Caller::Callback);
+        let callers: Vec<_> = callbacks.chain(log::current_sink().map(Caller::Sink)).collect();
+        if callers.is_empty() {
             return Ok(Self(Vec::new()));
         }
         let mut waits = WAITS.lock();
-        if places.iter().any(|place| waits_for(&waits, target, *place)) {
+        if callers.iter().any(|caller| waits_for(&waits, target, *caller)) {
             return Err(Error::Deadlock);
         }
-        let own: Vec<_> = places.into_iter().map(|from| Wait { from, target }).collect();
+        let own: Vec<_> = callers.into_iter().map(|from| Wait { from, target }).collect();
         waits.extend_from_slice(&own);
         Ok(Self(own))
     }
@@ -68,23 +79,24 @@ impl Drop for Waiting {
 }
 
 impl Target {
-    fn contains(self, place: Place) -> bool {
-        match self {
-            Self::Pool(pool) => pool == place,
-            Self::Node(node) => node == place.node,
+    fn waits_for(self, caller: Caller) -> bool {
+        match (self, caller) {
+            (Self::Pool(pool), Caller::Callback(place)) => pool == place,
+            (Self::Pool(_), Caller::Sink(_)) => false,
+            (Self::Node(node), Caller::Callback(Place { node: own, .. }) | Caller::Sink(own)) => node == own,
         }
     }
 }
 
-/// Whether the end of `target` waits for a callback at `place`, itself or through others.
-fn waits_for(waits: &[Wait], target: Target, place: Place) -> bool {
+/// Whether the end of `target` waits for `caller`, itself or through others.
+fn waits_for(waits: &[Wait], target: Target, caller: Caller) -> bool {
     let mut reached = vec![target];
     let mut next = 0;
     while let Some(target) = reached.get(next).copied() {
-        if target.contains(place) {
+        if target.waits_for(caller) {
             return true;
         }
-        for wait in waits.iter().filter(|wait| target.contains(wait.from)) {
+        for wait in waits.iter().filter(|wait| target.waits_for(wait.from)) {
             if !reached.contains(&wait.target) {
                 reached.push(wait.target);
             }
@@ -99,12 +111,12 @@ mod tests {
     use super::*;
     use crate::base::ids::PoolId;
 
-    fn place(node: u64, pool: u8) -> Place {
-        Place { node, pool: PoolId(pool) }
+    fn place(node: u64, pool: u8) -> Caller {
+        Caller::Callback(Place { node, pool: PoolId(pool) })
     }
 
     fn pool(node: u64, pool: u8) -> Target {
-        Target::Pool(place(node, pool))
+        Target::Pool(Place { node, pool: PoolId(pool) })
     }
 
     #[test]
@@ -124,5 +136,7 @@ mod tests {
         assert!(waits_for(&waits, Target::Node(0), place(1, 7)), "a pool of a node that ends");
         assert!(!waits_for(&waits, pool(2, 0), place(0, 1)), "the other way round");
         assert!(!waits_for(&waits, pool(3, 0), place(0, 1)));
+        assert!(waits_for(&waits, pool(0, 2), Caller::Sink(1)), "the sink of a node that ends");
+        assert!(!waits_for(&waits, pool(0, 1), Caller::Sink(2)), "the end of a pool waits for no sink");
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Only warnings come of it; the rules do not look here.
 
+use crate::base::addr::NodeAddr;
 use crate::base::limit::{Limiter, warn_limited};
 use crate::base::name::NodeName;
 use crate::base::time::Time;
@@ -90,6 +91,15 @@ impl Swim {
             );
         }
         self.alarm_of_health(now);
+    }
+
+    /// A node beyond `max_members` was not believed in.
+    pub(crate) fn alarm_of_overflow(&mut self, now: Time, addr: NodeAddr) {
+        let limit = self.tuning.max_members;
+        warn_limited!(
+            self.alarms.limiter, now, "as many nodes as may be are known, others are not believed in",
+            hint: "raise max_members on every node, or find out who invents names", limit, %addr
+        );
     }
 
     fn alarm_of_health(&mut self, now: Time) {

@@ -101,6 +101,7 @@ impl Swim {
                 debug!(%addr, "member in no allowed network refused");
             } else if !self.has_room() {
                 self.counters.members_overflowed += 1;
+                self.alarm_of_overflow(now, addr);
             } else if alive.incarnation > 0 {
                 self.accept(now, &alive, addr, None);
             }

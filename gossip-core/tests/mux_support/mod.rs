@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const NEVER: Duration = Duration::from_secs(3600);
 
 /// A `sniff_timeout` that is soon reached.
-pub(crate) const SOON: Duration = Duration::from_millis(30);
+pub(crate) const SOON: Duration = Duration::from_millis(300);
 
 pub(crate) struct Host {
     pub(crate) port: Port,

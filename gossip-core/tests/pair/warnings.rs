@@ -264,6 +264,19 @@ fn a_health_score_of_half_its_bound_is_told() {
 }
 
 #[test]
+fn a_node_beyond_the_limit_is_told() {
+    let mut hosts = Hosts::new(&[PoolConfig { max_members: 2, ..PoolConfig::lan(1) }]);
+    let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
+    capture::begin();
+
+    hear(machine, now, &alive("one", 1));
+    assert_eq!(capture::take("WARN"), Vec::<String>::new());
+    (2..5).for_each(|number| hear(machine, now, &alive("another", number)));
+
+    assert_warned(&["others are not believed in", "limit=2", "10.0.0.2", "max_members"]);
+}
+
+#[test]
 fn a_delegate_that_does_not_answer_is_told_with_the_question() {
     let mut hosts = Hosts::new(&[PoolConfig::local(1), PoolConfig::local(1)]);
     hosts.replace(1, Asks { local_state: true, ..Asks::default() });

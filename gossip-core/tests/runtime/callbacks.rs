@@ -401,7 +401,9 @@ fn try_all(hook: &'static str, provoke: fn(&Stage)) -> Vec<String> {
     let (own, other) = (node("a"), node("b"));
     let config = PoolConfig {
         message_queue_depth: if hook == "notify_overflow" { 1 } else { 64 },
-        query_timeout: Duration::from_millis(100),
+        // Long enough for a question to be asked in time, with all pairs at it at once, and shorter
+        // than the patience of those who wait for an answer over TCP.
+        query_timeout: Duration::from_millis(500),
         ..quick(1)
     };
     let own_pool = own.register_pool(config, Some(delegate.clone())).unwrap();

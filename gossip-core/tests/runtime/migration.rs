@@ -1,12 +1,16 @@
 //! A running pool moves to encryption and to a label; its nodes never lose each other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gossip_core::mux::prefix::Framing;
+use gossip_core::pool::action::Asks;
 use gossip_core::pool::config::PoolConfig;
+use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::gossip::Gossip;
 use gossip_core::runtime::pool::Pool;
+use gossip_core::swim::node::Member;
 use gossip_core::wire::keyring::Key;
 
 use super::support::*;
@@ -128,4 +132,56 @@ fn a_pool_moves_from_plain_to_encrypted_and_the_nodes_talk_in_every_step() {
     let (_c, pool_c, _): (Gossip, _, _) = started_with("c", quick(1));
     pool_c.join(&[a.local_addr().to_string()], PATIENCE).unwrap_err();
     assert!(told_a.count("left b") + told_b.count("left a") == 0, "nobody was lost");
+}
+
+#[test]
+fn a_seed_that_closed_under_both_labels_is_asked_under_our_own_again() {
+    let config = PoolConfig { next_label: Some("x".into()), ..quick(1) };
+    let (_a, pool_a, _) = started_with("a", config);
+    // It closes what is for a pool that it does not have yet.
+    let late = node("late");
+    late.start().unwrap();
+    pool_a.join(&[late.local_addr().to_string()], PATIENCE).unwrap_err();
+
+    late.register_pool(quick(1), None).unwrap();
+
+    join(&pool_a, &late);
+}
+
+#[test]
+fn a_merge_that_the_delegate_refuses_is_not_tried_under_the_next_label() {
+    struct Choosy;
+    impl Delegate for Choosy {
+        fn asks(&self) -> Asks {
+            Asks { admit_merge: true, ..Asks::default() }
+        }
+        fn notify_merge(&self, _: &[Member]) -> Result<(), String> {
+            Err("not these".to_owned())
+        }
+    }
+    let (seed, _, _) = started("seed");
+    let choosy = node("choosy");
+    let config = PoolConfig { next_label: Some("x".into()), ..quick(1) };
+    let pool = choosy.register_pool(config, Some(Arc::new(Choosy))).unwrap();
+    choosy.start().unwrap();
+
+    let error = pool.join(&[seed.local_addr().to_string()], PATIENCE).unwrap_err().to_string();
+
+    assert!(error.contains("merge was refused by the application"), "{error}");
+}
+
+#[test]
+fn the_room_for_a_broadcast_follows_the_keys_and_the_labels_at_once() {
+    let gossip = node("a");
+    let pool = gossip.register_pool(labelled(1, "x"), None).unwrap();
+    gossip.start().unwrap();
+
+    let plain = pool.max_broadcast_size();
+    pool.accept_label(b"a longer one").unwrap();
+    let labelled = pool.max_broadcast_size();
+    pool.add_key(Key::new(&[9; 32]).unwrap()).unwrap();
+
+    assert!(labelled < plain, "{labelled} {plain}");
+    assert!(pool.max_broadcast_size() < labelled);
+    pool.broadcast(&vec![0; pool.max_broadcast_size()], PATIENCE).unwrap();
 }

@@ -1,8 +1,8 @@
 //! Whom a sink hears, what it may do, and what it cannot break.
 
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::thread::{self};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
+use std::thread;
 use std::time::Duration;
 
 use gossip_core::{Delegate, Error, Gossip, LogLevel, Member, Pool, PoolId, Record};
@@ -169,6 +169,29 @@ fn a_sink_may_call_every_function_but_the_shutdown_of_its_node() {
     add_key(&pool);
     kept.expect("keyring changed");
     gossip.shutdown(PATIENCE).unwrap();
+}
+
+#[test]
+fn two_sinks_that_shut_down_each_others_node_do_not_wait_for_ever() {
+    let nodes = ["a", "b"].map(|name| Gossip::new(loopback(name)).unwrap());
+    let (meet, (results, ended)) = (Arc::new(Barrier::new(2)), channel());
+    for (gossip, other) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
+        let (other, meet, results) = (other.clone(), Arc::clone(&meet), Mutex::new(Some(results.clone())));
+        let sink = move |_: &Record| {
+            let Some(results) = results.lock().unwrap().take() else { return };
+            meet.wait();
+            // Without a limit, as a program may well.
+            results.send(other.shutdown(Duration::MAX)).unwrap();
+        };
+        gossip.set_log(LogLevel::Info, Some(Arc::new(sink))).unwrap();
+        gossip.start().unwrap();
+    }
+
+    let results = [0; 2].map(|_| ended.recv_timeout(PATIENCE).unwrap());
+
+    let refused = results.iter().filter(|result| matches!(result, Err(Error::Deadlock))).count();
+    assert_eq!(refused, 1, "{results:?}");
+    nodes.iter().for_each(|node| node.shutdown(PATIENCE).unwrap());
 }
 
 #[test]
