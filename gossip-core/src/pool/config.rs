@@ -227,6 +227,8 @@ impl PoolConfig {
             probe_interval: Duration::from_secs(1),
             gossip_interval: Duration::from_millis(100),
             gossip_to_the_dead_time: Duration::from_secs(15),
+            // Ours: the default answer must come while a stream of `tcp_timeout` still waits for it.
+            query_timeout: Duration::from_millis(500),
             ..Self::lan(id)
         }
     }

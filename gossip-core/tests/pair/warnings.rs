@@ -286,7 +286,7 @@ fn a_delegate_that_does_not_answer_is_told_with_the_question() {
     hosts.join(1, 0);
     hosts.run_for(SECOND * 3);
 
-    assert_warned(&["did not answer in time", "question=\"local_state\"", "query_timeout", "waited=1s"]);
+    assert_warned(&["did not answer in time", "question=\"local_state\"", "query_timeout", "waited=500ms"]);
 }
 
 #[test]
