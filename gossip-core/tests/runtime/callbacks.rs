@@ -164,6 +164,7 @@ const FUNCTIONS: &[Function] = &[
     ("Listener::accept", |w| waited(w.listener.accept(Some(SHORT)))),
     ("Listener::readiness", |w| works(w.listener.readiness())),
     ("Listener::name", |w| done(w.listener.name())),
+    ("Listener::set_backlog", |w| works(w.listener.set_backlog(128))),
     ("Listener::local_addr", |w| done(w.listener.local_addr())),
     ("Listener::local_addrs", |w| done(w.listener.local_addrs())),
     ("Listener::stats", |w| done(w.listener.stats())),
@@ -172,6 +173,7 @@ const FUNCTIONS: &[Function] = &[
         Ok(())
     }),
     ("Packets::recv", |w| waited(w.packets.recv(Some(SHORT)))),
+    ("Packets::recv_up_to", |w| waited(w.packets.recv_up_to(1, Some(SHORT)))),
     ("Packets::readiness", |w| works(w.packets.readiness())),
     ("Packets::send_to", |w| done(w.packets.send_to(b"x", w.seed))),
     ("Packets::local_addr", |w| done(w.packets.local_addr())),
