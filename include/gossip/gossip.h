@@ -12,9 +12,9 @@
  * gossip_new binds one port, TCP and UDP. gossip_register_pool adds a gossip pool, as many
  * as 256 for a port; gossip_start serves; gossip_pool_join meets the others. Pools speak
  * the protocol of hashicorp/memberlist. The program's own protocols share the port:
- * gossip_listen gives the connections that gossip_dial made for an id, gossip_listen_tcp
- * all others, gossip_packets the datagrams, as ordinary sockets and bytes. examples/c shows
- * whole programs.
+ * gossip_listen gives the connections that gossip_dial made for an id, gossip_listen_prefix
+ * those of a protocol known by its first bytes, gossip_listen_tcp all others, gossip_packets
+ * the datagrams, as ordinary sockets and bytes. examples/c shows whole programs.
  *
  *
  * Conventions
@@ -45,8 +45,14 @@
  * text, bytes given              you; copied, or borrowed for the call
  * text, bytes, member returned   the handle it came from, until that is freed
  * what a callback receives       the library, until the callback returns
+<<<<<<< HEAD
  * descriptor                     you; close(2) it. Those of the _fd functions are the
  *                                library's: only watch them, until their handle is freed
+=======
+ * descriptor                     you; close(2) it
+ * descriptor from a _fd          the library, until the handle it came from is freed
+ * descriptor given               the library on success, you on failure
+>>>>>>> work-abi-port
  * user_data                      you, until `destroy` gives it back
  *
  * Handles may be freed in any order. A handle outlives what it stands for: after

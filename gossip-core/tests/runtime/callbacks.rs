@@ -165,6 +165,7 @@ const FUNCTIONS: &[Function] = &[
     ("Listener::accept", |w| waited(w.listener.accept(Some(SHORT)))),
     ("Listener::readiness", |w| works(w.listener.readiness())),
     ("Listener::name", |w| done(w.listener.name())),
+    ("Listener::set_backlog", |w| works(w.listener.set_backlog(128))),
     ("Listener::local_addr", |w| done(w.listener.local_addr())),
     ("Listener::local_addrs", |w| done(w.listener.local_addrs())),
     ("Listener::stats", |w| done(w.listener.stats())),
@@ -173,6 +174,7 @@ const FUNCTIONS: &[Function] = &[
         Ok(())
     }),
     ("Packets::recv", |w| waited(w.packets.recv(Some(SHORT)))),
+    ("Packets::recv_up_to", |w| waited(w.packets.recv_up_to(1, Some(SHORT)))),
     ("Packets::readiness", |w| works(w.packets.readiness())),
     ("Packets::send_to", |w| done(w.packets.send_to(b"x", w.seed))),
     ("Packets::local_addr", |w| done(w.packets.local_addr())),
@@ -185,6 +187,7 @@ const FUNCTIONS: &[Function] = &[
     ("Events::new", |_| done(Events::new(1))),
     ("Events::bounded", |_| done(Events::bounded(1, 1))),
     ("Events::delegate", |w| done(w.events.delegate(0, Asks::default()))),
+    ("Events::is_closed", |w| done(w.events.is_closed())),
     ("Events::stats", |w| done(w.events.stats())),
     ("Events::take", |w| done(w.events.take(1, Some(SHORT)))),
     ("Events::readiness", |w| works(w.events.readiness())),
