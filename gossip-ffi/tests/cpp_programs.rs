@@ -13,52 +13,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use support::chatter::Chatter;
-use support::{include_dir, root};
-
-/// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
-fn has(tool: &str, would_show: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {would_show} is not shown");
-        let _ = fs::write("/dev/stderr", format!("SKIPPED: no {tool}; {would_show} is not shown\n"));
-    }
-    found
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?} ended with {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
-
-/// The folder that holds the library, freshly built, under the names it is linked and loaded by.
-fn library_dir() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
-        // The test stands in target/PROFILE/deps.
-        let test = std::env::current_exe().expect("the test knows where it is");
-        let dir = test.parent().and_then(Path::parent).expect("it stands in a target folder").to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--lib", "-p", "gossip-ffi"]).current_dir(root());
-        if dir.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the library does not build");
-        let soname =
-            concat!("libgossip.so.", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
-        let link = dir.join(soname);
-        let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink("libgossip.so", &link).expect("the folder takes a link");
-        dir
-    })
-}
+use support::{has, include_dir, library_dir, root, run};
 
 /// Where programs are put: apart from those in C.
 fn program_dir() -> &'static Path {
