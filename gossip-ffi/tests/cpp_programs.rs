@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -185,6 +186,29 @@ fn mistakes_are_found_by_the_compiler() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(says), "{code}\n{said}");
     }
+}
+
+/// What C++ has no use for: it has exceptions, categories and initialisers of its own.
+const NOT_IN_CPP: [&str; 7] = [
+    "gossip_abi_version",
+    "gossip_delegate_init",
+    "gossip_error_code",
+    "gossip_status_at",
+    "gossip_status_count",
+    "gossip_status_name",
+    "gossip_version_number",
+];
+
+#[test]
+fn every_function_of_the_c_header_is_in_the_cpp_header() {
+    let header = fs::read_to_string(include_dir().join("gossip/gossip.hpp")).expect("the header is there");
+    let words: BTreeSet<_> =
+        header.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+
+    let missing: Vec<_> = support::functions().into_iter().map(|function| function.name).collect();
+    let missing: Vec<_> = missing.iter().map(String::as_str).filter(|name| !words.contains(name)).collect();
+
+    assert_eq!(missing.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(NOT_IN_CPP));
 }
 
 #[test]

@@ -1805,6 +1805,14 @@ struct connection {
     explicit operator bool() const noexcept { return static_cast<bool>(fd); }
 };
 
+/// Which connections a listener takes.
+enum class listener_kind : std::int32_t {
+    none = -1,
+    native = GOSSIP_LISTENER_NATIVE,
+    id = GOSSIP_LISTENER_ID,
+    prefix = GOSSIP_LISTENER_PREFIX,
+};
+
 /// Receives the connections of one listener id or prefix, or all that belong to nobody else.
 ///
 /// Memory: owns the listener and its descriptor, and closes it; connections are yours. Threads:
@@ -1835,6 +1843,9 @@ public:
     ///
     /// Memory: yours. Errors: resource_limit.
     unique_fd watch_fd(on_error fail GOSSIP_HPP_OR_THROW) const { return detail::duplicate(fd_of(fail), fail); }
+
+    /// Which connections it takes; none if empty.
+    listener_kind kind() const noexcept { return static_cast<listener_kind>(gossip_listener_kind(c_handle())); }
 
     /// `native`, `id 0x0102`, `prefix SSH-`: as it stands in logs and metrics.
     std::string name(on_error fail GOSSIP_HPP_OR_THROW) const

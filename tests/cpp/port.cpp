@@ -49,6 +49,7 @@ void listeners_are_told_apart_by_id_and_prefix()
     CHECK(hear(rpc.accept(patience).fd, 4) == "ping");
     CHECK(hear(ssh.accept(patience).fd, 9) == "SSH-2.0-x");
 
+    CHECK(rpc.kind() == gossip::listener_kind::id && gossip::listener().kind() == gossip::listener_kind::none);
     CHECK(rpc.name() == "id 0x0101" && ssh.name() == "prefix SSH-" && rpc.local_addrs()[0] == node.local_addr());
     const gossip::listeners all = node.listeners();
     CHECK(all.size() == 2 && all[0].name == "id 0x0101" && all[1].name == "prefix SSH-" && all[2].name.empty());
