@@ -4,14 +4,16 @@
 
 PYTHON ?= python3
 CC     ?= cc
+CXX    ?= c++
 CARGO  ?= cargo
 
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 OUT     = $(TARGET)/demo
 PYPATH  = PYTHONPATH=$(CURDIR)/bindings/python/src
 SONAME  = libgossip.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' Cargo.toml | head -n 1)
-# Compiles a C program against the library just built, which it finds by its run path.
+# Compiles a program against the library just built, which it finds by its run path.
 C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
+CXX17   = $(CXX) -std=c++17 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
 .PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
@@ -72,7 +74,7 @@ test-interop:
 	$(CARGO) test --locked -p gossip-interop
 
 test-demo: demo
-	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) -- $(LINK)
+	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) -- $(CXX17) -- $(LINK)
 
 # Ten thousand nodes, one after the other: make soak SOAK_CYCLES=100000
 SOAK_CYCLES ?= 10000
