@@ -301,6 +301,30 @@ fn the_library_is_named_by_its_version_and_stays_loaded() {
     }
 }
 
+#[test]
+fn a_chat_hears_every_line_once() {
+    if !has("cc", "the chat") {
+        return;
+    }
+    let program = compile("examples/c/chat.c");
+    let mut ada = Chatter::start(&program, &["ada", "0"]);
+    let addr = ada.hears("* ada is here, at ").split_off("* ada is here, at ".len());
+    let mut bob = Chatter::start(&program, &["bob", "0", &addr]);
+    bob.hears("* ada is here");
+    ada.hears("* bob is here");
+
+    // Copies of the first line would come before the second, and be found instead of it.
+    for text in ["hello, ada", "and again", "and a third time"] {
+        bob.says(&format!("{text}\n"));
+        let heard = ada.hears("bob ");
+        assert!(heard.ends_with(text), "{heard}");
+    }
+    ada.says("hello, bob\n");
+    assert!(bob.hears("ada ").ends_with("hello, bob"));
+    ada.ends();
+    bob.ends();
+}
+
 /// A program that calls every function of the header with nothing but NULL, then 0, -1 and
 /// the largest numbers. What begins with a pointer must say that it is NULL.
 fn nothing_program() -> String {

@@ -17,6 +17,7 @@ NEEDS: dict[str, tuple[list[str], str]] = {
     "hello": (["ada", "0"], "\n"),
     "demo_node": (["ada"], "members\nquit\n"),
     "metrics": (["0"], "\n"),
+    "chat": (["ada", "0"], "hello\n"),
     "pool": (["ada", "0"], "hello\n/quit\n"),
 }
 
