@@ -13,7 +13,7 @@ use gossip_core::base::time::Time;
 use gossip_core::mux::listener::ListenerName;
 use gossip_core::mux::prefix::Framing;
 use gossip_core::net::clock::Clock;
-use gossip_core::net::dial::{connect, dial};
+use gossip_core::net::dial::dial;
 use gossip_core::net::error::{NetError, WaitError};
 use gossip_core::net::listener::ListenOptions;
 use gossip_core::net::port::{Port, PortConfig};
@@ -159,17 +159,6 @@ fn dialing_fails_with_the_address_and_the_reason() {
     });
     let late = dial(&free.to_string(), None, Duration::from_secs(1), &clock).unwrap_err();
     assert_eq!(late.io_kind(), Some(ErrorKind::TimedOut));
-}
-
-#[test]
-fn a_pool_connects_from_inside_the_runtime() {
-    let host = Host::start();
-    let mut pool = host.pool(1);
-
-    let mut stream = host.runtime.block_on(connect(host.addr(), PATIENCE)).unwrap();
-    host.runtime.block_on(tokio::io::AsyncWriteExt::write_all(&mut stream, b"\xFE\x01push")).unwrap();
-
-    assert_eq!(&take(&host.stream(&mut pool)), b"push");
 }
 
 /// Its first line of output is its address. Each line of input changes its state.

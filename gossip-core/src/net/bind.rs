@@ -97,7 +97,7 @@ pub(super) fn unmapped(addr: SocketAddr) -> SocketAddr {
 
 /// The options of every TCP connection of ours, as Go sets them: no delay for small
 /// writes, and a probe after 15 s of silence.
-pub(super) fn set_stream_options<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
+pub(crate) fn set_stream_options<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
     const PROBE: std::time::Duration = std::time::Duration::from_secs(15);
 
     let socket = stream.into();

@@ -69,17 +69,3 @@ fn dial_addr(
     }
     Ok(stream)
 }
-
-/// Connects to `addr` from inside the runtime, without an announcement: a pool sends its
-/// own together with its first bytes.
-pub async fn connect(addr: SocketAddr, timeout: Duration) -> Result<tokio::net::TcpStream, NetError> {
-    let connecting = async {
-        let stream = tokio::net::TcpStream::connect(addr).await?;
-        set_stream_options(&stream)?;
-        Ok(stream)
-    };
-    let connected = tokio::time::timeout(timeout, connecting).await;
-    connected
-        .unwrap_or_else(|_| Err(timed_out(timeout)))
-        .map_err(|reason| NetError::Dial { to: addr.to_string(), reason })
-}

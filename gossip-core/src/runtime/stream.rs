@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
+use crate::net::bind::set_stream_options;
 use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews};
 use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
@@ -143,7 +144,8 @@ impl Conversation {
         };
         match event {
             Some(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
+                // Without them it is slower or its end is seen later; the exchange has its deadline.
+                let _ = set_stream_options(&stream);
                 self.exchange.handle_connected(self.clock.now());
                 self.converse(stream).await;
             }
