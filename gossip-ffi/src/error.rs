@@ -259,7 +259,7 @@ fn net_status(error: &NetError) -> Status {
         NetError::Closed => GOSSIP_ERR_CLOSED,
         NetError::Started => GOSSIP_ERR_INVALID_STATE,
         NetError::Route(error) => route_status(error),
-        NetError::BindText(_) | NetError::Address { .. } => GOSSIP_ERR_ADDR_INVALID,
+        NetError::Address { .. } => GOSSIP_ERR_ADDR_INVALID,
         NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => GOSSIP_ERR_ADDR_INVALID,
         NetError::NoSocket(_) => GOSSIP_ERR_ADDR_INVALID,
         NetError::BindNothing => GOSSIP_ERR_CONFIG,

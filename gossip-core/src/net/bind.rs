@@ -26,17 +26,6 @@ pub(super) struct Bound {
     pub(super) udp: Vec<UdpSocket>,
 }
 
-/// The socket address of a bind address given as text. Host names are refused, in
-/// contrast to Go, where a name that does not parse binds every interface.
-pub fn parse_bind_addr(text: &str, port: u16) -> Result<SocketAddr, NetError> {
-    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
-    match bare.parse::<IpAddr>() {
-        Ok(ip) => Ok(SocketAddr::new(ip, port)),
-        // An address with a numeric scope, fe80::1%2, is known to the longer form only.
-        Err(_) => format!("[{bare}]:{port}").parse().map_err(|_| NetError::BindText(text.into())),
-    }
-}
-
 impl Bound {
     /// Binds TCP and UDP on every one of `addrs`, which name one port; 0 takes a port
     /// that is free on all of them. An IPv6 address is bound for IPv6 alone, so that
@@ -187,20 +176,5 @@ mod tests {
     fn addresses_with_two_ports_or_none_at_all_are_refused() {
         assert!(matches!(Bound::bind(&[loopback(1), loopback(2)], 0), Err(NetError::BindPorts(1, 2))));
         assert!(matches!(Bound::bind(&[], 0), Err(NetError::BindNothing)));
-    }
-
-    #[test]
-    fn only_ip_addresses_are_bound() {
-        for (text, addr) in [
-            ("127.0.0.1", "127.0.0.1:7"),
-            ("::1", "[::1]:7"),
-            ("[::1]", "[::1]:7"),
-            ("fe80::1%2", "[fe80::1%2]:7"),
-        ] {
-            assert_eq!(parse_bind_addr(text, 7).unwrap(), addr.parse().unwrap());
-        }
-        for text in ["", "localhost", "example.com", "1.2.3", "1.2.3.4:5", "[::1", "*"] {
-            assert!(matches!(parse_bind_addr(text, 7), Err(NetError::BindText(_))), "{text}");
-        }
     }
 }

@@ -22,10 +22,6 @@ pub enum NetError {
         /// What the operating system says.
         reason: io::Error,
     },
-    /// The text is no IP address. Names are not bound, because a name that fails to
-    /// resolve must never widen into "every interface". Nothing was opened.
-    #[error("bind address \"{0}\" is not an IP address; 0.0.0.0 and :: stand for every interface")]
-    BindText(String),
     /// No bind address was given. Nothing was opened.
     #[error("no bind address given; 0.0.0.0 and :: stand for every interface")]
     BindNothing,

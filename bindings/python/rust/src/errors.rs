@@ -88,7 +88,7 @@ fn net(error: NetError, text: String) -> PyErr {
         NetError::Route(_) => python::RegistrationError::new_err(text),
         NetError::TooLarge { len, limit } => python::MessageTooLargeError::new_err(("datagram", len, limit)),
         NetError::ReservedByte | NetError::Address { .. } => PyValueError::new_err(text),
-        NetError::BindText(_) | NetError::BindNothing | NetError::BindPorts(..) => rule("bind_addr", text),
+        NetError::BindNothing | NetError::BindPorts(..) => rule("bind_addr", text),
         NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => rule("advertise_addr", text),
         _ => PyOSError::new_err(text),
     }
