@@ -17,7 +17,7 @@ CXX17   = $(CXX) -std=c++17 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
 .PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
-.PHONY: seeds soak bench fuzz header licences docs lint clean
+.PHONY: seeds soak bench bench-core fuzz header licences docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -87,7 +87,13 @@ SEEDS ?= 200
 seeds:
 	GOSSIP_SEEDS=$(SEEDS) $(CARGO) test --release --locked -p gossip-core --test 'sim_*'
 
+# What compares with others, in one run, as ratios: make bench CASE=interface ROUNDS=9
+ROUNDS ?= 5
 bench:
+	CARGO=$(CARGO) CC=$(CC) $(PYTHON) bench/bench.py --rounds $(ROUNDS) $(CASE)
+
+# Parts of the core alone, to see what a change does: codec, machine, port.
+bench-core:
 	$(CARGO) bench --locked -p gossip-core
 
 # Needs a nightly toolchain and cargo-fuzz: make fuzz FUZZ_SECONDS=600

@@ -1,5 +1,6 @@
 //! The error object: what a status cannot say. And how the core's errors become statuses.
 
+use std::borrow::Cow;
 use std::ffi::{CString, c_char};
 use std::io;
 use std::mem::MaybeUninit;
@@ -114,14 +115,15 @@ pub extern "C" fn gossip_error_free(error: Option<Box<gossip_error_t>>) {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
-    message: String,
+    /// Most are made and not looked at, those of an empty queue all the time: they cost nothing.
+    message: Cow<'static, str>,
     os_errno: i32,
     field: &'static str,
     problems: Vec<Problem>,
 }
 
 impl Failure {
-    pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, message: message.into(), os_errno: 0, field: "", problems: Vec::new() }
     }
 
@@ -149,7 +151,7 @@ impl Failure {
         };
         gossip_error_t {
             status: self.status,
-            message: c_text(self.message),
+            message: c_text(self.message.into_owned()),
             os_errno: self.os_errno,
             field: c_text(self.field),
             problems: self.problems.into_iter().map(text).collect(),
@@ -224,11 +226,10 @@ impl From<KeyringError> for Failure {
 
 impl From<WaitError> for Failure {
     fn from(error: WaitError) -> Self {
-        let status = match error {
-            WaitError::Timeout => GOSSIP_ERR_TIMEOUT,
-            WaitError::Closed => GOSSIP_ERR_CLOSED,
-        };
-        Self::new(status, error.to_string())
+        match error {
+            WaitError::Timeout => Self::new(GOSSIP_ERR_TIMEOUT, "nothing came in time"),
+            WaitError::Closed => Self::new(GOSSIP_ERR_CLOSED, "closed"),
+        }
     }
 }
 

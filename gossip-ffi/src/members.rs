@@ -2,8 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use gossip_core::runtime::view::View;
 use gossip_core::swim::node::{Member, Node, State};
 
 use crate::addr::gossip_addr_t;
@@ -13,9 +14,19 @@ use crate::status::gossip_status_t;
 /// The members of a pool at one moment. It never changes, so many threads may read it,
 /// and everything it hands out lives until it is freed.
 pub struct gossip_members_t {
+    list: Arc<List>,
+}
+
+/// What the snapshots of a pool share while nothing changes.
+struct List {
     members: Box<[gossip_member_t]>,
     version: u64,
 }
+
+/// The last list that was made of a pool: whoever looks often at what seldom changes gets
+/// the same one again.
+#[derive(Default)]
+pub(crate) struct Last(Mutex<Option<(Arc<View>, Arc<List>)>>);
 
 /// One member: in a snapshot until that is freed, in a callback until that returns.
 pub struct gossip_member_t {
@@ -73,7 +84,25 @@ impl gossip_members_t {
         let mut members: Box<[_]> = members.iter().cloned().map(gossip_member_t::new).collect();
         // A pool's members are sorted already; those of a merge are as they arrived.
         members.sort_by(|a, b| a.member.name().cmp(b.member.name()));
-        Self { members, version }
+        Self { list: Arc::new(List { members, version }) }
+    }
+}
+
+impl Last {
+    /// A snapshot of `view`.
+    pub(crate) fn snapshot(&self, view: Arc<View>) -> gossip_members_t {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, list)) = &*last
+            && Arc::ptr_eq(of, &view)
+        {
+            return gossip_members_t { list: Arc::clone(list) };
+        }
+        let made = gossip_members_t::new(view.members(), view.version());
+        let before = last.replace((view, Arc::clone(&made.list)));
+        // A large list takes long to free, and others wait for the lock.
+        drop(last);
+        drop(before);
+        made
     }
 }
 
@@ -93,7 +122,7 @@ fn lend(bytes: Result<&[u8], crate::error::Failure>, len: Option<&mut MaybeUnini
 /// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_members_len(members: Option<&gossip_members_t>) -> usize {
-    members.map_or(0, |members| members.members.len())
+    members.map_or(0, |members| members.list.members.len())
 }
 
 /// Raised with every change of the pool: two snapshots of one pool with the same version are equal.
@@ -102,7 +131,7 @@ pub extern "C" fn gossip_members_len(members: Option<&gossip_members_t>) -> usiz
 /// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_members_version(members: Option<&gossip_members_t>) -> u64 {
-    members.map_or(0, |members| members.version)
+    members.map_or(0, |members| members.list.version)
 }
 
 /// The member at `index`, in the order of names; NULL behind the last.
@@ -113,7 +142,7 @@ pub extern "C" fn gossip_members_get(
     members: Option<&gossip_members_t>,
     index: usize,
 ) -> Option<&gossip_member_t> {
-    members?.members.get(index)
+    members?.list.members.get(index)
 }
 
 /// The member of that name, `len` bytes; NULL if there is none.
@@ -129,7 +158,7 @@ pub unsafe extern "C" fn gossip_members_find(
     value(None, || {
         // SAFETY: the header's rule for bytes.
         let name = unsafe { bytes(name.cast::<c_void>(), len, "name") }.ok()?;
-        let members = &members?.members;
+        let members = &members?.list.members;
         let found = members.binary_search_by(|member| member.member.name().as_bytes().cmp(name));
         members.get(found.ok()?)
     })

@@ -8,7 +8,7 @@ use gossip_core::runtime::pool::Pool;
 use crate::border::{Timeout, bytes, c_bytes, call, give, list, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
-use crate::members::gossip_members_t;
+use crate::members::{Last, gossip_members_t};
 use crate::pool_config::gossip_pool_config_t;
 use crate::status::gossip_status_t;
 
@@ -16,11 +16,12 @@ use crate::status::gossip_status_t;
 /// end the pool, `gossip_pool_shutdown` or the node's end does.
 pub struct gossip_pool_t {
     pool: Shared<Pool>,
+    members: Last,
 }
 
 impl gossip_pool_t {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool: Shared::new(pool) }
+        Self { pool: Shared::new(pool), members: Last::default() }
     }
 }
 
@@ -96,8 +97,9 @@ pub extern "C" fn gossip_pool_members(
     members: Option<&mut MaybeUninit<*mut gossip_members_t>>,
 ) -> gossip_status_t {
     quick(|| {
-        let view = pool_of(pool)?.members();
-        give(members, "members", || Ok(gossip_members_t::new(view.members(), view.version())))
+        let pool = some(pool, "pool")?;
+        let view = pool.pool.get()?.members();
+        give(members, "members", || Ok(pool.members.snapshot(view)))
     })
 }
 

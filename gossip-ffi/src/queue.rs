@@ -130,11 +130,10 @@ fn asks_of(sum: u32) -> Result<Asks, Failure> {
 
 impl From<TakeError> for Failure {
     fn from(error: TakeError) -> Self {
-        let status = match error {
-            TakeError::Timeout => GOSSIP_ERR_TIMEOUT,
-            TakeError::Closed => GOSSIP_ERR_CLOSED,
-        };
-        Self::new(status, error.to_string())
+        match error {
+            TakeError::Timeout => Self::new(GOSSIP_ERR_TIMEOUT, "no event in time"),
+            TakeError::Closed => Self::new(GOSSIP_ERR_CLOSED, "event queue is closed"),
+        }
     }
 }
 

@@ -47,6 +47,11 @@ fn passes(name: &str) {
 }
 
 #[test]
+fn allocations() {
+    passes("allocations");
+}
+
+#[test]
 fn configuration() {
     passes("config");
 }

@@ -59,7 +59,7 @@ inline constexpr auto patience = 20s;
 // Called first: nothing here may hang the build.
 inline void start_watchdog()
 {
-    ::alarm(120);
+    ::alarm(300);
 }
 
 #if GOSSIP_HPP_EXCEPTIONS

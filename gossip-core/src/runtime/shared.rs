@@ -91,6 +91,8 @@ impl Shared {
         delegate: Option<Arc<dyn Delegate>>,
     ) -> Result<Arc<Self>, Error> {
         let id = config.config().id;
+        // No bound is needed: threads wait for what they command, and conversations, of which there
+        // are at most INBOUND_MAX and those that the machine opened, carry one message each.
         let (inputs, control) = unbounded_channel();
         let tally = Arc::<Tally>::default();
         let place = Place { node: node.number, pool: id };
