@@ -80,6 +80,7 @@ pub(crate) fn bad_descriptor(text: &str) -> PyErr {
 fn net(error: NetError, text: String) -> PyErr {
     match error {
         NetError::Bind { reason, .. }
+        | NetError::Adopt { reason, .. }
         | NetError::Register(reason)
         | NetError::Resolve { reason, .. }
         | NetError::Dial { reason, .. }
@@ -89,6 +90,9 @@ fn net(error: NetError, text: String) -> PyErr {
         NetError::TooLarge { len, limit } => python::MessageTooLargeError::new_err(("datagram", len, limit)),
         NetError::ReservedByte | NetError::Address { .. } => PyValueError::new_err(text),
         NetError::BindNothing | NetError::BindPorts(..) => rule("bind_addr", text),
+        NetError::Inherited { .. } | NetError::InheritedLacks { .. } | NetError::InheritedNothing => {
+            rule("sockets", text)
+        }
         NetError::NoAdvertiseAddr { .. } | NetError::AdvertiseWildcard(_) => rule("advertise_addr", text),
         _ => PyOSError::new_err(text),
     }

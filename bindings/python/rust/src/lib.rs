@@ -7,10 +7,15 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod convert;
 mod errors;
+mod hub;
+mod inherit;
+mod kinds;
 mod life;
 mod listener;
+mod log;
 mod node;
 mod packets;
 mod pool;
@@ -27,9 +32,15 @@ mod _core {
     use pyo3::prelude::{Bound, PyModule, PyModuleMethods, PyResult};
 
     #[pymodule_export]
+    use crate::answer::Answer;
+    #[pymodule_export]
+    use crate::inherit::Sockets;
+    #[pymodule_export]
     use crate::life::{after_fork_in_child, before_exit};
     #[pymodule_export]
     use crate::listener::Listener;
+    #[pymodule_export]
+    use crate::log::Log;
     #[pymodule_export]
     use crate::node::Gossip;
     #[pymodule_export]

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::thread;
 
 use gossip_core::net::listener::Listener as CoreListener;
+use gossip_core::net::queue::QueueStats;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::convert;
 use crate::errors;
 use crate::life::{self, Owned};
+use crate::node::{Numbers, numbers};
 use crate::readable::{Closed, Readable};
 
 /// Connections taken from the core ahead of an accept. The core's own backlog is where
@@ -95,11 +97,20 @@ impl Listener {
         Ok(Some((stream.into_raw_fd(), peer)))
     }
 
-    /// Connections that wait, and that were dropped because too many did.
-    fn stats(&self) -> PyResult<(usize, u64)> {
+    /// Its name, as `id 0x0101`, `prefix SSH-` or `native`.
+    fn name(&self) -> PyResult<String> {
+        Ok(self.inner.get()?.listener.name().to_string())
+    }
+
+    /// The fields of `gossip.QueueStats`.
+    fn stats(&self) -> PyResult<Numbers> {
         let inner = self.inner.get()?;
         let stats = inner.listener.stats();
-        Ok((stats.pending + inner.waiting.len(), stats.dropped))
+        Ok(numbers(QueueStats { pending: stats.pending + inner.waiting.len(), ..stats }))
+    }
+
+    fn set_backlog(&self, backlog: usize) -> PyResult<()> {
+        self.inner.get()?.listener.set_backlog(backlog).map_err(errors::config)
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

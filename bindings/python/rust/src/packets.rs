@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::thread;
 
 use gossip_core::net::packets::Packets as CorePackets;
+use gossip_core::net::queue::QueueStats;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use crate::convert::{self, Address, Payload};
 use crate::errors;
 use crate::life::{self, Owned};
+use crate::node::{Numbers, numbers};
 use crate::readable::{Closed, Readable};
 use crate::wait;
 
@@ -101,9 +103,11 @@ impl Packets {
         wait::detached(py, || inner.packets.send_to(&data.0, to.0))
     }
 
-    /// Datagrams that were dropped because too many waited.
-    fn dropped(&self) -> PyResult<u64> {
-        Ok(self.inner.get()?.packets.stats().dropped)
+    /// The fields of `gossip.QueueStats`.
+    fn stats(&self) -> PyResult<Numbers> {
+        let inner = self.inner.get()?;
+        let stats = inner.packets.stats();
+        Ok(numbers(QueueStats { pending: stats.pending + inner.waiting.len(), ..stats }))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

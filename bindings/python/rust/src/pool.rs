@@ -1,28 +1,44 @@
 //! `_core.Pool`: one pool of a node.
 
+use std::sync::Arc;
+
+use gossip_core::runtime::error::Error;
 use gossip_core::runtime::pool::Pool as CorePool;
+use gossip_core::runtime::view::View;
+use gossip_core::swim::node::Member;
 use gossip_core::wire::keyring::Key;
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{self, Payload, Peer};
+use crate::hub::Hub;
+use crate::kinds::Kinds;
 use crate::life::Owned;
+use crate::queue::Events;
 use crate::stats;
 use crate::tables::aes_key;
 use crate::wait;
 
-/// Addresses that a join reached, and seeds it did not, with the reason.
-type Joined<'py> = (Vec<Bound<'py, PyTuple>>, Vec<(String, String)>);
+/// Addresses that a join reached, seeds or addresses it did not, with the reason,
+/// and how many addresses of large names were not even tried.
+type Joined<'py> = (Vec<Bound<'py, PyTuple>>, Vec<(String, String)>, usize);
+
+/// Names of members that are gone, and members that are new or other.
+type Changed<'py> = (Vec<Bound<'py, PyBytes>>, Vec<Bound<'py, PyTuple>>);
 
 /// A pool.
 #[pyclass(frozen, module = "gossip._core")]
 pub(crate) struct Pool {
     pool: Owned<CorePool>,
+    hub: Owned<Arc<Hub>>,
+    /// The members as Python knows them.
+    known: Owned<Mutex<Arc<View>>>,
 }
 
 impl Pool {
-    pub(crate) fn new(pool: CorePool) -> Self {
-        Self { pool: Owned::new(pool) }
+    pub(crate) fn new(pool: CorePool, hub: Arc<Hub>) -> Self {
+        Self { pool: Owned::new(pool), hub: Owned::new(hub), known: Owned::new(Mutex::default()) }
     }
 }
 
@@ -34,7 +50,7 @@ impl Pool {
         let joined = wait::interruptible(py, move || pool.join(&seeds, limit))?;
         let reached = joined.reached.into_iter().map(|addr| convert::address(py, addr));
         let failed = joined.failed.into_iter().map(|seed| (seed.seed, seed.reason));
-        Ok((reached.collect::<PyResult<_>>()?, failed.collect()))
+        Ok((reached.collect::<PyResult<_>>()?, failed.collect(), joined.untried))
     }
 
     fn leave(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
@@ -43,19 +59,44 @@ impl Pool {
         wait::interruptible(py, move || pool.leave(limit))
     }
 
-    /// The members, with the version of the list; `None` if that is the one `known`.
-    fn members<'py>(
-        &self,
-        py: Python<'py>,
-        known: Option<u64>,
-    ) -> PyResult<Option<(u64, Vec<Bound<'py, PyTuple>>)>> {
-        let pool = self.pool.get()?;
+    /// What has changed in the list of members since the last call: names that are gone, and
+    /// members that are new or other; `None` if it is the same list. With `afresh` all are
+    /// new.
+    fn members<'py>(&self, py: Python<'py>, afresh: bool) -> PyResult<Option<Changed<'py>>> {
+        let (pool, known) = (self.pool.get()?, self.known.get()?);
         let view = wait::at_once(|| pool.members())?;
-        if known == Some(view.version()) {
+        let mut known = known.lock();
+        if afresh {
+            *known = Arc::default();
+        } else if Arc::ptr_eq(&known, &view) {
             return Ok(None);
         }
-        let members = view.members().iter().map(|member| convert::member(py, member));
-        Ok(Some((view.version(), members.collect::<PyResult<_>>()?)))
+        let before = std::mem::replace(&mut *known, Arc::clone(&view));
+        drop(known);
+        let gone = before.iter().filter(|member| view.find(member.name().as_bytes()).is_none());
+        let gone: Vec<_> = gone.map(|member| PyBytes::new(py, member.name().as_bytes())).collect();
+        let is_same = |member: &Member| {
+            before.find(member.name().as_bytes()).is_some_and(|old| {
+                Arc::ptr_eq(&old.node, &member.node)
+                    && (old.state, old.incarnation) == (member.state, member.incarnation)
+            })
+        };
+        let others = view.iter().filter(|member| !is_same(member));
+        Ok(Some((gone, others.map(|member| convert::member(py, member)).collect::<PyResult<_>>()?)))
+    }
+
+    /// Puts a queue behind the pool, for events of these kinds. With `snapshot` it begins with
+    /// the members, and it closes with the pool if it `is_own`.
+    fn feed(
+        &self,
+        events: PyRef<'_, Events>,
+        kinds: Vec<String>,
+        is_own: bool,
+        snapshot: bool,
+    ) -> PyResult<()> {
+        let hub = self.hub.get()?;
+        let (events, kinds) = (events.queue()?, Kinds::named(&kinds)?);
+        wait::at_once(|| hub.feed(events, kinds, is_own, snapshot))
     }
 
     fn num_members(&self) -> PyResult<usize> {
@@ -111,6 +152,51 @@ impl Pool {
         let limit = convert::limit(timeout);
         let rtt = wait::interruptible(py, move || pool.ping(to, limit))?;
         Ok(rtt.as_secs_f64())
+    }
+
+    /// Whom a text names: a name, which may be empty, and an address.
+    fn look_up<'py>(
+        &self,
+        py: Python<'py>,
+        text: String,
+        timeout: Option<f64>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyTuple>)> {
+        let pool = self.pool.get()?.clone();
+        let limit = convert::limit(timeout);
+        let (target, _) = wait::interruptible(py, move || pool.look_up(&text, limit))?;
+        let name = target.name.as_ref().map_or(&b""[..], |name| name.as_bytes());
+        Ok((PyBytes::new(py, name), convert::address(py, target.addr)?))
+    }
+
+    fn accept_label(&self, py: Python<'_>, label: Payload) -> PyResult<()> {
+        let pool = self.pool.get()?;
+        wait::detached(py, || pool.accept_label(&label.0))
+    }
+
+    fn speak_label(&self, py: Python<'_>, label: Payload) -> PyResult<()> {
+        let pool = self.pool.get()?;
+        wait::detached(py, || pool.speak_label(&label.0))
+    }
+
+    fn require_label(&self, py: Python<'_>, label: Payload) -> PyResult<()> {
+        let pool = self.pool.get()?;
+        wait::detached(py, || pool.require_label(&label.0))
+    }
+
+    fn set_gossip_verify(&self, py: Python<'_>, incoming: bool, outgoing: bool) -> PyResult<()> {
+        let pool = self.pool.get()?;
+        wait::detached(py, || pool.set_gossip_verify(incoming, outgoing))
+    }
+
+    fn disable_tcp_pings_for(&self, py: Python<'_>, names: Vec<Payload>) -> PyResult<()> {
+        let pool = self.pool.get()?;
+        let names: Vec<_> = names.into_iter().map(|Payload(name)| name).collect();
+        wait::detached(py, || pool.disable_tcp_pings_for(&names))
+    }
+
+    fn metrics(&self, py: Python<'_>) -> PyResult<String> {
+        let pool = self.pool.get()?;
+        wait::detached(py, || Ok::<_, Error>(pool.metrics()))
     }
 
     fn health_score(&self) -> PyResult<u32> {

@@ -1,145 +1,159 @@
-//! What happens in a pool, as a queue from which the delegate's Python thread pulls.
+//! `_core.Events`: what pools tell and ask, as a queue from which Python's threads pull.
 
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 use gossip_core::base::ids::PoolId;
-use gossip_core::net::queue::QueueStats;
-use gossip_core::pool::action::{Asks, Notice, UserMessage};
-use gossip_core::runtime::delegate::Delegate;
+use gossip_core::pool::action::{Notice, Question, UserMessage};
 use gossip_core::runtime::events::{Event, Events as CoreEvents, TakeError};
 use gossip_core::swim::node::Member;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
+use crate::answer::Answer;
 use crate::convert;
 use crate::errors;
+use crate::kinds;
 use crate::life::{self, Owned};
 
-/// The queue of one pool's events.
+/// A queue of events; closed when it is let go.
 #[pyclass(frozen, module = "gossip._core")]
 pub(crate) struct Events {
-    queue: Owned<Arc<CoreEvents>>,
+    queue: Owned<Closing>,
 }
 
+/// Closes the queue when Python lets it go.
+struct Closing(Arc<CoreEvents>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Name of its hook, pool, the hook's arguments, and the answer that a question waits for.
+type Call<'py> = (Bound<'py, PyString>, u8, Bound<'py, PyTuple>, Option<Answer>);
+
 impl Events {
-    pub(crate) fn new(queue: Arc<CoreEvents>) -> Self {
-        Self { queue: Owned::new(queue) }
+    pub(crate) fn of(queue: Arc<CoreEvents>) -> Self {
+        Self { queue: Owned::new(Closing(queue)) }
+    }
+
+    pub(crate) fn queue(&self) -> PyResult<&Arc<CoreEvents>> {
+        Ok(&self.queue.get()?.0)
     }
 }
 
 #[pymethods]
 impl Events {
-    /// Waits for events and takes up to `limit` of them, each as the name of its hook and
-    /// the hook's arguments; `None` once the queue is closed and empty. For a thread that
-    /// serves no signals.
-    fn take<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Vec<Bound<'py, PyTuple>>>> {
-        let queue = self.queue.get()?;
+    /// A queue of `capacity` events that no pool feeds yet.
+    #[new]
+    fn new(capacity: usize) -> Self {
+        Self::of(CoreEvents::new(capacity))
+    }
+
+    /// Takes up to `limit` events without waiting, none if there are none; `None` once the
+    /// queue is closed and empty.
+    fn take<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Bound<'py, PyList>>> {
+        to_python(py, self.queue()?.take(limit, Some(std::time::Duration::ZERO)))
+    }
+
+    /// The same, but waits for the first one. For threads that serve no signals.
+    fn wait<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Bound<'py, PyList>>> {
+        let queue = self.queue()?;
         life::serves_delegate();
-        match py.detach(|| queue.take(limit, None)) {
-            Ok(events) => {
-                let calls = events.into_iter().filter_map(|event| to_python(py, event).transpose());
-                calls.collect::<PyResult<_>>().map(Some)
-            }
-            Err(TakeError::Closed) => Ok(None),
-            Err(TakeError::Timeout) => Err(errors::internal("a wait without limit timed out")),
-        }
+        to_python(py, py.detach(|| queue.take(limit, None)))
+    }
+
+    /// A descriptor that is readable while there is something to take. Only to be watched.
+    fn fileno(&self) -> PyResult<RawFd> {
+        Ok(self.queue()?.readiness()?.as_raw_fd())
+    }
+
+    /// Events accepted, dropped, waiting now, and how many may wait.
+    fn stats(&self) -> PyResult<(u64, u64, usize, usize)> {
+        let stats = self.queue()?.stats();
+        Ok((stats.accepted, stats.dropped, stats.pending, stats.limit))
     }
 
     /// Ends the queue: what is in it can still be taken.
     fn close(&self) -> PyResult<()> {
-        self.queue.get()?.close();
+        self.queue()?.close();
         Ok(())
     }
+
+    fn is_closed(&self) -> PyResult<bool> {
+        Ok(self.queue()?.is_closed())
+    }
 }
 
-/// An event as the name of its hook, and the hook's arguments.
-fn to_python<'py>(py: Python<'py>, event: Event) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let notice = match event {
-        Event::Told { notice, .. } => notice,
-        Event::Overflow { dropped } => Notice::Overflow { dropped },
-        // Nothing is asked, and what there will be some day has no hook yet.
-        _ => return Ok(None),
-    };
+fn to_python(py: Python<'_>, taken: Result<Vec<Event>, TakeError>) -> PyResult<Option<Bound<'_, PyList>>> {
+    match taken {
+        Ok(events) => {
+            let calls = PyList::empty(py);
+            for event in events {
+                if let Some(call) = call(py, event)? {
+                    calls.append(call)?;
+                }
+            }
+            Ok(Some(calls))
+        }
+        Err(TakeError::Timeout) => Ok(Some(PyList::empty(py))),
+        Err(TakeError::Closed) => Ok(None),
+    }
+}
+
+/// An event as a call of a hook; `None` for what there will be some day.
+fn call(py: Python<'_>, event: Event) -> PyResult<Option<Call<'_>>> {
+    match event {
+        Event::Told { source, notice } => told(py, source.pool, &notice),
+        Event::Asked { source, question, answer } => asked(py, source.pool, question, answer).map(Some),
+        Event::Overflow { dropped } => told(py, PoolId(0), &Notice::Overflow { dropped }),
+        _ => Err(errors::internal("an event of an unknown kind")),
+    }
+}
+
+fn told<'py>(py: Python<'py>, PoolId(pool): PoolId, notice: &Notice) -> PyResult<Option<Call<'py>>> {
+    let Some(name) = kinds::name(notice) else { return Ok(None) };
     let member = |member: &Member| convert::member(py, member);
-    let call = match notice {
-        Notice::Joined(joined) => ("notify_join", (member(&joined)?,)).into_pyobject(py),
-        Notice::Left(left) => ("notify_leave", (member(&left)?,)).into_pyobject(py),
-        Notice::Updated(updated) => ("notify_update", (member(&updated)?,)).into_pyobject(py),
+    let args = match notice {
+        Notice::Joined(subject) | Notice::Left(subject) | Notice::Updated(subject) => {
+            (member(subject)?,).into_pyobject(py)
+        }
         Notice::Conflict { existing, other } => {
-            ("notify_conflict", (member(&existing)?, convert::node(py, &other)?)).into_pyobject(py)
+            (member(existing)?, convert::node(py, other)?).into_pyobject(py)
         }
         Notice::Message(UserMessage { bytes, from, reliable, .. }) => {
-            let from = convert::address(py, from)?;
-            ("notify_msg", (PyBytes::new(py, &bytes), from, reliable)).into_pyobject(py)
+            (PyBytes::new(py, bytes), convert::address(py, *from)?, *reliable).into_pyobject(py)
         }
-        Notice::RemoteState { state, join } => {
-            ("merge_remote_state", (PyBytes::new(py, &state), join)).into_pyobject(py)
-        }
+        Notice::RemoteState { state, join } => (PyBytes::new(py, state), *join).into_pyobject(py),
         Notice::Pinged { member: pinged, rtt, payload } => {
-            let payload = PyBytes::new(py, &payload);
-            ("notify_ping_complete", (member(&pinged)?, rtt.as_secs_f64(), payload)).into_pyobject(py)
+            (member(pinged)?, rtt.as_secs_f64(), PyBytes::new(py, payload)).into_pyobject(py)
         }
-        Notice::Overflow { dropped } => ("overflow", (dropped,)).into_pyobject(py),
-        _ => return Ok(None),
+        Notice::Overflow { dropped } => (*dropped,).into_pyobject(py),
+        _ => Ok(PyTuple::empty(py)),
     }?;
-    Ok(Some(call))
+    Ok(Some((PyString::intern(py, name), pool, args, None)))
 }
 
-/// Lets through to the queue what the Python delegate has a hook for; the rest costs nothing.
-/// The queue serves one pool, and closes with it.
-pub(crate) struct Wanted {
-    events: Arc<CoreEvents>,
-    feed: Arc<dyn Delegate>,
-    join: bool,
-    leave: bool,
-    update: bool,
-    conflict: bool,
-    msg: bool,
-    remote_state: bool,
-    ping_complete: bool,
-}
-
-impl Wanted {
-    /// Lets through what the hooks with these names are for.
-    pub(crate) fn new(events: Arc<CoreEvents>, hooks: &[String]) -> Self {
-        let has = |name: &str| hooks.iter().any(|hook| hook == name);
-        Self {
-            feed: events.delegate(0, Asks::default()),
-            events,
-            join: has("notify_join"),
-            leave: has("notify_leave"),
-            update: has("notify_update"),
-            conflict: has("notify_conflict"),
-            msg: has("notify_msg"),
-            remote_state: has("merge_remote_state"),
-            ping_complete: has("notify_ping_complete"),
+fn asked<'py>(
+    py: Python<'py>,
+    PoolId(pool): PoolId,
+    question: Question,
+    answer: gossip_core::runtime::answer::Answer,
+) -> PyResult<Call<'py>> {
+    let (name, args) = match question {
+        Question::LocalState { join } => ("local_state", (join,).into_pyobject(py)?),
+        Question::AdmitAlive(member) => ("notify_alive", (convert::member(py, &member)?,).into_pyobject(py)?),
+        Question::AdmitMerge(members) => {
+            let members: Vec<_> =
+                members.iter().map(|member| convert::member(py, member)).collect::<PyResult<_>>()?;
+            ("notify_merge", (members,).into_pyobject(py)?)
         }
-    }
-
-    fn wants(&self, notice: &Notice) -> bool {
-        match notice {
-            Notice::Joined(_) => self.join,
-            Notice::Left(_) => self.leave,
-            Notice::Updated(_) => self.update,
-            Notice::Conflict { .. } => self.conflict,
-            Notice::Message(_) => self.msg,
-            Notice::RemoteState { .. } => self.remote_state,
-            Notice::Pinged { .. } => self.ping_complete,
-            _ => true,
+        Question::AllowStreamPing(name) => {
+            ("allow_tcp_ping", (PyBytes::new(py, name.as_bytes()),).into_pyobject(py)?)
         }
-    }
-}
-
-impl Delegate for Wanted {
-    fn tell(&self, pool: PoolId, notice: Notice) {
-        if matches!(notice, Notice::Ended) {
-            self.events.close();
-        } else if self.wants(&notice) {
-            self.feed.tell(pool, notice);
-        }
-    }
-
-    fn queue(&self) -> Option<QueueStats> {
-        self.feed.queue()
-    }
+        _ => return Err(errors::internal("a question of an unknown kind")),
+    };
+    Ok((PyString::intern(py, name), pool, args, Some(Answer::new(answer))))
 }

@@ -15,7 +15,9 @@ macro_rules! put {
 /// The counters of a pool.
 pub(crate) fn pool<'py>(py: Python<'py>, stats: &PoolStats) -> PyResult<Bound<'py, PyDict>> {
     let fields = PyDict::new(py);
-    put!(fields, stats, inbox_dropped send_dropped streams_refused messages_dropped stalls);
+    put!(fields, stats,
+        inbox_dropped inbox_no_buffer inbox_abandoned send_dropped streams_dropped streams_refused
+        messages_dropped notices_abandoned broadcasts_refused questions_defaulted stalls);
     put!(fields, stats.machine,
         packets_received bytes_received packets_sent bytes_sent messages_received push_pulls
         push_pulls_refused merges_refused streams_failed sources_refused overflows broadcasts_queued);

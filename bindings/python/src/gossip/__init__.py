@@ -12,12 +12,36 @@ from ._address import Endpoint, Seconds, Target
 from ._config import Config, PoolConfig
 from ._delegate import Delegate
 from ._dial import dial
+from ._events import (
+    Event,
+    MemberConflict,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    Overflow,
+    PingCompleted,
+    PoolEnded,
+    RemoteState,
+)
+from ._inherit import sockets_from_systemd
 from ._keyring import Keyring
 from ._listener import Listener
 from ._node import Gossip
 from ._packets import Packets
-from ._pool import Buffer, Pool
-from ._types import HostPort, JoinResult, Member, MemberState, Message, Packet, PoolStats, PortStats
+from ._pool import Pool
+from ._subscription import Subscription
+from ._types import (
+    Buffer,
+    HostPort,
+    JoinResult,
+    Member,
+    MemberState,
+    Message,
+    Packet,
+    PoolStats,
+    PortStats,
+    QueueStats,
+)
 from .errors import (
     ClosedError,
     ConfigError,
@@ -31,6 +55,7 @@ from .errors import (
     NotStartedError,
     QueueFullError,
     RegistrationError,
+    Rejected,
     UnknownMemberError,
     UnknownPoolError,
 )
@@ -42,6 +67,7 @@ __all__ = [
     "ConfigError",
     "Delegate",
     "Endpoint",
+    "Event",
     "ForkedError",
     "Gossip",
     "GossipError",
@@ -53,24 +79,36 @@ __all__ = [
     "KeyringError",
     "Listener",
     "Member",
+    "MemberConflict",
+    "MemberJoined",
+    "MemberLeft",
     "MemberState",
+    "MemberUpdated",
     "Message",
     "MessageTooLargeError",
     "NotJoinedError",
     "NotStartedError",
+    "Overflow",
     "Packet",
     "Packets",
+    "PingCompleted",
     "Pool",
     "PoolConfig",
+    "PoolEnded",
     "PoolStats",
     "PortStats",
     "QueueFullError",
+    "QueueStats",
     "RegistrationError",
+    "Rejected",
+    "RemoteState",
     "Seconds",
+    "Subscription",
     "Target",
     "UnknownMemberError",
     "UnknownPoolError",
     "dial",
+    "sockets_from_systemd",
 ]
 
 __version__: str = _core.__version__

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ._types import HostPort, Member
 
-__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "limit", "peer", "resolve", "seconds", "split"]
+__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "limit", "resolve", "seconds", "split"]
 
 DEFAULT_PORT = 7946
 """memberlist's port, which stands where none is given."""
@@ -69,9 +69,3 @@ def resolve(target: Target) -> HostPort:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     _, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     return str(address[0]), int(address[1])
-
-
-def peer(target: Target) -> tuple[bytes, HostPort]:
-    """A target as the core takes it: its name, empty if unknown, and its address."""
-    name = target.name.encode("utf-8", "surrogateescape") if isinstance(target, Member) else b""
-    return name, resolve(target)

@@ -69,12 +69,13 @@ POOL_KEYS = [Key(*row) for row in _core.pool_keys("lan")]
 def _normalize(config: Any, keys: list[Key]) -> Iterator[tuple[str, str]]:
     """Makes durations floats and sequences tuples, and yields each key with its text."""
     for key in keys:
-        value = getattr(config, key.name)
+        value: Any = getattr(config, key.name)
         if key.kind == "list" and isinstance(value, str):
             value = tuple(part.strip() for part in value.split(",")) if value else ()
         yield key.name, key.to_text(value)
         if key.kind == "duration":
-            object.__setattr__(config, key.name, seconds(value))
+            duration: Seconds = value
+            object.__setattr__(config, key.name, seconds(duration))
         elif key.kind == "list":
             object.__setattr__(config, key.name, tuple(value))
 
@@ -253,6 +254,9 @@ class PoolConfig:
 
     def _values(self) -> list[tuple[str, str]]:
         return list(_normalize(self, [key for key in POOL_KEYS if key.name != "meta"]))
+
+    def _spec(self) -> tuple[int, list[tuple[str, str]], bytes, Sequence[bytes]]:
+        return self.id, self._values(), self.meta, self.keys
 
 
 def _preset(name: str) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""The application's side of a pool, and the thread that calls it."""
+"""The application's side of a pool, and the threads that call it."""
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
+from ._events import Call, message
 from ._types import Member, Message
+from .errors import Rejected
 
 __all__ = ["Delegate", "Dispatcher", "overridden"]
 
@@ -15,10 +18,16 @@ log = logging.getLogger("gossip.delegate")
 class Delegate:
     """What the application does for a pool: subclass, and override what you need.
 
-    Hooks run one at a time, in the order in which things happened, on a thread of the
-    pool's own: never on the network path. Every method of the library may be called from
-    every hook. What a hook raises is logged to `gossip.delegate` and counted, nothing
-    more. A hook that is not overridden costs nothing.
+    Hooks never run on the network path, and every method of the library may be called from
+    every hook. Those that are told something run one at a time, in the order in which things
+    happened, on a thread of the pool's own. Those that are asked run on another one, and
+    have `PoolConfig.query_timeout` seconds to answer: then the default is taken, so a hook
+    that hangs harms its own pool only. What a hook raises is logged to `gossip.delegate` and
+    counted in `PoolStats.callback_errors`, nothing more. A hook that is not overridden costs
+    nothing.
+
+    Metadata, the state for others and the bytes in answers to pings need no hook: publish
+    them with `Pool.update_node`, `Pool.set_local_state`, `Pool.set_ack_payload`.
     """
 
     def notify_join(self, member: Member) -> None:
@@ -42,6 +51,41 @@ class Delegate:
     def notify_ping_complete(self, member: Member, rtt: float, payload: bytes) -> None:
         """A probe of `member` was answered directly, `rtt` seconds after it was sent."""
 
+    def notify_overflow(self, dropped: int) -> None:
+        """So many messages and other news were dropped, because these hooks did not keep up.
+
+        Changes of membership are never among them. Without this hook a warning is logged.
+        """
+
+    def notify_shutdown(self) -> None:
+        """The pool has ended: the last call of all."""
+
+    def local_state(self, join: bool) -> bytes | None:
+        """Asked for the state that another node gets, in a join or not.
+
+        `None`, an exception or no answer in time gives that of `Pool.set_local_state`.
+        """
+        return None
+
+    def notify_alive(self, member: Member) -> None:
+        """Asked whether a new or changed node may be a member: raise `Rejected` if not.
+
+        Any other exception, and no answer in time, refuse it too.
+        """
+
+    def notify_merge(self, members: Sequence[Member]) -> None:
+        """Asked whether the state received in a join may be merged: raise `Rejected` if not.
+
+        Any other exception, and no answer in time, refuse it too.
+        """
+
+    def allow_tcp_ping(self, name: str) -> bool:
+        """Asked whether a node that is silent over UDP may be pinged over TCP.
+
+        An exception, and no answer in time, allow it.
+        """
+        return True
+
 
 HOOKS = tuple(name for name, value in vars(Delegate).items() if callable(value))
 
@@ -57,51 +101,113 @@ def overridden(delegate: object) -> list[str]:
 
 
 class Dispatcher:
-    """The thread that pulls a pool's events and calls its delegate.
+    """The threads that pull what a pool tells and asks, and call its delegate.
 
-    A Python thread with its loop in Python: it can end with the interpreter at any point.
+    Python threads with their loops in Python: they can end with the interpreter at any point.
+    They hold the queues and the delegate, not the pool or the node.
     """
 
-    def __init__(self, pool_id: int, events: _core.Events, delegate: object) -> None:
+    def __init__(
+        self, pool_id: int, told: _core.Events | None, asked: _core.Events | None, delegate: object
+    ) -> None:
         self.errors = 0
         self._pool_id = pool_id
-        self._events = events
         self._delegate = delegate
-        self._thread = threading.Thread(target=self._run, name=f"gossip-delegate-{pool_id}", daemon=True)
-        self._thread.start()
+        self._queues = [queue for queue in (told, asked) if queue is not None]
+        self._threads: list[threading.Thread] = []
+        for queue, serve, lane in ((told, self._tell, "delegate"), (asked, self._ask, "questions")):
+            if queue is not None:
+                self._start(queue, serve, f"gossip-{lane}-{pool_id}")
 
     def close(self, timeout: float = 1.0) -> None:
-        """Ends the thread when it has served what is queued, and waits a moment for that."""
-        self._events.close()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout)
+        """Ends the threads when they have served what is queued, and waits a moment for that."""
+        for queue in self._queues:
+            queue.close()
+        if threading.current_thread() not in self._threads:
+            for thread in self._threads:
+                thread.join(timeout)
 
-    def _run(self) -> None:
-        while (batch := self._events.take(256)) is not None:
-            for hook, args in batch:
-                self._call(hook, args)
+    def _start(self, queue: _core.Events, serve: Callable[[Call], None], name: str) -> None:
+        thread = threading.Thread(target=self._run, args=(queue, serve), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
-    def _call(self, hook: str, args: tuple[Any, ...]) -> None:
-        if hook == "overflow":
+    @staticmethod
+    def _run(queue: _core.Events, serve: Callable[[Call], None]) -> None:
+        while (batch := queue.wait(256)) is not None:
+            for call in batch:
+                serve(call)
+
+    def _tell(self, call: Call) -> None:
+        hook, pool_id, args, _ = call
+        serve = getattr(self._delegate, hook, None)
+        if hook == "notify_overflow" and not _is_own(serve, hook):
             log.warning("pool %d: %d messages dropped, the delegate does not keep up", self._pool_id, *args)
             return
         try:
-            getattr(self._delegate, hook)(*_arguments(hook, args))
+            serve(*_arguments(hook, pool_id, args))  # type: ignore[misc]
         # Also SystemExit: it would end this thread without a word, and with it all hooks.
         except BaseException:
-            self.errors += 1
-            log.exception("pool %d: %s raised", self._pool_id, hook)
+            self._failed(hook)
+
+    def _ask(self, call: Call) -> None:
+        hook, pool_id, args, answer = call
+        if answer.time_left() <= 0:
+            return
+        try:
+            reply = getattr(self._delegate, hook)(*_arguments(hook, pool_id, args))
+            _answer(hook, reply, answer)
+        except Rejected as refusal:
+            answer.refuse(str(refusal))
+        except BaseException as error:
+            self._failed(hook)
+            if hook in _VERDICTS:
+                answer.refuse(f"{hook} raised {type(error).__name__}")
+
+    def _failed(self, hook: str) -> None:
+        self.errors += 1
+        log.exception("pool %d: %s raised", self._pool_id, hook)
 
 
-def _arguments(hook: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+_VERDICTS = ("notify_alive", "notify_merge")
+
+
+def _is_own(hook: Any, name: str) -> bool:
+    return hook is not None and getattr(hook, "__func__", hook) is not getattr(Delegate, name)
+
+
+def _answer(hook: str, reply: Any, answer: _core.Answer) -> None:
+    """Gives the answer that a hook returned; raises if it makes none."""
+    match hook, reply:
+        case "local_state", None:
+            answer.refuse("no state of its own")
+        case "local_state", _:
+            answer.state(reply)
+        case "allow_tcp_ping", True:
+            answer.admit()
+        case "allow_tcp_ping", False:
+            answer.refuse("no tcp ping")
+        case ("notify_alive" | "notify_merge"), None:
+            answer.admit()
+        case ("notify_alive" | "notify_merge"), _:
+            # Whoever returns False means no; to take it for yes would be worse than noise.
+            raise TypeError(f"{hook} returns None or raises Rejected, it must not return {reply!r}")
+        case _:
+            raise TypeError(f"{hook} must not return {reply!r}")
+
+
+def _arguments(hook: str, pool_id: int, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments of a hook from what the core gives."""
     match hook:
-        case "notify_join" | "notify_leave" | "notify_update" | "notify_conflict":
+        case "notify_join" | "notify_leave" | "notify_update" | "notify_conflict" | "notify_alive":
             return tuple(Member._from_core(fields) for fields in args)
+        case "notify_merge":
+            return ([Member._from_core(fields) for fields in args[0]],)
         case "notify_ping_complete":
             member, rtt, payload = args
             return Member._from_core(member), rtt, payload
         case "notify_msg":
-            data, source, reliable = args
-            return (Message(data=data, source=source[:2], reliable=reliable),)
+            return (message(pool_id, *args),)
+        case "allow_tcp_ping":
+            return (args[0].decode("utf-8", "surrogateescape"),)
     return args

@@ -3,6 +3,7 @@
 from typing import final
 
 from . import _core
+from ._types import Buffer
 
 __all__ = ["Keyring"]
 
@@ -15,10 +16,10 @@ class Keyring:
     `remove` the old one everywhere.
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("_pool",)
 
-    def __init__(self, core: _core.Pool) -> None:
-        self._core = core
+    def __init__(self, pool: _core.Pool) -> None:
+        self._pool = pool
 
     @property
     def primary(self) -> bytes | None:
@@ -27,19 +28,19 @@ class Keyring:
 
     def keys(self) -> list[bytes]:
         """All keys, the primary one first."""
-        return self._core.keys()
+        return self._pool.keys()
 
-    def add(self, key: bytes) -> None:
+    def add(self, key: Buffer) -> None:
         """Takes in a key, to decrypt with."""
-        self._core.add_key(key)
+        self._pool.add_key(key)
 
-    def use(self, key: bytes) -> None:
+    def use(self, key: Buffer) -> None:
         """Makes a key that the ring holds the primary one."""
-        self._core.use_key(key)
+        self._pool.use_key(key)
 
-    def remove(self, key: bytes) -> None:
+    def remove(self, key: Buffer) -> None:
         """Drops a key; the primary one stays."""
-        self._core.remove_key(key)
+        self._pool.remove_key(key)
 
     def __len__(self) -> int:
         return len(self.keys())

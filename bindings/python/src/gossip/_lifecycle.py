@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from . import _core
+from . import _core, _logging
 
 if TYPE_CHECKING:
     from ._node import Gossip
@@ -33,10 +33,12 @@ def _at_exit() -> None:
                 node.leave(timeout=1.0)
             with contextlib.suppress(Exception):
                 node.shutdown(timeout=1.0)
+    _logging.flush()
 
 
 def _in_child() -> None:
     _core.after_fork_in_child()
+    _logging.forget()
     for node in list(_open):
         node._disown()
     _open.clear()

@@ -7,7 +7,7 @@ from typing import Any, final
 
 from . import _core
 from ._socket import QueueSocket
-from ._types import HostPort
+from ._types import HostPort, QueueStats
 
 __all__ = ["Listener"]
 
@@ -22,28 +22,54 @@ class Listener(QueueSocket[tuple[int, Any]]):
     `accept` on the descriptor themselves (uvloop) can't use it.
     """
 
-    def __init__(self, source: _core.Listener, address: HostPort, id: int | None) -> None:
+    def __init__(
+        self,
+        source: _core.Listener,
+        address: HostPort,
+        *,
+        id: int | None = None,
+        prefix: bytes | None = None,
+    ) -> None:
         super().__init__(source, address, socket.SOCK_STREAM)
         self._listener = source
         self._id = id
+        self._prefix = prefix
 
     @property
     def id(self) -> int | None:
-        """The id that its connections begin with; `None` for the native listener."""
+        """The id that its connections begin with, if it is a listener of an id."""
         return self._id
+
+    @property
+    def prefix(self) -> bytes | None:
+        """The bytes that its connections begin with, if it is a listener of a prefix."""
+        return self._prefix
+
+    @property
+    def name(self) -> str:
+        """What counters and logs call it: `native`, `id 0x0101`, `prefix SSH-`."""
+        return self._listener.name()
 
     @property
     def pending(self) -> int:
         """Connections that wait to be accepted."""
-        return self._listener.stats()[0]
+        return self.stats().pending
 
     @property
     def dropped(self) -> int:
         """Connections that were closed because too many waited."""
-        return self._listener.stats()[1]
+        return self.stats().dropped
+
+    def stats(self) -> QueueStats:
+        """What has passed through, and what waits."""
+        return QueueStats(*self._listener.stats())
+
+    def set_backlog(self, backlog: int) -> None:
+        """Lets so many connections wait from now on, 1 to 65536; those that wait stay."""
+        self._listener.set_backlog(backlog)
 
     def listen(self, backlog: int = 0, /) -> None:
-        """Does nothing: it listens already. The backlog is `Config.listener_backlog`."""
+        """Does nothing: it listens already, with the backlog that it was made with."""
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Waits for a connection, as long as this socket's timeout says."""
@@ -67,4 +93,5 @@ class Listener(QueueSocket[tuple[int, Any]]):
 
     def __repr__(self) -> str:
         kind = "native" if self._id is None else f"id {self._id:#06x}"
+        kind = kind if self._prefix is None else f"prefix {self._prefix!r}"
         return f"<gossip.Listener {kind} on {self.address}>"

@@ -1,23 +1,27 @@
 """The node that owns the port."""
 
 import logging
+import socket
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar, final
-from weakref import WeakSet
+from typing import Any, Literal, Self, TypeVar, final
+from weakref import WeakKeyDictionary, WeakSet
 
-from . import _core, _lifecycle
+from . import _core, _lifecycle, _logging
 from ._address import Seconds, limit
 from ._config import Config, PoolConfig
 from ._delegate import Delegate, Dispatcher, overridden
 from ._dial import check_id
+from ._events import MEMBERSHIP, Event, event, hooks_of
+from ._inherit import collect
 from ._listener import Listener
 from ._packets import Packets
 from ._pool import Pool
 from ._socket import QueueSocket
-from ._types import HostPort, PortStats
-from .errors import UnknownPoolError
+from ._subscription import Subscription
+from ._types import Buffer, HostPort, PortStats, QueueStats
+from .errors import ForkedError, UnknownPoolError
 
 __all__ = ["Gossip"]
 
@@ -42,14 +46,28 @@ class Gossip:
     # Nothing is left to end: not the same as closed, for a shutdown can be cut short.
     _ended = True
 
-    def __init__(self, config: Config | None = None, /) -> None:
+    def __init__(
+        self, config: Config | None = None, /, *, sockets: Iterable[socket.socket] | None = None
+    ) -> None:
+        """Binds the port; `OSError` if it can't be had.
+
+        With `sockets`, those are used instead of `bind_addr` and `bind_port`: for each address
+        a TCP and a UDP socket, all with one port number, as `sockets_from_systemd` gives them
+        or as another program bound them. Connections that wait in them are kept. They are the
+        node's from then on, and closed here; if it can't be made of them they stay as they were.
+        """
         self._config = Config() if config is None else config
-        self._core = _core.Gossip(self._config._values())
+        if sockets is None:
+            self._core = _core.Gossip(self._config._values(), None)
+        else:
+            self._core = _adopt(self._config, list(sockets))
         self._pools: dict[int, Pool] = {}
         self._sockets: WeakSet[QueueSocket[Any]] = WeakSet()
+        self._subscriptions: WeakKeyDictionary[Subscription[Any], list[str]] = WeakKeyDictionary()
         self._closed = False
         self._ended = False
         _lifecycle.opened(self)
+        _logging.follow(self)
 
     @property
     def config(self) -> Config:
@@ -82,6 +100,20 @@ class Gossip:
         return self._closed
 
     @property
+    def state(self) -> Literal["new", "running", "closed", "forked"]:
+        """Where in its life the node is."""
+        try:
+            running = self._core.is_running()
+        except ForkedError:
+            return "forked"
+        return "closed" if self._closed else "running" if running else "new"
+
+    @property
+    def udp_recv_buffer(self) -> int:
+        """Bytes of receive buffer that the system granted each UDP socket, of the smallest."""
+        return self._core.udp_recv_buffer()
+
+    @property
     def pools(self) -> Mapping[int, Pool]:
         """The registered pools by id."""
         return MappingProxyType(dict(sorted(self._pools.items())))
@@ -94,8 +126,9 @@ class Gossip:
     def register_pool(self, config: PoolConfig, delegate: Delegate | None = None) -> Pool:
         """Adds a pool, at any time; on a running node it starts at once."""
         hooks = [] if delegate is None else overridden(delegate)
-        core, events = self._core.register_pool(config.id, config._values(), config.meta, config.keys, hooks)
-        dispatcher = None if events is None else Dispatcher(config.id, events, delegate)
+        attached = [(sub._queue, kinds) for sub, kinds in list(self._subscriptions.items())]
+        core, told, asked = self._core.register_pool(config._spec(), hooks, attached)
+        dispatcher = Dispatcher(config.id, told, asked, delegate) if told or asked else None
         pool = self._pools[config.id] = Pool(self, config, core, dispatcher)
         return pool
 
@@ -106,17 +139,44 @@ class Gossip:
         except KeyError:
             raise UnknownPoolError(f"no pool {id} is registered") from None
 
-    def listen(self, id: int, /) -> Listener:
-        """A socket for the connections that begin with this id, 0 to 65535 but 0xFE00 to 0xFEFF."""
-        return self._track(Listener(self._core.listen(check_id(id)), self.address, id))
+    def listen(self, id: int, /, *, backlog: int | None = None) -> Listener:
+        """A socket for the connections that begin with this id, 0 to 65535 but 0xFE00 to 0xFEFF.
 
-    def listen_tcp(self) -> Listener:
-        """The native listener: a socket for every connection that nobody else is meant by."""
-        return self._track(Listener(self._core.listen_tcp(), self.address, None))
+        `backlog` connections, 1 to 65536, wait for an accept; more are closed and counted.
+        `None` is `Config.listener_backlog`. Ids that look like the beginning of a protocol,
+        such as 0x4745 (`GE`), take that protocol's connections, which a warning is logged for.
+        """
+        return self._listener(self._core.listen(check_id(id), backlog), id=id)
+
+    def listen_prefix(self, prefix: Buffer, /, *, backlog: int | None = None) -> Listener:
+        """A socket for the connections that begin with these bytes, 1 to 64, which stay in them.
+
+        So several protocols share the port: `b"\\x16\\x03"` is TLS, `b"SSH-"` is SSH. Of several
+        prefixes that fit the longest counts. `RegistrationError` for one that others have.
+        """
+        return self._listener(self._core.listen_prefix(prefix, backlog), prefix=bytes(prefix))
+
+    def listen_tcp(self, *, backlog: int | None = None) -> Listener:
+        """The native listener: a socket for every connection that nobody else is meant by.
+
+        Connections that keep silent for `Config.sniff_timeout` are among them.
+        """
+        return self._listener(self._core.listen_tcp(backlog))
 
     def packets(self) -> Packets:
         """A socket for the datagrams that are not gossip."""
         return self._track(Packets(self._core.packets(), self.address))
+
+    def events(
+        self, *kinds: type[Event], maxsize: int = 4096, snapshot: bool = True
+    ) -> Subscription[Event]:
+        """What all pools tell, those included that are registered later: see `Pool.events`."""
+        hooks = hooks_of(kinds or MEMBERSHIP)
+        subscription = Subscription(_core.Events(maxsize), event)
+        self._subscriptions[subscription] = hooks
+        for pool in list(self._pools.values()):
+            pool._core.feed(subscription._queue, hooks, False, snapshot)
+        return subscription
 
     def leave(self, timeout: Seconds | None = None) -> None:
         """Says goodbye to all pools; without a timeout, as long as `Config.leave_timeout`."""
@@ -137,6 +197,8 @@ class Gossip:
             self._core.shutdown(limit(timeout))
             self._ended = True
         finally:
+            for subscription in list(self._subscriptions):
+                subscription._queue.close()
             for pool in self._pools.values():
                 pool._stop_hooks()
 
@@ -149,6 +211,25 @@ class Gossip:
         counters = self._core.stats()
         counters["counters"] = MappingProxyType(counters["counters"])
         return PortStats(**counters)
+
+    def listener_stats(self) -> Mapping[str, QueueStats]:
+        """What has passed through each open listener, by name, and through `packets`."""
+        listeners, packets = self._core.queue_stats()
+        named = {name: QueueStats(*numbers) for name, numbers in listeners}
+        if packets is not None:
+            named["packets"] = QueueStats(*packets)
+        return MappingProxyType(named)
+
+    def log_stats(self) -> tuple[int, int]:
+        """Records that were handed to `logging`, and records dropped before."""
+        return self._core.log_stats()
+
+    def metrics(self) -> str:
+        """The metrics of the port, its listeners and all pools, as text for Prometheus.
+
+        Serve it as `text/plain; version=0.0.4; charset=utf-8`.
+        """
+        return self._core.metrics()
 
     def __enter__(self) -> Self:
         try:
@@ -183,6 +264,9 @@ class Gossip:
     def __reduce__(self) -> Any:
         raise TypeError("a Gossip node owns a port and cannot be pickled; make one in each process")
 
+    def _listener(self, source: _core.Listener, **named: Any) -> Listener:
+        return self._track(Listener(source, self.address, **named))
+
     def _track(self, opened: S) -> S:
         self._sockets.add(opened)
         return opened
@@ -195,3 +279,17 @@ class Gossip:
     def _disown(self) -> None:
         """In a forked child: there is nothing to close here."""
         self._closed = self._ended = True
+
+
+def _adopt(config: Config, sockets: list[socket.socket]) -> _core.Gossip:
+    """A node over sockets that are bound already; they stay as they were if it can't be made."""
+    timeouts = [given.gettimeout() for given in sockets]
+    try:
+        core = _core.Gossip(config._values(), collect(sockets))
+    except BaseException:
+        for given, timeout in zip(sockets, timeouts, strict=True):
+            given.settimeout(timeout)
+        raise
+    for given in sockets:
+        given.close()
+    return core

@@ -1,14 +1,16 @@
 """Datagrams for the application."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Iterator
 from typing import Any, final
 
 from . import _core
-from ._address import Seconds, Target, limit, resolve
+from ._address import Seconds, Target, resolve
+from ._address import limit as time_limit
 from ._socket import QueueSocket
-from ._types import HostPort, Packet
+from ._types import HostPort, Packet, QueueStats
 
 __all__ = ["Packets"]
 
@@ -28,12 +30,24 @@ class Packets(QueueSocket[tuple[bytes, Any]]):
     @property
     def dropped(self) -> int:
         """Datagrams that were dropped because too many waited."""
-        return self._packets.dropped()
+        return self.stats().dropped
+
+    def stats(self) -> QueueStats:
+        """What has passed through, and what waits."""
+        return QueueStats(*self._packets.stats())
 
     def get(self, timeout: Seconds | None = None) -> Packet:
         """Waits for a datagram; `None` waits without limit, `TimeoutError` ends the wait."""
-        data, address = self._next(limit(timeout))
+        data, address = self._next(time_limit(timeout))
         return Packet(data=data, address=address[:2])
+
+    def recv_many(self, limit: int = 64, timeout: Seconds | None = None) -> list[Packet]:
+        """Waits for a datagram, as `get` does, and takes those that are there with it."""
+        packets = [self.get(timeout)]
+        with contextlib.suppress(OSError):      # closed meanwhile: these came before that
+            while len(packets) < limit and (taken := self._packets.take()) is not None:
+                packets.append(Packet(data=taken[0], address=taken[1][:2]))
+        return packets
 
     def recv(self, bufsize: int = 65535, flags: int = 0, /) -> bytes:
         """Waits for a datagram, as long as this socket's timeout says."""

@@ -1,24 +1,29 @@
 """A pool, as the application holds it."""
 
-from collections.abc import Iterable, Iterator
+import ipaddress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 from . import _core
-from ._address import Endpoint, Seconds, Target, limit, peer, split
+from ._address import Endpoint, Seconds, Target, limit, split
 from ._config import PoolConfig
 from ._delegate import Dispatcher
+from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
-from ._types import JoinResult, Member, PoolStats
+from ._subscription import Subscription
+from ._types import Buffer, HostPort, JoinResult, Member, Message, PoolStats
+from ._wait import deadline_of
 from .errors import UnknownMemberError
 
 if TYPE_CHECKING:
     from ._node import Gossip
 
-__all__ = ["Buffer", "Pool"]
+__all__ = ["Pool"]
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
-"""Bytes, in any contiguous form."""
+T = TypeVar("T")
 
 
 @final
@@ -32,7 +37,8 @@ class Pool:
         self._config = config
         self._core = core
         self._dispatcher = dispatcher
-        self._seen: tuple[int, dict[str, Member]] | None = None
+        self._seen: dict[str, Member] | None = None
+        self._seeing = threading.Lock()
 
     @property
     def id(self) -> int:
@@ -60,6 +66,11 @@ class Pool:
         return self._core.health_score()
 
     @property
+    def protocol_version(self) -> int:
+        """The memberlist protocol version that this node speaks in the pool."""
+        return self._config.protocol_version
+
+    @property
     def max_broadcast_size(self) -> int:
         """The most bytes that fit a broadcast."""
         return self._core.max_broadcast_size()
@@ -72,8 +83,9 @@ class Pool:
         """
         if isinstance(seeds, str | bytes | Member):
             raise TypeError("seeds must be several, such as ['10.0.0.1:7946'], not one")
-        joined, failed = self._core.join([_seed(seed) for seed in seeds], limit(timeout))
-        return JoinResult(tuple(address[:2] for address in joined), MappingProxyType(dict(failed)))
+        joined, failed, untried = self._core.join([_seed(seed) for seed in seeds], limit(timeout))
+        reached = tuple(address[:2] for address in joined)
+        return JoinResult(reached, MappingProxyType(dict(failed)), untried)
 
     def leave(self, timeout: Seconds | None = 5.0) -> None:
         """Says goodbye to the pool, so that nobody suspects a failure. `join` comes back."""
@@ -126,11 +138,15 @@ class Pool:
     def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
     ) -> None:
-        """Sends a message to one member: in a datagram, or over TCP if `reliable`."""
+        """Sends a message to one member: in a datagram, or over TCP if `reliable`.
+
+        A target as text is read as a seed is, so that `name/host:port` works, and a name is
+        looked up. `MessageTooLargeError` if it does not fit.
+        """
         if reliable:
-            self._core.send_reliable(peer(target), message, limit(timeout))
+            self._core.send_reliable(self._peer(target, timeout), message, limit(timeout))
         else:
-            self._core.send_best_effort(peer(target), message)
+            self._core.send_best_effort(self._peer(target, timeout), message)
 
     def ping(self, target: Target, *, timeout: Seconds | None = None) -> float:
         """Pings a member, and returns the seconds until its answer; `TimeoutError` if none came.
@@ -138,7 +154,7 @@ class Pool:
         Without a timeout the pool's `probe_timeout` counts.
         """
         wait = self._config.probe_timeout if timeout is None else timeout
-        return self._core.ping(peer(target), limit(wait))
+        return self._core.ping(self._peer(target, wait), limit(wait))
 
     def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> None:
         """Announces new metadata, at most 512 bytes, and returns when it has been gossiped."""
@@ -152,6 +168,79 @@ class Pool:
         """Bytes that go with each answer to a ping."""
         self._core.set_ack_payload(payload)
 
+    def disable_tcp_pings_for(self, names: Iterable[str]) -> None:
+        """Never pings these nodes over TCP when they are silent over UDP, in place of those before.
+
+        For nodes to which TCP is blocked; `PoolConfig.disable_tcp_pings` is for all, and
+        `Delegate.allow_tcp_ping` decides case by case.
+        """
+        if isinstance(names, str | bytes):
+            raise TypeError("names must be several, such as ['b'], not one")
+        self._core.disable_tcp_pings_for([name.encode("utf-8", "surrogateescape") for name in names])
+
+    def accept_label(self, label: str | Buffer) -> None:
+        """Accepts this label, too, empty for none at all: the first of three steps.
+
+        A cluster moves to another label without a gap by `accept_label`, `speak_label` and
+        `require_label`, each on every node before the next. A bare pool becomes a label pool
+        so, and back.
+        """
+        self._core.accept_label(_label(label))
+
+    def speak_label(self, label: str | Buffer) -> None:
+        """Speaks under this label from now on, and still accepts the former one: the second step."""
+        self._core.speak_label(_label(label))
+
+    def require_label(self, label: str | Buffer) -> None:
+        """Speaks under this label and accepts no other: the last step."""
+        self._core.require_label(_label(label))
+
+    def set_gossip_verify(self, *, incoming: bool, outgoing: bool) -> None:
+        """With keys: whether clear text is refused, and whether what goes out is encrypted.
+
+        A running cluster becomes an encrypted one in three steps, each on every node before
+        the next: neither, and `keyring.add`; then `outgoing`; then `incoming`, too.
+        """
+        self._core.set_gossip_verify(incoming, outgoing)
+
+    def events(
+        self, *kinds: type[Event], maxsize: int = 4096, snapshot: bool = True
+    ) -> Subscription[Event]:
+        """What happens in this pool from now on, to be pulled: its membership, unless `kinds` are given.
+
+        `pool.events(MemberJoined, Message)` brings these alone, in the order in which they
+        happened. Whether asked for or not, an `Overflow` tells what was dropped because more than
+        `maxsize` events waited; changes of membership never are. With `snapshot` it begins
+        with a `MemberJoined` for each member of now, so that between the two nothing is missed.
+        """
+        return self._subscribe(event, hooks_of(kinds or MEMBERSHIP), maxsize, snapshot)
+
+    def messages(self, *, maxsize: int = 4096) -> Subscription[Message]:
+        """The messages that arrive in this pool from now on.
+
+        When more than `maxsize` wait, further ones are dropped and counted in `dropped`, which
+        is all that is told of it here; `events(Message)` brings an `Overflow` besides.
+        """
+        return self._subscribe(_message, hooks_of((Message,)), maxsize, False)
+
+    def wait_for(
+        self, condition: "int | Callable[[Pool], object]", *, timeout: Seconds | None = None
+    ) -> None:
+        """Waits until the pool has so many members or more, or until a function of it is true.
+
+        The function is called first, and again after each change of membership.
+        `TimeoutError` when the time is up, `ClosedError` when the pool has ended.
+        """
+        wanted = (lambda pool: len(pool) >= condition) if isinstance(condition, int) else condition
+        deadline = deadline_of(limit(timeout))
+        with self.events(snapshot=False) as changes:
+            while not wanted(self):
+                changes.get(None if deadline is None else max(0.0, deadline - monotonic()))
+
+    def metrics(self) -> str:
+        """The pool's metrics as text for Prometheus, also before its start and after its end."""
+        return self._core.metrics()
+
     def stats(self) -> PoolStats:
         """The pool's counters."""
         counters = self._core.stats()
@@ -164,18 +253,54 @@ class Pool:
         return f"<gossip.Pool {self.id} of {self._node.node_name!r}>"
 
     def _by_name(self) -> dict[str, Member]:
-        """The members, built anew only when the core's list is another."""
-        seen = self._seen
-        news = self._core.members(seen[0] if seen else None)
-        if news is not None:
-            version, rows = news
-            members = {member.name: member for member in map(Member._from_core, rows)}
-            self._seen = seen = version, members
-        return seen[1] if seen else {}
+        """The members by name; what has not changed since the last call is not built anew."""
+        with self._seeing:
+            seen = self._seen
+            news = self._core.members(seen is None)
+            if news is None and seen is not None:
+                return seen
+            gone, changed = news or ((), ())
+            members = dict(seen or ())
+            for name in gone:
+                del members[name.decode("utf-8", "surrogateescape")]
+            for member in map(Member._from_core, changed):
+                members[member.name] = member
+            if seen:
+                members = dict(sorted(members.items()))
+            self._seen = members
+            return members
+
+    def _peer(self, target: Target, timeout: Seconds | None) -> tuple[bytes, HostPort]:
+        """A target as the core takes it: its name, empty if unknown, and its address."""
+        if isinstance(target, Member):
+            return target.name.encode("utf-8", "surrogateescape"), target.address
+        if isinstance(target, tuple):
+            host, port = split(target)
+            try:
+                return b"", (str(ipaddress.ip_address(host)), port)
+            except ValueError:
+                target = f"{host}:{port}"
+        name, address = self._core.look_up(target, limit(timeout))
+        return name, address[:2]
+
+    def _subscribe(
+        self, make: "Callable[[Call], T]", hooks: list[str], maxsize: int, snapshot: bool
+    ) -> "Subscription[T]":
+        queue = _core.Events(maxsize)
+        self._core.feed(queue, hooks, True, snapshot)
+        return Subscription(queue, make)
 
     def _stop_hooks(self) -> None:
         if self._dispatcher:
             self._dispatcher.close()
+
+
+def _message(call: Call) -> Message:
+    return message(call[1], *call[2])
+
+
+def _label(label: str | Buffer) -> Buffer:
+    return label.encode() if isinstance(label, str) else label
 
 
 def _seed(seed: Endpoint | Member) -> str:

@@ -7,12 +7,11 @@ wait on it, while accepting and receiving take from the queue.
 
 import errno
 import os
-import select
 import socket
-from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from ._types import HostPort
+from ._wait import deadline_of, readable
 from .errors import ForkedError
 
 __all__ = ["QueueSocket"]
@@ -71,7 +70,7 @@ class QueueSocket(socket.socket, Generic[T]):
 
     def _next(self, timeout: float | None) -> T:
         """Takes the next item, with the waiting and the errors of a socket."""
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = deadline_of(timeout)
         self._source.enter()
         try:
             while (item := self._source.take()) is None:
@@ -86,8 +85,4 @@ class QueueSocket(socket.socket, Generic[T]):
         """Waits until the descriptor is readable; the interpreter serves signals meanwhile."""
         if (descriptor := self.fileno()) < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        millis = None if deadline is None else max(0.0, deadline - monotonic()) * 1000
-        if not poll.poll(millis):
-            raise TimeoutError("timed out")
+        readable(descriptor, deadline)

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias, final
 
-__all__ = ["HostPort", "JoinResult", "Member", "MemberState", "Message", "Packet", "PoolStats", "PortStats"]
+__all__ = [
+    "Buffer",
+    "HostPort",
+    "JoinResult",
+    "Member",
+    "MemberState",
+    "Message",
+    "Packet",
+    "PoolStats",
+    "PortStats",
+    "QueueStats",
+]
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""Bytes, in any contiguous form."""
 
 HostPort: TypeAlias = tuple[str, int]
 """A host, as a name or an IP address, and a port."""
@@ -85,6 +99,8 @@ class Message:
     """Where it came from: the sender's gossip port, or an ephemeral one if `reliable`."""
     reliable: bool
     """Whether it came over TCP."""
+    pool_id: int = 0
+    """The pool in which it arrived."""
 
 
 @final
@@ -104,7 +120,24 @@ class JoinResult(NamedTuple):
     joined: tuple[HostPort, ...]
     """Addresses with which state was exchanged."""
     failed: Mapping[str, str]
-    """Seeds that were not reached, and why."""
+    """Seeds, or addresses of theirs, that were not reached, and why."""
+    untried: int = 0
+    """Addresses left out: of a name with very many, a random 64 are tried."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """What has passed through a queue, and what waits in it."""
+
+    accepted: int
+    """How many were queued for the application."""
+    dropped: int
+    """How many were dropped because the queue was full, or closed before they were taken."""
+    pending: int
+    """How many wait to be taken now."""
+    limit: int
+    """How many may wait."""
 
 
 @final
@@ -122,6 +155,10 @@ class PoolStats:
     """Their bytes, all layers included."""
     inbox_dropped: int
     """Datagrams dropped because the pool's inbox was full."""
+    inbox_no_buffer: int
+    """Datagrams dropped because the port had no buffer left for this pool."""
+    inbox_abandoned: int
+    """Datagrams and connections that waited when the pool ended."""
     send_dropped: int
     """Datagrams not sent because the socket would not take them."""
     refused: Mapping[str, int]
@@ -132,6 +169,12 @@ class PoolStats:
     """Messages of other applications received."""
     messages_dropped: int
     """Messages, and other news that are no change of membership, that the delegate did not get."""
+    notices_abandoned: int
+    """News that waited to be told when the pool ended."""
+    broadcasts_refused: int
+    """Broadcasts of this application refused: the queue was full, or they were too large."""
+    questions_defaulted: int
+    """Questions to the delegate that were answered too late, or not."""
     callback_errors: int
     """Hooks of the delegate that raised."""
     push_pulls: int
@@ -142,6 +185,8 @@ class PoolStats:
     """States that were not merged: versions or the application forbade it."""
     streams_failed: int
     """Streams that failed, both directions."""
+    streams_dropped: int
+    """Connections of others closed because too many waited for the pool."""
     streams_refused: int
     """Connections of others closed because too many were open."""
     alives: int

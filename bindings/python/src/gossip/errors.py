@@ -21,6 +21,7 @@ __all__ = [
     "NotStartedError",
     "QueueFullError",
     "RegistrationError",
+    "Rejected",
     "UnknownMemberError",
     "UnknownPoolError",
 ]
@@ -132,3 +133,14 @@ class KeyringError(GossipError, ValueError):
 
 class InternalError(GossipError, RuntimeError):
     """A defect of the library; please report it."""
+
+
+class Rejected(GossipError):
+    """Raised by a hook that is asked, to say no."""
+
+    reason: str
+    """Why, for the log."""
+
+    def __init__(self, reason: str = "the application refused") -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,125 @@
+"""Queues of events that the application pulls from."""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar, final
+
+from . import _core
+from ._address import Seconds, limit
+from ._events import Call
+from ._types import QueueStats
+from ._wait import deadline_of, readable
+from .errors import ClosedError
+
+__all__ = ["Subscription"]
+
+T = TypeVar("T")
+
+
+@final
+class Subscription(Generic[T]):
+    """A bounded queue of what one pool, or all pools of a node, tell from now on.
+
+    Iterate over it, `get` from it, or watch it with `select`, `selectors` and every event
+    loop, for it has a `fileno()`, and then `drain` it. It may be used from any thread; each
+    event goes to one of those who take. It ends with its pool or node, or when it is closed
+    or let go; what is in it by then can still be taken.
+
+    When it is full, further messages, conflicts, pings and states are dropped, counted, and
+    told by one `Overflow`. Changes of membership are never lost: beyond the limit those of
+    one member become one, its latest.
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_make", "_queue")
+
+    def __init__(self, queue: _core.Events, make: Callable[[Call], T]) -> None:
+        self._queue = queue
+        self._make = make
+        self._closed = False
+
+    def get(self, timeout: Seconds | None = None) -> T:
+        """Waits for the next event: `None` without limit.
+
+        Raises `TimeoutError` when the time is up, and `ClosedError` once the subscription
+        has ended and is empty. Ctrl-C ends the wait.
+        """
+        if (found := self._next(limit(timeout))) is None:
+            raise ClosedError("subscription has ended")
+        return found[0]
+
+    def try_get(self) -> T | None:
+        """The next event, if one waits; `ClosedError` as `get`."""
+        if (calls := self._queue.take(1)) is None:
+            raise ClosedError("subscription has ended")
+        return self._make(calls[0]) if calls else None
+
+    def drain(self, limit: int | None = None) -> list[T]:
+        """Everything that waits, at most `limit` events, without waiting.
+
+        Empty also when the subscription has ended; see `ended`.
+        """
+        calls = self._queue.take(_ALL if limit is None else limit) if limit != 0 else None
+        return list(map(self._make, calls or ()))
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while something waits, and after the end.
+
+        It belongs to the library and stays the same: only watch it, and let go of it before
+        `close`. -1 once the subscription was closed here.
+        """
+        return -1 if self._closed else self._queue.fileno()
+
+    def close(self) -> None:
+        """Ends the subscription: nothing is added any more, and everyone who waits wakes."""
+        self._closed = True
+        self._queue.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed here."""
+        return self._closed
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is added any more: it was closed, or its pool or node has ended."""
+        return self._queue.is_closed()
+
+    @property
+    def dropped(self) -> int:
+        """Events that were dropped so far, because too many waited."""
+        return self.stats().dropped
+
+    def stats(self) -> QueueStats:
+        """What has passed through, and what waits."""
+        return QueueStats(*self._queue.stats())
+
+    def __iter__(self) -> Iterator[T]:
+        """Takes events until the subscription has ended and is empty."""
+        while (found := self._next(None)) is not None:
+            yield found[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<gossip.Subscription {'ended' if self.ended else 'open'}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a Subscription belongs to its process and cannot be pickled")
+
+    def _next(self, timeout: float | None) -> tuple[T] | None:
+        """The next event, in a tuple; `None` at the end."""
+        deadline = deadline_of(timeout)
+        while (calls := self._queue.take(1)) is not None:
+            if calls:
+                return (self._make(calls[0]),)
+            readable(self._queue.fileno(), deadline)
+        return None
+
+
+_ALL = 1 << 30
