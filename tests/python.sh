@@ -1,20 +1,78 @@
 #!/bin/sh
-# Runs the Python tests and the type checker in a virtual environment of their own.
+# Runs the Python tests, the type checkers, and the package as users install it, in virtual
+# environments of their own.
 #
-# Where pytest and mypy can't be had, that is said and skipped; with CI=true it is a failure.
+# What can't be had is said and skipped; with CI=true it is a failure.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-venv=${CARGO_TARGET_DIR:-target}/venv
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/venv
+tools="pytest mypy pyright maturin"
 
-if ! [ -x "$venv/bin/pytest" ] || ! [ -x "$venv/bin/mypy" ]; then
-    if ! { "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet pytest mypy; }; then
-        echo "SKIPPED: pytest and mypy can't be installed; the Python binding is not tested" >&2
-        [ "${CI:-}" != true ]
-        exit
+skip() {
+    echo "SKIPPED: $1" >&2
+    [ "${CI:-}" != true ] || exit 1
+}
+
+# Whether every tool is there, installed if need be.
+have() {
+    for tool in "$@"; do
+        [ -x "$venv/bin/$tool" ] || return 1
+    done
+}
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv" || true
+for tool in $tools; do
+    have "$tool" || "$venv/bin/pip" install --quiet "$tool" || skip "$tool can't be installed"
+done
+
+target=$(cd "$target" && pwd)
+venv=$target/venv
+cd bindings/python
+
+if have pytest; then
+    "$venv/bin/python" -m pytest -q tests
+fi
+
+if have mypy; then
+    "$venv/bin/python" -m mypy --strict src
+    MYPYPATH=src "$venv/bin/python" -m mypy --strict tests ../../examples/python/*.py bench.py
+    # The stub of the compiled part is what the binary says, name by name and argument by argument.
+    PYTHONPATH=src MYPYPATH=src "$venv/bin/python" -m mypy.stubtest gossip._core
+fi
+
+# pyright is a program for Node, which its first run fetches.
+if have pyright; then
+    if "$venv/bin/pyright" --version >/dev/null 2>&1; then
+        "$venv/bin/pyright" --pythonpath "$venv/bin/python" src tests ../../examples/python bench.py
+        PYTHONPATH=src "$venv/bin/pyright" --pythonpath "$venv/bin/python" --verifytypes gossip --ignoreexternal
+    else
+        skip "pyright can't fetch Node; the types are checked by mypy alone"
     fi
 fi
-venv=$(cd "$venv" && pwd)
-cd bindings/python
-"$venv/bin/python" -m pytest -q tests
-"$venv/bin/python" -m mypy --strict src
+
+# What `pip install` does, from the source distribution, in an environment without anything else.
+if have maturin; then
+    dist=$target/python-dist
+    rm -rf "$dist"
+    "$venv/bin/maturin" sdist --quiet --out "$dist"
+    rm -rf "$dist/venv"
+    "$python" -m venv "$dist/venv"
+    if "$dist/venv/bin/pip" download --quiet --no-deps --dest "$dist/probe" 'maturin>=1.16,<2'; then
+        # A debug build of what is built already: what is tested is the package, not the optimiser.
+        CARGO_TARGET_DIR=$target "$dist/venv/bin/pip" install --quiet \
+            --config-settings=build-args="--profile=dev" "$dist"/libgossip-*.tar.gz
+        (cd "$dist" && ./venv/bin/python -W error -c '
+import gossip, importlib.metadata
+with gossip.Gossip(gossip.Config(name="installed", bind_addr="127.0.0.1", bind_port=0)) as node:
+    node.register_pool(gossip.PoolConfig.local(1)).wait_for(1, timeout=20)
+meta = importlib.metadata.metadata("libgossip")
+assert meta["Version"] == gossip.__version__, meta["Version"]
+assert not [need for need in importlib.metadata.requires("libgossip") or [] if "extra ==" not in need]
+files = [str(file) for file in importlib.metadata.files("libgossip")]
+assert any(file.endswith("py.typed") for file in files) and any(file.endswith("_core.abi3.so") for file in files)
+print("installed from the source distribution:", gossip.__version__)')
+    else
+        skip "maturin can't be downloaded; the package is not built as pip does"
+    fi
+fi

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,12 @@ INTERRUPTED = """
 
     silent = socket.create_server(("127.0.0.1", 0))     # accepts, and never answers
     node = gossip.Gossip(config("a")).start()
-    pool = node.register_pool(pool_config())
+    # News take long to be told to a member.
+    other = gossip.Gossip(config("b")).start()
+    pool = node.register_pool(pool_config(gossip_interval=5.0, retransmit_mult=20))
+    if "leave" in "CALL" or "update_node" in "CALL":
+        other.register_pool(pool_config())
+        pool.join([other.address], timeout=20)
     listener, packets = node.listen(0x0101), node.packets()
     main = threading.main_thread().ident
     sent = []
@@ -56,6 +63,7 @@ INTERRUPTED = """
     except KeyboardInterrupt:
         print(f"{time.monotonic() - sent[0]:.3f}")
     node.close()
+    other.close()
     silent.close()
 """
 
@@ -69,6 +77,14 @@ INTERRUPTED = """
         "next(iter(listener))",
         "packets.get(timeout=30)",
         "packets.recvfrom()",
+        "packets.recv_many(timeout=30)",
+        "pool.messages().get()",
+        "next(iter(node.events(gossip.Message)))",
+        "pool.wait_for(2)",
+        "pool.send(silent.getsockname(), b'x' * (15 << 20), reliable=True, timeout=30)",
+        "pool.update_node(b'x', timeout=30)",
+        "node.leave(timeout=30)",
+        "pool.leave(timeout=30)",
     ],
 )
 def test_ctrl_c_ends_a_wait(call: str) -> None:
@@ -101,8 +117,9 @@ def test_what_a_signal_handler_raises_comes_out(node: gossip.Gossip) -> None:
 def test_ctrl_c_in_a_with_block_still_leaves_and_closes(make_node: MakeNode) -> None:
     other = make_node("other").register_pool(pool_config())
 
+    node = gossip.Gossip(config("a"))
     with pytest.raises(KeyboardInterrupt):
-        with gossip.Gossip(config("a")) as node:
+        with node:
             node.register_pool(pool_config()).join([other._node.address], timeout=DEADLINE)
             eventually(lambda: len(other) == 2)
             raise KeyboardInterrupt
@@ -112,8 +129,19 @@ def test_ctrl_c_in_a_with_block_still_leaves_and_closes(make_node: MakeNode) -> 
 
 
 BUSY_EXIT = """
-    import gossip, threading, time
+    import gossip, logging, threading, time
     from support import config, pool_config
+
+    logging.getLogger("gossip").addHandler(logging.Handler())
+    logging.getLogger("gossip").setLevel(5)
+    logging.Handler.emit = lambda self, record: None
+
+    class Lingering:
+        # Stretches the interpreter's end.
+        def __del__(self):
+            time.sleep(0.05)
+
+    lingering = Lingering()
 
     class Slow(gossip.Delegate):
         def notify_msg(self, message):
@@ -122,6 +150,9 @@ BUSY_EXIT = """
         def notify_ping_complete(self, member, rtt, payload):
             self.pool.members()
 
+        def notify_alive(self, member):
+            time.sleep(0.001)
+
     nodes = [gossip.Gossip(config(name)).start() for name in "ab"]
     delegates = [Slow(), Slow()]
     pools = [node.register_pool(pool_config(), delegate) for node, delegate in zip(nodes, delegates)]
@@ -129,7 +160,8 @@ BUSY_EXIT = """
         delegate.pool = pool
     pools[1].join([nodes[0].address], timeout=20)
     listener, packets = nodes[0].listen_tcp(), nodes[0].packets()
-    for wait in (listener.accept, packets.get):
+    events, messages = nodes[0].events(), pools[0].messages()
+    for wait in (listener.accept, packets.get, lambda: list(events), messages.get):
         threading.Thread(target=wait, daemon=True).start()
     threading.Thread(
         target=pools[0].ping, args=[("127.0.0.1", 9)], kwargs={"timeout": 30}, daemon=True
@@ -140,7 +172,7 @@ BUSY_EXIT = """
 """
 
 
-@pytest.mark.parametrize("attempt", range(10))
+@pytest.mark.parametrize("attempt", range(int(os.environ.get("GOSSIP_EXITS", "8"))))
 def test_the_interpreter_ends_with_open_busy_nodes(attempt: int) -> None:
     ended = run(BUSY_EXIT)
 
@@ -175,6 +207,34 @@ def test_a_forgotten_node_warns_and_is_closed() -> None:
         gossip.dial(address, timeout=DEADLINE)
 
 
+def test_a_delegate_that_knows_its_pool_keeps_no_node_alive() -> None:
+    class Knowing(gossip.Delegate):
+        pool: gossip.Pool
+
+        def notify_join(self, member: gossip.Member) -> None:
+            self.seen = member
+
+        def notify_alive(self, member: gossip.Member) -> None:
+            self.asked = member
+
+    node = gossip.Gossip(config("forgotten")).start()
+    delegate = Knowing()
+    delegate.pool = node.register_pool(pool_config(), delegate)
+    events = node.events()
+    threads = [thread for thread in threading.enumerate() if thread.name.endswith("-1")]
+    assert len(threads) == 2
+    eventually(lambda: hasattr(delegate, "seen"))
+    gone = weakref.ref(node)
+
+    with pytest.warns(ResourceWarning, match="forgotten"):
+        del node, delegate
+        # The thread may be in a hook just now.
+        eventually(lambda: gc.collect() >= 0 and gone() is None)
+
+    eventually(lambda: not any(thread.is_alive() for thread in threads))
+    eventually(lambda: events.ended)
+
+
 def test_a_failed_bind_leaves_nothing_behind(node: gossip.Gossip) -> None:
     with pytest.raises(OSError):
         gossip.Gossip(gossip.Config(bind_addr="127.0.0.1", bind_port=node.address[1]))
@@ -189,10 +249,17 @@ FORKED = """
 
     node = gossip.Gossip(config("a")).start()
     pool = node.register_pool(pool_config(), type("D", (gossip.Delegate,), {"notify_join": print})())
-    listener, packets = node.listen(0x0101), node.packets()
+    listener, packets, events = node.listen(0x0101), node.packets(), node.events()
     calls = [
         node.start, node.leave, node.packets, node.stats, pool.members, pool.leave, pool.stats,
         listener.accept, packets.get, lambda: node.listen(1), lambda: len(pool),
+        node.metrics, node.events, node.listener_stats, node.log_stats, node.listen_tcp,
+        lambda: node.listen_prefix(b"SSH-"), pool.events, pool.messages, pool.metrics,
+        lambda: pool.wait_for(9), lambda: pool.ping(node.address), lambda: pool.update_node(b""),
+        lambda: pool.set_local_state(b""), lambda: pool.accept_label("x"), pool.keyring.keys,
+        lambda: pool.send("127.0.0.1:1", b"x"), lambda: pool.local_node, listener.stats,
+        events.get, events.drain, events.fileno, events.stats, lambda: list(events),
+        lambda: node.udp_recv_buffer, lambda: node.address, lambda: pool.health_score,
         lambda: node.register_pool(pool_config(2)), lambda: pool.broadcast(b"x"),
         lambda: pool.join(["127.0.0.1:1"]), lambda: packets.sendto(b"x", node.address),
     ]
@@ -205,12 +272,14 @@ FORKED = """
                 except gossip.ForkedError:
                     continue
                 sys.exit(f"call {number} went through")
+            assert node.state == "forked"
+            events.close()
             node.close()
             listener.close()
             with gossip.Gossip(config("child")) as own:
                 own.register_pool(pool_config())
                 assert own.address != (0, 0)
-            del node, pool, listener, packets
+            del node, pool, listener, packets, events, calls
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -273,6 +342,44 @@ def test_descriptors_and_threads_are_given_back() -> None:
         open_and_close()
 
     eventually(lambda: used() == before, f"{used()} is {before} again")
+
+
+def test_probing_goes_on_while_python_stands_still(make_node: MakeNode) -> None:
+    class Watching(gossip.Delegate):
+        def notify_ping_complete(self, member: gossip.Member, rtt: float, payload: bytes) -> None:
+            pass
+
+    a = make_node("a").register_pool(pool_config(), Watching())
+    b = make_node("b").register_pool(pool_config(), Watching())
+    b.join([a._node.address], timeout=DEADLINE)
+    a.wait_for(2, timeout=DEADLINE)
+    before = a.stats(), b.stats()
+
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1.0:
+        # One call into C, which holds the interpreter for most of a second.
+        sum(range(3 * 10**7))
+    after = a.stats(), b.stats()
+
+    for earlier, later in zip(before, after, strict=True):
+        assert later.probes > earlier.probes + 1
+        assert later.suspicions == earlier.suspicions
+    assert len(a) == len(b) == 2
+
+
+def test_a_defect_of_the_library_is_an_ordinary_exception() -> None:
+    with pytest.raises(gossip.InternalError, match="on purpose"):
+        gossip._core.panic()
+    assert issubclass(gossip.InternalError, Exception)
+
+
+def test_an_open_listener_that_is_forgotten_warns(node: gossip.Gossip) -> None:
+    for open_one in (lambda: node.listen(0x0101), node.packets):
+        with pytest.warns(ResourceWarning, match="unclosed"):
+            open_one()
+            gc.collect()
+    with node.listen(0x0101), node.packets():
+        pass
 
 
 def test_a_node_cannot_be_pickled(node: gossip.Gossip) -> None:

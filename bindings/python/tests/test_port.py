@@ -337,8 +337,8 @@ def test_asyncio_speaks_datagrams(node: gossip.Gossip) -> None:
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = transport
 
-        def datagram_received(self, data: bytes, address: object) -> None:
-            self.transport.sendto(data.upper(), address)  # type: ignore[attr-defined]
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            self.transport.sendto(data.upper(), addr)  # type: ignore[attr-defined]
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -16,7 +16,6 @@ use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::events::Events;
 use gossip_core::swim::node::Member;
 use parking_lot::Mutex;
-use pyo3::prelude::*;
 
 use crate::kinds::Kinds;
 
@@ -148,6 +147,3 @@ pub(crate) fn asks(hooks: &[String]) -> Asks {
         allow_stream_ping: has("allow_tcp_ping"),
     }
 }
-
-/// Queues of whole nodes, that hear of a new pool from its beginning.
-pub(crate) type Attached<'py> = Vec<(PyRef<'py, crate::queue::Events>, Vec<String>)>;

@@ -52,6 +52,9 @@ mod _core {
     #[pymodule_export]
     use crate::tables::{check_config, check_pool, config_keys, pool_keys};
 
+    #[pymodule_export]
+    use crate::wait::panic;
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))

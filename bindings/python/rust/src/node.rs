@@ -1,7 +1,7 @@
 //! `_core.Gossip`: the node that owns the port.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use gossip_core::base::ids::PoolId;
 use gossip_core::mux::listener::ListenerName;
@@ -13,12 +13,13 @@ use gossip_core::runtime::error::Error;
 use gossip_core::runtime::events::Events as CoreEvents;
 use gossip_core::runtime::gossip::Gossip as CoreGossip;
 use gossip_core::runtime::log::LogLevel;
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{self, Payload};
 use crate::errors;
-use crate::hub::{self, Attached, Hub};
+use crate::hub::{self, Hub};
 use crate::inherit::Sockets;
 use crate::kinds::Kinds;
 use crate::life::Owned;
@@ -31,10 +32,15 @@ use crate::stats;
 use crate::tables::{self, Values};
 use crate::wait;
 
+/// A queue of Python's, and what it wants.
+type Queue = (Weak<CoreEvents>, Kinds);
+
 /// The node. Made bound, not yet serving.
 #[pyclass(frozen, module = "gossip._core")]
 pub(crate) struct Gossip {
     node: Owned<CoreGossip>,
+    /// Queues of the whole node: each new pool feeds them, and they close with the node.
+    queues: Owned<Mutex<Vec<Queue>>>,
 }
 
 #[pymethods]
@@ -48,7 +54,7 @@ impl Gossip {
             None => CoreGossip::new(config),
             Some(sockets) => CoreGossip::with_sockets(config, sockets),
         })?;
-        Ok(Self { node: Owned::new(node) })
+        Ok(Self { node: Owned::new(node), queues: Owned::new(Mutex::default()) })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
@@ -73,13 +79,12 @@ impl Gossip {
     }
 
     /// The pool, the queue of what its delegate is told, and that of what it is asked, if
-    /// `hooks` names any of either. The queues in `attached` hear of it from the beginning.
+    /// `hooks` names any of either. The queues of the node hear of it from the beginning.
     fn register_pool(
         &self,
         py: Python<'_>,
         config: (u8, Values, Payload, Vec<Payload>),
         hooks: Vec<String>,
-        attached: Attached<'_>,
     ) -> PyResult<(Pool, Option<Events>, Option<Events>)> {
         let node = self.node.get()?;
         let (id, values, meta, keys) = config;
@@ -92,8 +97,8 @@ impl Gossip {
             told.as_ref().map(|events| (events, kinds)),
             asked.as_ref().map(|events| (events, asks)),
         ));
-        for (events, kinds) in attached {
-            hub.feed(events.queue()?, Kinds::named(&kinds)?, false, false);
+        for (events, kinds) in self.open_queues()? {
+            hub.feed(&events, kinds, false, false);
         }
         let delegate = Arc::clone(&hub);
         let pool = wait::detached(py, || node.register_pool(config, Some(delegate)))?;
@@ -118,6 +123,15 @@ impl Gossip {
         Packets::new(wait::detached(py, || node.packets())?)
     }
 
+    /// A queue of `capacity` events of these kinds, that all later pools feed; for those of now
+    /// it must be given to each.
+    fn events(&self, capacity: usize, kinds: Vec<String>) -> PyResult<Events> {
+        let queues = self.queues.get()?;
+        let events = CoreEvents::new(capacity);
+        queues.lock().push((Arc::downgrade(&events), Kinds::named(&kinds)?));
+        Ok(Events::of(events))
+    }
+
     fn leave(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let node = self.node.get()?.clone();
         let limit = convert::limit(timeout);
@@ -127,7 +141,9 @@ impl Gossip {
     fn shutdown(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let node = self.node.get()?.clone();
         let limit = convert::limit(timeout);
-        wait::interruptible(py, move || node.shutdown(limit))
+        wait::interruptible(py, move || node.shutdown(limit))?;
+        self.open_queues()?.iter().for_each(|(events, _)| events.close());
+        Ok(())
     }
 
     /// The port's counters by name.
@@ -181,6 +197,13 @@ impl Gossip {
 }
 
 impl Gossip {
+    /// The queues of the node that Python still has.
+    fn open_queues(&self) -> PyResult<Vec<(Arc<CoreEvents>, Kinds)>> {
+        let mut queues = self.queues.get()?.lock();
+        queues.retain(|(events, _)| events.strong_count() > 0);
+        Ok(queues.iter().filter_map(|(events, kinds)| Some((events.upgrade()?, *kinds))).collect())
+    }
+
     fn listen_with(&self, py: Python<'_>, name: ListenerName, backlog: Option<usize>) -> PyResult<Listener> {
         let node = self.node.get()?;
         Listener::new(wait::detached(py, || node.listen_with(name, ListenOptions { backlog }))?)

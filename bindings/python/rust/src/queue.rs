@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gossip_core::base::ids::PoolId;
 use gossip_core::pool::action::{Notice, Question, UserMessage};
@@ -15,6 +16,7 @@ use crate::convert;
 use crate::errors;
 use crate::kinds;
 use crate::life::{self, Owned};
+use crate::wait;
 
 /// A queue of events; closed when it is let go.
 #[pyclass(frozen, module = "gossip._core")]
@@ -55,14 +57,15 @@ impl Events {
     /// Takes up to `limit` events without waiting, none if there are none; `None` once the
     /// queue is closed and empty.
     fn take<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Bound<'py, PyList>>> {
-        to_python(py, self.queue()?.take(limit, Some(std::time::Duration::ZERO)))
+        let queue = self.queue()?;
+        to_python(py, wait::at_once(|| queue.take(limit, Some(Duration::ZERO)))?)
     }
 
     /// The same, but waits for the first one. For threads that serve no signals.
     fn wait<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Bound<'py, PyList>>> {
         let queue = self.queue()?;
         life::serves_delegate();
-        to_python(py, py.detach(|| queue.take(limit, None)))
+        to_python(py, py.detach(|| wait::at_once(|| queue.take(limit, None)))?)
     }
 
     /// A descriptor that is readable while there is something to take. Only to be watched.
@@ -99,7 +102,10 @@ fn to_python(py: Python<'_>, taken: Result<Vec<Event>, TakeError>) -> PyResult<O
             Ok(Some(calls))
         }
         Err(TakeError::Timeout) => Ok(Some(PyList::empty(py))),
-        Err(TakeError::Closed) => Ok(None),
+        Err(TakeError::Closed) => {
+            py.detach(life::stay_out_at_exit);
+            Ok(None)
+        }
     }
 }
 

@@ -60,9 +60,16 @@ where
     }
 }
 
-/// Runs `work` attached: for calls that only look at memory.
+/// Runs `work` on this thread, attached or not as it is: for calls that only look at memory.
 pub(crate) fn at_once<T>(work: impl FnOnce() -> T) -> PyResult<T> {
     caught(work).map_err(|panic| errors::internal(&panic))
+}
+
+/// A defect on purpose, for the test of what becomes of one.
+#[pyfunction]
+#[allow(clippy::panic)]
+pub(crate) fn panic() -> PyResult<()> {
+    at_once(|| panic!("on purpose"))
 }
 
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {

@@ -111,6 +111,11 @@ __all__ = [
     "sockets_from_systemd",
 ]
 
-__version__: str = _core.__version__
+__version__ = "0.1.0"
+
+if _core.__version__ != __version__:
+    raise ImportError(
+        f"gossip {__version__} found a compiled part of version {_core.__version__}; install it anew"
+    )
 
 logging.getLogger("gossip").addHandler(logging.NullHandler())

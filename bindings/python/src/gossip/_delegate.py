@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Sequence
 from typing import Any
 
 from . import _core
@@ -104,7 +105,8 @@ class Dispatcher:
     """The threads that pull what a pool tells and asks, and call its delegate.
 
     Python threads with their loops in Python: they can end with the interpreter at any point.
-    They hold the queues and the delegate, not the pool or the node.
+    While they wait they hold their queue and nothing else, so that a delegate which knows its
+    pool keeps no node alive.
     """
 
     def __init__(
@@ -115,9 +117,10 @@ class Dispatcher:
         self._delegate = delegate
         self._queues = [queue for queue in (told, asked) if queue is not None]
         self._threads: list[threading.Thread] = []
-        for queue, serve, lane in ((told, self._tell, "delegate"), (asked, self._ask, "questions")):
-            if queue is not None:
-                self._start(queue, serve, f"gossip-{lane}-{pool_id}")
+        if told is not None:
+            self._start(told, "told", f"gossip-delegate-{pool_id}")
+        if asked is not None:
+            self._start(asked, "asked", f"gossip-questions-{pool_id}")
 
     def close(self, timeout: float = 1.0) -> None:
         """Ends the threads when they have served what is queued, and waits a moment for that."""
@@ -127,16 +130,16 @@ class Dispatcher:
             for thread in self._threads:
                 thread.join(timeout)
 
-    def _start(self, queue: _core.Events, serve: Callable[[Call], None], name: str) -> None:
-        thread = threading.Thread(target=self._run, args=(queue, serve), name=name, daemon=True)
+    def _start(self, queue: _core.Events, lane: str, name: str) -> None:
+        thread = threading.Thread(target=_run, args=(queue, weakref.ref(self), lane), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    @staticmethod
-    def _run(queue: _core.Events, serve: Callable[[Call], None]) -> None:
-        while (batch := queue.wait(256)) is not None:
-            for call in batch:
-                serve(call)
+    def serve(self, lane: str, batch: list[Call]) -> None:
+        """Calls the hooks for what was pulled from one lane."""
+        serve = self._tell if lane == "told" else self._ask
+        for call in batch:
+            serve(call)
 
     def _tell(self, call: Call) -> None:
         hook, pool_id, args, _ = call
@@ -167,6 +170,14 @@ class Dispatcher:
     def _failed(self, hook: str) -> None:
         self.errors += 1
         log.exception("pool %d: %s raised", self._pool_id, hook)
+
+
+def _run(queue: _core.Events, of: "weakref.ref[Dispatcher]", lane: str) -> None:
+    while (batch := queue.wait(256)) is not None:
+        if (dispatcher := of()) is None:
+            return
+        dispatcher.serve(lane, batch)
+        del dispatcher, batch
 
 
 _VERDICTS = ("notify_alive", "notify_merge")

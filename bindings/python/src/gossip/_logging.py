@@ -48,9 +48,12 @@ class _Bridge:
         while True:
             self.pull(1.0)
             if (level := _wanted()) != self.level:
-                self.level = level
-                for node in list(self.nodes):
-                    _set(node, level, self.log)
+                self._turn_to(level)
+
+    def _turn_to(self, level: int) -> None:
+        self.level = level
+        for node in list(self.nodes):
+            _set(node, level, self.log)
 
     def pull(self, timeout: float) -> bool:
         """Waits for records and hands them over; whether there were any."""

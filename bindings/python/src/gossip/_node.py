@@ -2,11 +2,12 @@
 
 import logging
 import socket
+import threading
 import warnings
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self, TypeVar, final
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from . import _core, _lifecycle, _logging
 from ._address import Seconds, limit
@@ -62,8 +63,9 @@ class Gossip:
         else:
             self._core = _adopt(self._config, list(sockets))
         self._pools: dict[int, Pool] = {}
+        # A queue of all pools must hear of each once.
+        self._registering = threading.Lock()
         self._sockets: WeakSet[QueueSocket[Any]] = WeakSet()
-        self._subscriptions: WeakKeyDictionary[Subscription[Any], list[str]] = WeakKeyDictionary()
         self._closed = False
         self._ended = False
         _lifecycle.opened(self)
@@ -126,10 +128,10 @@ class Gossip:
     def register_pool(self, config: PoolConfig, delegate: Delegate | None = None) -> Pool:
         """Adds a pool, at any time; on a running node it starts at once."""
         hooks = [] if delegate is None else overridden(delegate)
-        attached = [(sub._queue, kinds) for sub, kinds in list(self._subscriptions.items())]
-        core, told, asked = self._core.register_pool(config._spec(), hooks, attached)
-        dispatcher = Dispatcher(config.id, told, asked, delegate) if told or asked else None
-        pool = self._pools[config.id] = Pool(self, config, core, dispatcher)
+        with self._registering:
+            core, told, asked = self._core.register_pool(config._spec(), hooks)
+            dispatcher = Dispatcher(config.id, told, asked, delegate) if told or asked else None
+            pool = self._pools[config.id] = Pool(self, config, core, dispatcher)
         return pool
 
     def pool(self, id: int, /) -> Pool:
@@ -172,11 +174,11 @@ class Gossip:
     ) -> Subscription[Event]:
         """What all pools tell, those included that are registered later: see `Pool.events`."""
         hooks = hooks_of(kinds or MEMBERSHIP)
-        subscription = Subscription(_core.Events(maxsize), event)
-        self._subscriptions[subscription] = hooks
-        for pool in list(self._pools.values()):
-            pool._core.feed(subscription._queue, hooks, False, snapshot)
-        return subscription
+        with self._registering:
+            queue = self._core.events(maxsize, hooks)
+            for pool in self._pools.values():
+                pool._core.feed(queue, hooks, False, snapshot)
+        return Subscription(queue, event)
 
     def leave(self, timeout: Seconds | None = None) -> None:
         """Says goodbye to all pools; without a timeout, as long as `Config.leave_timeout`."""
@@ -197,8 +199,6 @@ class Gossip:
             self._core.shutdown(limit(timeout))
             self._ended = True
         finally:
-            for subscription in list(self._subscriptions):
-                subscription._queue.close()
             for pool in self._pools.values():
                 pool._stop_hooks()
 
@@ -283,6 +283,9 @@ class Gossip:
 
 def _adopt(config: Config, sockets: list[socket.socket]) -> _core.Gossip:
     """A node over sockets that are bound already; they stay as they were if it can't be made."""
+    for given in sockets:
+        if not isinstance(given, socket.socket):
+            raise TypeError(f"sockets must be of socket.socket, not {type(given).__name__}")
     timeouts = [given.gettimeout() for given in sockets]
     try:
         core = _core.Gossip(config._values(), collect(sockets))

@@ -284,7 +284,7 @@ class Pool:
         return name, address[:2]
 
     def _subscribe(
-        self, make: "Callable[[Call], T]", hooks: list[str], maxsize: int, snapshot: bool
+        self, make: "Callable[[Call], T | None]", hooks: list[str], maxsize: int, snapshot: bool
     ) -> "Subscription[T]":
         queue = _core.Events(maxsize)
         self._core.feed(queue, hooks, True, snapshot)
@@ -295,8 +295,9 @@ class Pool:
             self._dispatcher.close()
 
 
-def _message(call: Call) -> Message:
-    return message(call[1], *call[2])
+def _message(call: Call) -> Message | None:
+    # What was dropped is counted; there is no message that could tell it.
+    return message(call[1], *call[2]) if call[0] == "notify_msg" else None
 
 
 def _label(label: str | Buffer) -> Buffer:

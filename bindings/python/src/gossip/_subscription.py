@@ -1,5 +1,6 @@
 """Queues of events that the application pulls from."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar, final
@@ -9,7 +10,7 @@ from ._address import Seconds, limit
 from ._events import Call
 from ._types import QueueStats
 from ._wait import deadline_of, readable
-from .errors import ClosedError
+from .errors import ClosedError, ForkedError
 
 __all__ = ["Subscription"]
 
@@ -32,7 +33,7 @@ class Subscription(Generic[T]):
 
     __slots__ = ("__weakref__", "_closed", "_make", "_queue")
 
-    def __init__(self, queue: _core.Events, make: Callable[[Call], T]) -> None:
+    def __init__(self, queue: _core.Events, make: Callable[[Call], T | None]) -> None:
         self._queue = queue
         self._make = make
         self._closed = False
@@ -43,15 +44,18 @@ class Subscription(Generic[T]):
         Raises `TimeoutError` when the time is up, and `ClosedError` once the subscription
         has ended and is empty. Ctrl-C ends the wait.
         """
-        if (found := self._next(limit(timeout))) is None:
+        if (event := self._next(limit(timeout))) is None:
             raise ClosedError("subscription has ended")
-        return found[0]
+        return event
 
     def try_get(self) -> T | None:
         """The next event, if one waits; `ClosedError` as `get`."""
-        if (calls := self._queue.take(1)) is None:
+        while calls := self._queue.take(1):
+            if (event := self._make(calls[0])) is not None:
+                return event
+        if calls is None:
             raise ClosedError("subscription has ended")
-        return self._make(calls[0]) if calls else None
+        return None
 
     def drain(self, limit: int | None = None) -> list[T]:
         """Everything that waits, at most `limit` events, without waiting.
@@ -59,7 +63,7 @@ class Subscription(Generic[T]):
         Empty also when the subscription has ended; see `ended`.
         """
         calls = self._queue.take(_ALL if limit is None else limit) if limit != 0 else None
-        return list(map(self._make, calls or ()))
+        return [event for event in map(self._make, calls or ()) if event is not None]
 
     def fileno(self) -> int:
         """A descriptor that is readable while something waits, and after the end.
@@ -72,7 +76,9 @@ class Subscription(Generic[T]):
     def close(self) -> None:
         """Ends the subscription: nothing is added any more, and everyone who waits wakes."""
         self._closed = True
-        self._queue.close()
+        # In a forked child there is nothing to close.
+        with contextlib.suppress(ForkedError):
+            self._queue.close()
 
     @property
     def closed(self) -> bool:
@@ -95,8 +101,8 @@ class Subscription(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Takes events until the subscription has ended and is empty."""
-        while (found := self._next(None)) is not None:
-            yield found[0]
+        while (event := self._next(None)) is not None:
+            yield event
 
     def __enter__(self) -> Self:
         return self
@@ -112,13 +118,14 @@ class Subscription(Generic[T]):
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a Subscription belongs to its process and cannot be pickled")
 
-    def _next(self, timeout: float | None) -> tuple[T] | None:
-        """The next event, in a tuple; `None` at the end."""
+    def _next(self, timeout: float | None) -> T | None:
+        """Waits for the next event; `None` at the end."""
         deadline = deadline_of(timeout)
         while (calls := self._queue.take(1)) is not None:
-            if calls:
-                return (self._make(calls[0]),)
-            readable(self._queue.fileno(), deadline)
+            if not calls:
+                readable(self._queue.fileno(), deadline)
+            elif (event := self._make(calls[0])) is not None:
+                return event
         return None
 
 
