@@ -86,6 +86,12 @@ class Config:
     """Everything that can be chosen about a node. Durations are seconds or `timedelta`, to the millisecond.
 
     Raises `ConfigError`, which names the field, for a value that cannot work.
+
+    >>> import gossip
+    >>> gossip.Config(threads=0)
+    Traceback (most recent call last):
+    ...
+    gossip.errors.ConfigError: threads is "0", must be a whole number from 1 to 64
     """
 
     name: str = ""
@@ -136,6 +142,12 @@ class PoolConfig:
     differs as keywords. The defaults here are those of `lan`. Durations are seconds or
     `timedelta`, to the millisecond; 0 turns an interval off. Raises `ConfigError`, which
     names the field, for a value that cannot work.
+
+    >>> import gossip
+    >>> gossip.PoolConfig.wan(1, gossip_nodes=5).probe_interval
+    5.0
+    >>> gossip.PoolConfig.lan(1, keys=[bytes(32)])
+    PoolConfig(id=1, ...)
     """
 
     id: int

@@ -38,9 +38,14 @@ class Gossip:
     Making it binds the port; `start`, or entering a `with` block, serves it. The end of
     the block says goodbye to all pools and closes everything.
 
-        with gossip.Gossip(gossip.Config(name="a")) as node:
-            pool = node.register_pool(gossip.PoolConfig.lan(1))
-            pool.join(["10.0.0.1"])
+    Every method may be called from any thread, hooks and signal handlers' threads included.
+
+        >>> import gossip
+        >>> with gossip.Gossip(gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)) as node:
+        ...     pool = node.register_pool(gossip.PoolConfig.local(1))
+        ...     pool.wait_for(1, timeout=10)
+        ...     [member.name for member in pool]
+        ['a']
     """
 
     _closed = True

@@ -212,6 +212,17 @@ class Pool:
         happened. Whether asked for or not, an `Overflow` tells what was dropped because more than
         `maxsize` events waited; changes of membership never are. With `snapshot` it begins
         with a `MemberJoined` for each member of now, so that between the two nothing is missed.
+
+            >>> import gossip
+            >>> config = gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)
+            >>> with gossip.Gossip(config) as node:
+            ...     events = node.register_pool(gossip.PoolConfig.local(1)).events()
+            ...     match events.get(timeout=10):
+            ...         case gossip.MemberJoined(member=member):
+            ...             print("+", member.name)
+            + a
+            >>> list(events)[-1]
+            PoolEnded(pool_id=1)
         """
         return self._subscribe(event, hooks_of(kinds or MEMBERSHIP), maxsize, snapshot)
 

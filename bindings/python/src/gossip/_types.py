@@ -44,7 +44,12 @@ class MemberState(IntEnum):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a pool, as this node saw it at one moment."""
+    """A member of a pool, as this node saw it at one moment.
+
+    >>> import gossip
+    >>> gossip.Member(name="a", host="2001:db8::1", port=7946).endpoint
+    '[2001:db8::1]:7946'
+    """
 
     name: str
     """Its name, unique in the pool. Bytes that are no UTF-8 appear as surrogate escapes."""
