@@ -72,6 +72,11 @@ impl<S: Ready> Handover<S> {
         self.readiness_of(Bell::new)
     }
 
+    /// The same, of a kind that is a socket, unless the other was asked for before.
+    pub(crate) fn readiness_socket(&self) -> io::Result<BorrowedFd<'_>> {
+        self.readiness_of(Bell::portable)
+    }
+
     fn readiness_of(&self, make: impl FnOnce() -> io::Result<Bell>) -> io::Result<BorrowedFd<'_>> {
         if let Some(bell) = self.bell.get() {
             return Ok(bell.as_fd());

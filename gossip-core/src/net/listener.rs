@@ -80,6 +80,12 @@ impl Listener {
         self.0.queue.readiness()
     }
 
+    /// The same, and a socket to the system, which some languages and frameworks insist on.
+    /// Call one of the two: the first call decides what there is.
+    pub fn readiness_socket(&self) -> io::Result<BorrowedFd<'_>> {
+        self.0.queue.readiness_socket()
+    }
+
     /// Lets `backlog` connections wait for an accept from now on, 1 to 65536. Those that wait
     /// already stay, also if they are more.
     pub fn set_backlog(&self, backlog: usize) -> Result<(), ConfigError> {

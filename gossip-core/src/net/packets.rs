@@ -70,6 +70,12 @@ impl Packets {
         self.0.inbox.queue.readiness()
     }
 
+    /// The same, and a socket to the system, which some languages and frameworks insist on.
+    /// Call one of the two: the first call decides what there is.
+    pub fn readiness_socket(&self) -> io::Result<BorrowedFd<'_>> {
+        self.0.inbox.queue.readiness_socket()
+    }
+
     /// Sends `datagram` to `to` from the shared port, without waiting.
     pub fn send_to(&self, datagram: &[u8], to: SocketAddr) -> Result<(), NetError> {
         if self.0.inbox.queue.is_closed() {

@@ -112,6 +112,11 @@ impl<T> Queue<T> {
         self.state.readiness()
     }
 
+    /// The same as a socket.
+    pub(super) fn readiness_socket(&self) -> io::Result<BorrowedFd<'_>> {
+        self.state.readiness_socket()
+    }
+
     /// Wakes everyone who waits, and drops what is queued.
     pub(super) fn close(&self) {
         let dropped = self.state.end(|state| {

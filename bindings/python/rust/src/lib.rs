@@ -20,7 +20,6 @@ mod node;
 mod packets;
 mod pool;
 mod queue;
-mod readable;
 mod stats;
 mod tables;
 mod wait;

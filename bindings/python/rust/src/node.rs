@@ -120,7 +120,7 @@ impl Gossip {
 
     fn packets(&self, py: Python<'_>) -> PyResult<Packets> {
         let node = self.node.get()?;
-        Packets::new(wait::detached(py, || node.packets())?)
+        Ok(Packets::new(wait::detached(py, || node.packets())?))
     }
 
     /// A queue of `capacity` events of these kinds, that all later pools feed; for those of now
@@ -206,7 +206,7 @@ impl Gossip {
 
     fn listen_with(&self, py: Python<'_>, name: ListenerName, backlog: Option<usize>) -> PyResult<Listener> {
         let node = self.node.get()?;
-        Listener::new(wait::detached(py, || node.listen_with(name, ListenOptions { backlog }))?)
+        Ok(Listener::new(wait::detached(py, || node.listen_with(name, ListenOptions { backlog }))?))
     }
 }
 

@@ -74,7 +74,8 @@ class Listener(QueueSocket[tuple[int, Any]]):
     def accept(self) -> tuple[socket.socket, Any]:
         """Waits for a connection, as long as this socket's timeout says."""
         descriptor, address = self._next(self.gettimeout())
-        connection = socket.socket(fileno=descriptor)
+        family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
+        connection = socket.socket(family, socket.SOCK_STREAM, 0, fileno=descriptor)
         # As the standard library's accept does.
         if socket.getdefaulttimeout() is None and self.gettimeout():
             connection.setblocking(True)

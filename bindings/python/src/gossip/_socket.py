@@ -1,13 +1,14 @@
 """What `Listener` and `Packets` share: a socket fed by a queue of the core.
 
-Its descriptor is one end of a socket pair that is readable exactly while something
-waits in the queue. So `select`, `poll`, asyncio and servers written for sockets can
-wait on it, while accepting and receiving take from the queue.
+Its descriptor is one end of a socket pair, readable exactly while something waits in the queue. So `select`, `poll`,
+asyncio and servers written for sockets can wait on it, while accepting and receiving take
+from the queue.
 """
 
 import errno
 import os
 import socket
+import threading
 from typing import Generic, Protocol, TypeVar
 
 from ._types import HostPort
@@ -24,8 +25,6 @@ class Source(Protocol[T_co]):
     """The queue, as the core has it."""
 
     def face(self) -> int: ...
-    def enter(self) -> None: ...
-    def leave(self) -> None: ...
     def take(self) -> T_co | None: ...
     def close(self) -> None: ...
 
@@ -38,6 +37,9 @@ class QueueSocket(socket.socket, Generic[T]):
         self._source = source
         self._address = address
         self._kind = kind
+        self._waiting = 0
+        self._told = False
+        self._lock = threading.Lock()
 
     @property
     def address(self) -> HostPort:
@@ -70,19 +72,41 @@ class QueueSocket(socket.socket, Generic[T]):
 
     def _next(self, timeout: float | None) -> T:
         """Takes the next item, with the waiting and the errors of a socket."""
+        if (item := self._take()) is not None:
+            return item
+        if timeout == 0:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         deadline = deadline_of(timeout)
-        self._source.enter()
+        with self._lock:
+            self._waiting += 1
         try:
-            while (item := self._source.take()) is None:
-                if timeout == 0:
-                    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-                self._sleep(deadline)
+            while (item := self._take()) is None:
+                if (descriptor := self.fileno()) < 0:
+                    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                readable(descriptor, deadline)
             return item
         finally:
-            self._source.leave()
+            with self._lock:
+                self._waiting -= 1
+            self._be_quiet()
 
-    def _sleep(self, deadline: float | None) -> None:
-        """Waits until the descriptor is readable; the interpreter serves signals meanwhile."""
-        if (descriptor := self.fileno()) < 0:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        readable(descriptor, deadline)
+    def _take(self) -> T | None:
+        try:
+            return self._source.take()
+        except OSError:
+            self._told = True
+            self._be_quiet()
+            raise
+
+    def _be_quiet(self) -> None:
+        """Once somebody was told of the end and nobody sleeps any more, the descriptor is quiet.
+
+        An event loop that goes on watching a closed queue would spin otherwise.
+        """
+        with self._lock:
+            if self._told and not self._waiting and (descriptor := self.fileno()) >= 0:
+                os.set_blocking(descriptor, False)
+                try:
+                    os.read(descriptor, 8)
+                except OSError:
+                    pass

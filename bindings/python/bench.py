@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""What `import gossip` costs: python3 bench.py [--short], after python3 dev_build.py --release.
+
+Each line is one figure of this machine at this moment, and next to it what it is compared
+with in the same run, where there is something. No figure is a promise: compare lines of one
+run, or runs on one quiet machine.
+"""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))
+
+import gossip  # noqa: E402
+from gossip._events import event  # noqa: E402
+
+SHORT = "--short" in sys.argv
+ROUNDS = 3 if SHORT else 7
+CONNECTIONS = 200 if SHORT else 1_000
+MESSAGES = 20_000 if SHORT else 200_000
+MEMBERS = 1_000
+
+
+def line(name: str, figure: float, unit: str, beside: str = "") -> None:
+    """One result."""
+    print(f"{name:<58} {figure:>12,.2f} {unit:<12} {beside}", flush=True)
+
+
+def timed(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Seconds of the median round."""
+
+    def once() -> float:
+        begun = perf_counter()
+        work()
+        return perf_counter() - begun
+
+    return median(once() for _ in range(rounds))
+
+
+def node(name: str) -> gossip.Gossip:
+    """A node on loopback."""
+    return gossip.Gossip(gossip.Config(name=name, bind_addr="127.0.0.1", bind_port=0)).start()
+
+
+def bench_import() -> None:
+    """What the import adds to a program that has what it imports of the standard library."""
+    imports = "import logging, socket, select, threading, dataclasses, weakref, ipaddress, enum, typing"
+    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parent / 'src')!r})"
+
+    def run(more: str) -> float:
+        script = f"{path}\nfrom time import perf_counter\n{imports}\nbegun = perf_counter()\n{more}\n"
+        script += "print(perf_counter() - begun)"
+        ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        return float(ended.stdout)
+
+    run("import gossip")
+    line("import gossip", median(run("import gossip") for _ in range(ROUNDS)) * 1e3, "ms", "goal < 30")
+
+
+def bench_messages() -> None:
+    """Messages from the network to a Python loop, one by one and in batches."""
+    with node("a") as a, node("b") as b:
+        config = gossip.PoolConfig.local(1, handoff_queue_depth=8192, message_queue_depth=65536)
+        pool, sender = a.register_pool(config), b.register_pool(config)
+        sender.join([a.address], timeout=10)
+        messages = pool.messages(maxsize=65536)
+        target = (b"", a.address)
+
+        def send() -> None:
+            # Not faster than it is heard: what is measured is the way, not the loss.
+            for number in range(MESSAGES):
+                sender._core.send_best_effort(target, b"x" * 100)
+                while number - heard[0] > 512:
+                    pause.wait(0.0002)
+
+        for name, many in (("one by one", False), ("in batches", True)):
+            heard, pause = [0], threading.Event()
+            total = MESSAGES // 4
+            thread = threading.Thread(target=send)
+            begun = perf_counter()
+            thread.start()
+            while heard[0] < total:
+                if many:
+                    messages.get(timeout=10)
+                    heard[0] += 1 + len(messages.drain())
+                else:
+                    messages.get(timeout=10)
+                    heard[0] += 1
+            rate = heard[0] / (perf_counter() - begun)
+            while thread.is_alive():
+                heard[0] += len(messages.drain())
+            thread.join()
+            line(f"messages over the network, {name}", rate, "1/s", f"dropped {messages.dropped}, goal 10,000")
+
+
+def bench_queue() -> None:
+    """The Python side of it alone: a full queue is emptied."""
+    with node("a") as a, node("b") as b:
+        config = gossip.PoolConfig.local(1, handoff_queue_depth=65536, message_queue_depth=65536)
+        pool, sender = a.register_pool(config), b.register_pool(config)
+        many = 10_000
+        taken = pool.messages(maxsize=many)
+        fed = pool.messages(maxsize=many)
+        pause = threading.Event()
+        results: dict[str, list[float]] = {"drain": [], "for": []}
+        for _ in range(ROUNDS):
+            while taken.stats().pending < many:
+                sender._core.send_best_effort((b"", a.address), b"x" * 100)
+                if taken.stats().pending < many - 500:
+                    continue
+                pause.wait(0.0005)
+            begun = perf_counter()
+            while taken.drain(256):
+                pass
+            results["drain"].append(perf_counter() - begun)
+            begun, left = perf_counter(), fed.stats().pending
+            for number, _ in enumerate(fed, 1):
+                if number == left:
+                    break
+            results["for"].append((perf_counter() - begun) / left * many)
+            fed.drain()
+            taken.drain()
+        line("messages out of a full queue, drain(256)", many / median(results["drain"]), "1/s", "goal 200,000")
+        line("messages out of a full queue, for", many / median(results["for"]), "1/s")
+
+
+def accepts(accept: Callable[[], socket.socket], connect: Callable[[], socket.socket]) -> float:
+    """Connections per second: dialled, accepted, answered with a byte, closed."""
+
+    def serve() -> None:
+        for _ in range(CONNECTIONS):
+            with accept() as connection:
+                connection.sendall(connection.recv(1))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    begun = perf_counter()
+    for _ in range(CONNECTIONS):
+        with connect() as connection:
+            connection.sendall(b"x")
+            connection.recv(1)
+    spent = perf_counter() - begun
+    thread.join()
+    return CONNECTIONS / spent
+
+
+def bench_accept() -> None:
+    """Accepting on the shared port against accepting on a socket of one's own."""
+    with node("a") as a, a.listen_tcp() as listener, socket.create_server(("127.0.0.1", 0)) as plain:
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            ours.append(
+                accepts(lambda: listener.accept()[0], lambda: socket.create_connection(a.address))
+            )
+            theirs.append(
+                accepts(lambda: plain.accept()[0], lambda: socket.create_connection(plain.getsockname()))
+            )
+        ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
+        line("connections through a Listener", median(ours), "1/s", f"{ratio:.2f} of a socket, goal 0.75")
+
+
+def bench_members() -> None:
+    """The list of a thousand members: first, again, and after a change of one."""
+    fields = [
+        (b"member-%04d" % number, "10.0.0.1", 7946, 0, b"role=web", 1, (1, 5, 2), (0, 0, 0))
+        for number in range(MEMBERS)
+    ]
+    with node("a") as a:
+        pool = a.register_pool(gossip.PoolConfig.local(1))
+        pool.wait_for(1, timeout=10)
+        core = pool._core
+
+        class Many:
+            """The core's pool with a thousand members, of whom one changes each time."""
+
+            changed: list[tuple[object, ...]] | None = []
+
+            def members(self, afresh: bool) -> object:
+                core.members(afresh)
+                news = fields if afresh else self.changed
+                return None if news is None else ([], news)
+
+        many = pool._core = Many()  # type: ignore[assignment]
+
+        def first() -> None:
+            pool._seen = None
+            pool.members()
+
+        line(f"members() of {MEMBERS}, all of them new", timed(first) * 1e3, "ms")
+        many.changed = fields[:1]  # type: ignore[attr-defined]
+        line(f"members() of {MEMBERS}, one of them changed", timed(pool.members, 50) * 1e3, "ms", "goal < 1")
+        many.changed = None  # type: ignore[attr-defined]
+        line(f"members() of {MEMBERS}, none of them changed", timed(pool.members, 50) * 1e3, "ms", "goal < 1")
+        pool._core = core
+        call = ("notify_join", 1, (fields[0],), None)
+        line("an event made a dataclass", timed(lambda: [event(call) for _ in range(1000)]) * 1e3, "us")
+
+
+def main() -> None:
+    """Runs everything."""
+    for bench in (bench_import, bench_members, bench_queue, bench_messages, bench_accept):
+        bench()
+
+
+if __name__ == "__main__":
+    main()
