@@ -1,8 +1,8 @@
 """What `Listener` and `Packets` share: a socket fed by a queue of the core.
 
-Its descriptor is one end of a socket pair, readable exactly while something waits in the queue. So `select`, `poll`,
-asyncio and servers written for sockets can wait on it, while accepting and receiving take
-from the queue.
+Its descriptor is one end of a socket pair, readable exactly while something waits in the
+queue. So `select`, `poll`, asyncio and servers written for sockets can wait on it, while
+accepting and receiving take from the queue.
 """
 
 import errno
