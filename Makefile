@@ -17,7 +17,7 @@ CXX17   = $(CXX) -std=c++17 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
 .PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
-.PHONY: seeds soak bench bench-core fuzz header licences docs lint clean
+.PHONY: seeds soak bench bench-core bench-python fuzz header licences docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -95,6 +95,11 @@ bench:
 # Parts of the core alone, to see what a change does: codec, machine, port.
 bench-core:
 	$(CARGO) bench --locked -p gossip-core
+
+# What `import gossip` costs.
+bench-python:
+	$(PYTHON) bindings/python/dev_build.py --quiet --locked --release >/dev/null
+	$(PYTHON) bindings/python/bench.py
 
 # Needs a nightly toolchain and cargo-fuzz: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 60

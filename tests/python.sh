@@ -55,7 +55,7 @@ fi
 if have maturin; then
     dist=$target/python-dist
     rm -rf "$dist"
-    "$venv/bin/maturin" sdist --quiet --out "$dist"
+    "$venv/bin/maturin" sdist --out "$dist" >"$dist.log" 2>&1 || { cat "$dist.log" >&2; exit 1; }
     rm -rf "$dist/venv"
     "$python" -m venv "$dist/venv"
     if "$dist/venv/bin/pip" download --quiet --no-deps --dest "$dist/probe" 'maturin>=1.16,<2'; then
