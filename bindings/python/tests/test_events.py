@@ -227,6 +227,27 @@ def test_the_members_of_now_are_built_once(make_node: MakeNode) -> None:
     eventually(lambda: [member.name for member in a] == ["a"])
 
 
+def test_an_interrupted_look_at_the_members_is_made_up_for(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = make_node("a").register_pool(pool_config())
+    a.wait_for(1, timeout=DEADLINE)
+    assert len(a.members()) == 1
+    b = make_node("b").register_pool(pool_config())
+    b.join([a._node.address], timeout=DEADLINE)
+    a.wait_for(2, timeout=DEADLINE)
+
+    def interrupted(fields: object) -> gossip.Member:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gossip.Member, "_from_core", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            a.members()
+
+    assert [member.name for member in a.members()] == ["a", "b"]
+
+
 def test_events_are_frozen_values(node: gossip.Gossip) -> None:
     event = PoolEnded(pool_id=1)
 

@@ -266,20 +266,19 @@ class Pool:
     def _by_name(self) -> dict[str, Member]:
         """The members by name; what has not changed since the last call is not built anew."""
         with self._seeing:
-            seen = self._seen
+            # Put back at the end: whoever is interrupted before it begins afresh.
+            seen, self._seen = self._seen, None
             news = self._core.members(seen is None)
-            if news is None and seen is not None:
-                return seen
-            gone, changed = news or ((), ())
-            members = dict(seen or ())
-            for name in gone:
-                del members[name.decode("utf-8", "surrogateescape")]
-            for member in map(Member._from_core, changed):
-                members[member.name] = member
-            if seen:
-                members = dict(sorted(members.items()))
-            self._seen = members
-            return members
+            if seen is None or news is not None:
+                gone, changed = news or ((), ())
+                members = dict(seen or ())
+                for name in gone:
+                    del members[name.decode("utf-8", "surrogateescape")]
+                for member in map(Member._from_core, changed):
+                    members[member.name] = member
+                seen = dict(sorted(members.items())) if seen else members
+            self._seen = seen
+            return seen
 
     def _peer(self, target: Target, timeout: Seconds | None) -> tuple[bytes, HostPort]:
         """A target as the core takes it: its name, empty if unknown, and its address."""
