@@ -111,6 +111,7 @@ pub use net::{
 #[cfg(feature = "net")]
 pub use runtime::{
     answer::Answer,
+    call::{Call, Request, Response},
     config::Config,
     delegate::Delegate,
     dial::dial,

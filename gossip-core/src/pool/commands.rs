@@ -271,6 +271,19 @@ impl Machine {
         tasks.collect::<Vec<_>>().into_iter().for_each(|id| self.finish(id, Outcome::Cancelled));
     }
 
+    /// Ends a command that nobody waits for any more, with [`Outcome::Cancelled`], and the
+    /// conversations that it began. What it has told others already is told.
+    pub fn abandon(&mut self, id: TaskId) {
+        let of_task =
+            |talk: &Talk| matches!(talk, Talk::Join { task, .. } | Talk::User { task } if *task == id);
+        let talks = self.exchanges.iter().filter(|(_, talk)| of_task(talk)).map(|(exchange, _)| *exchange);
+        for exchange in talks.collect::<Vec<_>>() {
+            self.exchanges.remove(&exchange);
+            self.actions.push_back(Action::Drop { id: exchange });
+        }
+        self.finish(id, Outcome::Cancelled);
+    }
+
     /// Ends a command; one that has ended already is left alone.
     pub(super) fn finish(&mut self, id: TaskId, outcome: Outcome) {
         let Some(task) = self.tasks.remove(&id) else { return };

@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
 use tracing::{debug, trace};
@@ -34,6 +33,7 @@ use crate::pool::machine::{Machine, Received};
 use crate::runtime::driven::{Driven, Turns};
 use crate::runtime::entropy;
 use crate::runtime::input::{Command, Input, Task};
+use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
 use crate::runtime::stream::Streams;
 use crate::runtime::waiting::{Waiting, WaitingBroadcasts};
@@ -73,7 +73,7 @@ pub(crate) struct Driver {
     sender: UdpSender,
     streams: Streams,
     /// Commands under way; each gets exactly one `Done` from the machine.
-    tasks: BTreeMap<TaskId, Sender<Result<Outcome, CommandError>>>,
+    tasks: BTreeMap<TaskId, Reply<Result<Outcome, CommandError>>>,
     waiting: WaitingBroadcasts,
     /// Held back until the view shows what they speak of.
     outbox: Vec<Outgoing>,
@@ -91,7 +91,7 @@ pub(crate) struct Driver {
 /// Something for the application.
 enum Outgoing {
     Tell(Notice),
-    Complete(Sender<Result<Outcome, CommandError>>, Outcome),
+    Complete(Reply<Result<Outcome, CommandError>>, Outcome),
 }
 
 impl Driver {
@@ -284,6 +284,11 @@ impl Driver {
                 let waiting = Waiting { message, deadline: now + timeout, reply };
                 self.waiting.put(&mut self.machine, now, waiting, &self.shared.counters);
             }
+            Command::Abandon => {
+                let unwanted = self.tasks.iter().filter(|(_, reply)| reply.is_unwanted()).map(|(id, _)| *id);
+                unwanted.collect::<Vec<_>>().into_iter().for_each(|id| self.machine.abandon(id));
+                self.waiting.abandon();
+            }
             Command::Change { change, reply } => {
                 let changed = change.apply(&mut self.machine);
                 // Keys and labels take room from broadcasts, and nothing is published for them.
@@ -320,7 +325,7 @@ impl Driver {
         now: Time,
         task: Task,
         timeout: Duration,
-        reply: Sender<Result<Outcome, CommandError>>,
+        reply: Reply<Result<Outcome, CommandError>>,
     ) {
         let begun = match task {
             Task::Join(seeds) => self.machine.join(now, seeds, Some(timeout)),
@@ -333,9 +338,7 @@ impl Driver {
             Ok(id) => {
                 self.tasks.insert(id, reply);
             }
-            Err(error) => {
-                let _ = reply.send(Err(error));
-            }
+            Err(error) => reply.send(Err(error)),
         }
     }
 
@@ -369,9 +372,7 @@ impl Driver {
         for outgoing in self.outbox.drain(..) {
             match outgoing {
                 Outgoing::Tell(notice) => self.shared.courier.tell(notice),
-                Outgoing::Complete(reply, outcome) => {
-                    let _ = reply.send(Ok(outcome));
-                }
+                Outgoing::Complete(reply, outcome) => reply.send(Ok(outcome)),
             }
         }
     }

@@ -11,13 +11,14 @@ use crate::base::addr::Target;
 use crate::base::ids::{AskId, ExchangeId};
 use crate::base::name::NodeName;
 use crate::net::owners::{Datagram, InboundStream};
-use crate::pool::action::{Outcome, Reply};
+use crate::pool::action::{Outcome, Reply as Answer};
 use crate::pool::error::CommandError;
 use crate::pool::exchange::ExchangeNews;
 use crate::pool::layers::Labels;
 use crate::pool::machine::Machine;
 use crate::pool::traffic::Traffic;
 use crate::runtime::driven::Driven;
+use crate::runtime::reply::Reply;
 use crate::wire::keyring::Key;
 
 /// Something for the driver of a pool.
@@ -32,7 +33,7 @@ pub(crate) enum Input {
     /// An exchange is gone, and leaves this to be counted.
     Traffic(Traffic),
     /// The application answered a question.
-    Reply(AskId, Reply),
+    Reply(AskId, Answer),
     /// The application wants something.
     Command(Command),
     /// The pool is to end.
@@ -44,9 +45,11 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Something that takes time.
-    Task { task: Task, timeout: Duration, reply: Sender<Result<Outcome, CommandError>> },
+    Task { task: Task, timeout: Duration, reply: Reply<Result<Outcome, CommandError>> },
     /// A message to everyone; waits for room as long as `timeout` says.
-    Broadcast { message: Bytes, timeout: Duration, reply: Sender<Result<(), CommandError>> },
+    Broadcast { message: Bytes, timeout: Duration, reply: Reply<Result<(), CommandError>> },
+    /// Nobody waits any more for some of those under way.
+    Abandon,
     /// Something done at once.
     Change { change: Change, reply: Sender<Result<(), CommandError>> },
     /// The keys, primary first.

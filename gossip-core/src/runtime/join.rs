@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, unbounded};
+use crossbeam_channel::bounded;
+use tokio::task::JoinSet;
 
 use crate::base::addr::Target;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
-use crate::net::error::NetError;
 use crate::net::resolve::{Endpoint, resolve};
 use crate::pool::action::JoinReport;
 use crate::pool::exchange::ExchangeError;
@@ -68,6 +68,33 @@ pub(crate) fn find(shared: &Shared, text: &str, patience: Duration) -> Result<Ta
     addr.map(|addr| Target { name, addr: *addr }).ok_or_else(none)
 }
 
+/// The place of a seed among the others, and its addresses.
+type Find = (usize, Result<Vec<Target>, SeedError>);
+
+/// Looks up all seeds at once, in tasks that end with the future.
+fn find_all(
+    shared: &Shared,
+    seeds: Vec<String>,
+    patience: Duration,
+) -> impl Future<Output = Vec<Find>> + Send + use<> {
+    let (default_port, dns_config) = (default_port(shared), dns_config(shared));
+    async move {
+        let mut lookups = JoinSet::new();
+        for (index, seed) in seeds.into_iter().enumerate() {
+            let dns_config = dns_config.clone();
+            lookups.spawn(async move {
+                let result = resolve(&seed, default_port, dns_config.as_deref(), patience).await;
+                (index, result.map_err(|error| SeedError { seed, reason: error.to_string() }))
+            });
+        }
+        let mut finds = Vec::new();
+        while let Some(find) = lookups.join_next().await {
+            finds.extend(find);
+        }
+        finds
+    }
+}
+
 /// What became of the names of the seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
@@ -85,24 +112,32 @@ impl Resolved {
     /// `patience` has failed. An error if the pool ends meanwhile.
     pub(crate) fn look_up(shared: &Shared, seeds: &[&str], patience: Duration) -> Result<Self, Error> {
         let (inputs, runtime) = (shared.inputs()?, shared.runtime()?);
-        let default_port = default_port(shared);
-        let (found, finds) = unbounded();
-        for (index, seed) in seeds.iter().enumerate() {
-            let (found, seed, inputs) = (found.clone(), (*seed).to_owned(), inputs.clone());
-            let dns_config = dns_config(shared);
-            runtime.spawn(async move {
-                let result = tokio::select! {
-                    result = resolve(&seed, default_port, dns_config.as_deref(), patience) => result,
-                    () = inputs.closed() => return,
-                };
-                let failed = |error: NetError| SeedError { seed, reason: error.to_string() };
-                let _ = found.send((index, result.map_err(failed)));
-            });
+        let finds = find_all(shared, seeds.iter().map(|seed| (*seed).to_owned()).collect(), patience);
+        let (done, found) = bounded(1);
+        runtime.spawn(async move {
+            tokio::select! {
+                finds = finds => drop(done.send(finds)),
+                () = inputs.closed() => {}
+            }
+        });
+        Self::of(shared, seeds.len(), found.recv().map_err(|_| shared.closed())?)
+    }
+
+    /// The same without blocking; dropped, the lookups end.
+    pub(crate) async fn look_up_here(
+        shared: &Shared,
+        seeds: Vec<String>,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let (inputs, count) = (shared.inputs()?, seeds.len());
+        tokio::select! {
+            finds = find_all(shared, seeds, patience) => Self::of(shared, count, finds),
+            () = inputs.closed() => Err(shared.closed()),
         }
-        // The channel ends with the last of those tasks.
-        drop(found);
-        let mut finds: Vec<_> = finds.iter().collect();
-        if finds.len() < seeds.len() {
+    }
+
+    fn of(shared: &Shared, seeds: usize, mut finds: Vec<Find>) -> Result<Self, Error> {
+        if finds.len() < seeds {
             return Err(shared.closed());
         }
         finds.sort_unstable_by_key(|(index, _)| *index);

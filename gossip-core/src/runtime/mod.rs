@@ -25,13 +25,15 @@
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog`, `waiting`, `tally` and `wait` their small parts; [`log`] the way from
+//! the tasks; `lane`, `backlog`, `waiting`, `reply`, `tally` and `wait` their small parts; [`call`] the commands
+//! without blocking; [`log`] the way from
 //! what is logged to the application's sink; [`stats`] and [`metrics`] what is counted, as
 //! numbers and as text; `clock` and `entropy` the only ones that ask the operating system for
 //! time and randomness.
 
 pub mod answer;
 mod backlog;
+pub mod call;
 mod clock;
 pub mod config;
 mod counters;
@@ -52,6 +54,7 @@ pub mod metrics;
 mod node;
 pub mod pool;
 mod record;
+mod reply;
 mod shared;
 pub mod stats;
 mod stream;

@@ -22,6 +22,7 @@ use crate::runtime::input::{Change, Command, Input, Task};
 use crate::runtime::join::{self, Resolved};
 pub use crate::runtime::join::{ADDRS_PER_SEED, Joined};
 use crate::runtime::metrics;
+use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
 pub use crate::runtime::stats::{Level, PoolStats};
 use crate::runtime::view::View;
@@ -119,7 +120,7 @@ impl Pool {
     /// this waits for room, and gives up with `QueueFull` after `timeout`; zero only tries.
     pub fn broadcast(&self, message: &[u8], timeout: Duration) -> Result<(), Error> {
         let message = Bytes::copy_from_slice(message);
-        Ok(self.request(|reply| Command::Broadcast { message, timeout, reply })??)
+        Ok(self.request(|reply| Command::Broadcast { message, timeout, reply: Reply::Thread(reply) })??)
     }
 
     /// The largest message that can be broadcast.
@@ -148,24 +149,14 @@ impl Pool {
     ) -> Result<(), Error> {
         let to = to.into();
         let addr = to.addr;
-        match self.run(Task::Send(to, Bytes::copy_from_slice(message)), timeout)? {
-            Outcome::Sent => Ok(()),
-            Outcome::Failed(error) => Err(Error::Send { to: addr, error }),
-            other => Err(unfitting(&other)),
-        }
+        sent(addr, self.run(Task::Send(to, Bytes::copy_from_slice(message)), timeout)?)
     }
 
     /// Pings a member, or whoever is at an address, and returns how long the answer took. A
     /// member answers only to its own name.
     pub fn ping(&self, to: impl Into<Target>, timeout: Duration) -> Result<Duration, Error> {
         let to = to.into();
-        let whom = to.name.as_ref().map_or_else(|| to.addr.to_string(), ToString::to_string);
-        match self.run(Task::Ping(to), timeout) {
-            Ok(Outcome::Pinged(rtt)) => Ok(rtt),
-            Ok(Outcome::Failed(_)) | Err(Error::Timeout(_)) => Err(Error::NoResponse(whom)),
-            Ok(other) => Err(unfitting(&other)),
-            Err(error) => Err(error),
-        }
+        pinged(to.clone(), self.run(Task::Ping(to), timeout))
     }
 
     /// The memberlist protocol version that this node speaks in the pool.
@@ -309,18 +300,14 @@ impl Pool {
     /// Begins a command that takes time.
     pub(crate) fn begin(&self, task: Task, timeout: Duration) -> Result<Pending, Error> {
         let (reply, completed) = bounded(1);
+        let reply = Reply::Thread(reply);
         self.0.send(Input::Command(Command::Task { task, timeout, reply }))?;
         Ok(Pending(completed))
     }
 
     /// Waits for its outcome.
     pub(crate) fn end(&self, pending: Pending, timeout: Duration) -> Result<Outcome, Error> {
-        let outcome = pending.0.recv().map_err(|_| self.0.closed())??;
-        match outcome {
-            Outcome::Cancelled => Err(Error::Cancelled),
-            Outcome::TimedOut => Err(Error::Timeout(timeout)),
-            outcome => Ok(outcome),
-        }
+        ended(pending.0.recv().map_err(|_| self.0.closed())?, timeout)
     }
 
     fn run(&self, task: Task, timeout: Duration) -> Result<Outcome, Error> {
@@ -343,12 +330,42 @@ impl Pool {
     }
 }
 
+/// What became of a reliable message to `to`.
+pub(crate) fn sent(to: SocketAddr, outcome: Outcome) -> Result<(), Error> {
+    match outcome {
+        Outcome::Sent => Ok(()),
+        Outcome::Failed(error) => Err(Error::Send { to, error }),
+        other => Err(unfitting(&other)),
+    }
+}
+
+/// What became of a ping of `to`.
+pub(crate) fn pinged(to: Target, outcome: Result<Outcome, Error>) -> Result<Duration, Error> {
+    match outcome {
+        Ok(Outcome::Pinged(rtt)) => Ok(rtt),
+        Ok(Outcome::Failed(_)) | Err(Error::Timeout(_)) => {
+            Err(Error::NoResponse(to.name.map_or_else(|| to.addr.to_string(), |name| name.to_string())))
+        }
+        Ok(other) => Err(unfitting(&other)),
+        Err(error) => Err(error),
+    }
+}
+
 /// A command under way.
 #[derive(Debug)]
 pub(crate) struct Pending(Receiver<Result<Outcome, CommandError>>);
 
+/// The outcome of a command that has run to its end.
+pub(crate) fn ended(result: Result<Outcome, CommandError>, timeout: Duration) -> Result<Outcome, Error> {
+    match result? {
+        Outcome::Cancelled => Err(Error::Cancelled),
+        Outcome::TimedOut => Err(Error::Timeout(timeout)),
+        outcome => Ok(outcome),
+    }
+}
+
 /// An outcome that the command cannot have.
-fn unfitting(outcome: &Outcome) -> Error {
+pub(crate) fn unfitting(outcome: &Outcome) -> Error {
     Error::Internal(format!("a command ended with the outcome of another: {outcome:?}"))
 }
 

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use crossbeam_channel::Sender;
 
 use crate::base::time::Time;
 use crate::pool::error::CommandError;
 use crate::pool::machine::Machine;
 use crate::runtime::counters::Counters;
+use crate::runtime::reply::Reply;
 
 /// Bounded by the threads that wait for a reply.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct WaitingBroadcasts(VecDeque<Waiting>);
 pub(crate) struct Waiting {
     pub(crate) message: Bytes,
     pub(crate) deadline: Time,
-    pub(crate) reply: Sender<Result<(), CommandError>>,
+    pub(crate) reply: Reply<Result<(), CommandError>>,
 }
 
 impl WaitingBroadcasts {
@@ -43,6 +43,11 @@ impl WaitingBroadcasts {
         } else {
             self.0.push_back(waiting);
         }
+    }
+
+    /// Lets go of what nobody waits for any more; it is never sent.
+    pub(crate) fn abandon(&mut self) {
+        self.0.retain(|waiting| !waiting.reply.is_unwanted());
     }
 
     /// Tries again what waits, until there is no room, and gives up what has waited long
@@ -78,7 +83,7 @@ impl WaitingBroadcasts {
             if result.is_err() {
                 counters.broadcasts_refused.raise();
             }
-            let _ = waiting.reply.send(result);
+            waiting.reply.send(result);
         }
     }
 }
