@@ -38,6 +38,7 @@
 //! | be told | [`Delegate`], or [`Events`] and [`Event`] |
 //! | keep strangers out | [`Key`], [`Keyring`], [`parse_cidrs`] |
 //! | serve and call | [`Listener`], [`ListenerName`], [`ListenerId`], [`dial`](fn@dial), [`Packets`] |
+//! | not block a thread | [`Pool::call`], [`Request`], and the `readiness` of every queue |
 //! | watch | [`PoolStats`], [`PortStats`], [`Gossip::metrics`], [`Gossip::set_log`] |
 //! | know what went wrong | [`Error`], [`WaitError`] |
 //!

@@ -12,7 +12,7 @@ use crate::base::addr::Target;
 use crate::pool::action::{JoinReport, Outcome};
 use crate::runtime::error::Error;
 use crate::runtime::input::{Command, Input, Task};
-use crate::runtime::join::{Joined, Resolved};
+use crate::runtime::join::{self, Joined, Resolved};
 use crate::runtime::pool::{Pool, ended, pinged, sent, unfitting};
 use crate::runtime::reply::Reply;
 
@@ -32,6 +32,8 @@ pub enum Request {
     SendReliable(Target, Bytes),
     /// [`Pool::ping`].
     Ping(Target),
+    /// [`Pool::look_up`] of this text.
+    LookUp(String),
 }
 
 /// How a [`Request`] was answered.
@@ -41,6 +43,8 @@ pub enum Response {
     Joined(Joined),
     /// A ping, and how long the answer took.
     Pinged(Duration),
+    /// Whom a text names.
+    Found(Target),
     /// Everything else.
     Done,
 }
@@ -85,6 +89,9 @@ impl Pool {
             Request::Ping(to) => {
                 let outcome = self.perform(Task::Ping(to.clone()), timeout).await;
                 return Ok(Response::Pinged(pinged(to, outcome)?));
+            }
+            Request::LookUp(text) => {
+                return Ok(Response::Found(join::find_here(&self.0, &text, timeout).await?));
             }
             Request::Broadcast(message) => {
                 let broadcast = |reply| Command::Broadcast { message, timeout, reply };

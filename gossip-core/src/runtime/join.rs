@@ -61,6 +61,26 @@ pub(crate) fn find(shared: &Shared, text: &str, patience: Duration) -> Result<Ta
         let _ = found.send(result);
     });
     let addrs = finds.recv().map_err(|_| shared.closed())??;
+    first(shared, name, &addrs, text)
+}
+
+/// The same without blocking; dropped, the lookup ends.
+pub(crate) async fn find_here(shared: &Shared, text: &str, patience: Duration) -> Result<Target, Error> {
+    let endpoint = Endpoint::parse(text, default_port(shared))?;
+    let name = endpoint.name.clone();
+    if let Some(addr) = endpoint.literal() {
+        return Ok(Target { name, addr });
+    }
+    let (inputs, dns_config) = (shared.inputs()?, dns_config(shared));
+    let addrs = tokio::select! {
+        addrs = endpoint.lookup(dns_config.as_deref(), patience) => addrs?,
+        () = inputs.closed() => return Err(shared.closed()),
+    };
+    first(shared, name, &addrs, text)
+}
+
+/// Of several addresses the first that this node has a socket for.
+fn first(shared: &Shared, name: Option<NodeName>, addrs: &[SocketAddr], text: &str) -> Result<Target, Error> {
     let bound = shared.port.local_addrs();
     let reachable = |addr: &&SocketAddr| bound.iter().any(|bound| bound.is_ipv4() == addr.is_ipv4());
     let addr = addrs.iter().find(reachable).or_else(|| addrs.first());

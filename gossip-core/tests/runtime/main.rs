@@ -2,6 +2,7 @@
 
 mod addresses;
 mod callbacks;
+mod calls;
 mod circles;
 mod config;
 mod delegate;

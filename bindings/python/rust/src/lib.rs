@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod calls;
 mod convert;
 mod errors;
 mod hub;
@@ -32,6 +33,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::answer::Answer;
+    #[pymodule_export]
+    use crate::calls::Calls;
     #[pymodule_export]
     use crate::inherit::Sockets;
     #[pymodule_export]

@@ -40,6 +40,10 @@ impl Pool {
     pub(crate) fn new(pool: CorePool, hub: Arc<Hub>) -> Self {
         Self { pool: Owned::new(pool), hub: Owned::new(hub), known: Owned::new(Mutex::default()) }
     }
+
+    pub(crate) fn core(&self) -> PyResult<&CorePool> {
+        self.pool.get()
+    }
 }
 
 #[pymethods]
