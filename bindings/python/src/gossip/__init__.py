@@ -6,6 +6,7 @@ private protocol, datagrams, as ordinary sockets.
 """
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._address import Endpoint, Seconds, Target
@@ -29,6 +30,7 @@ from ._listener import Listener
 from ._node import Gossip
 from ._packets import Packets
 from ._pool import Pool
+from ._share import SharedListener
 from ._subscription import Subscription
 from ._types import (
     Buffer,
@@ -59,6 +61,9 @@ from .errors import (
     UnknownMemberError,
     UnknownPoolError,
 )
+
+if TYPE_CHECKING:
+    from ._tls import TLSListener
 
 __all__ = [
     "Buffer",
@@ -103,7 +108,9 @@ __all__ = [
     "Rejected",
     "RemoteState",
     "Seconds",
+    "SharedListener",
     "Subscription",
+    "TLSListener",
     "Target",
     "UnknownMemberError",
     "UnknownPoolError",
@@ -119,3 +126,12 @@ if _core.__version__ != __version__:
     )
 
 logging.getLogger("gossip").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    # It needs `ssl`, which most programs do not.
+    if name == "TLSListener":
+        from ._tls import TLSListener
+
+        return TLSListener
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,23 +3,28 @@
 import errno
 import socket
 from collections.abc import Iterator
-from typing import Any, final
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._socket import QueueSocket
 from ._types import HostPort, QueueStats
 
+if TYPE_CHECKING:
+    import ssl
+
+    from ._share import SharedListener
+    from ._tls import TLSListener
+
 __all__ = ["Listener"]
 
 
-@final
 class Listener(QueueSocket[tuple[int, Any]]):
     """A listening socket on the port that the node shares.
 
     It is a `socket.socket`, so servers that take one run on it: `http.server`,
     `socketserver`, `asyncio.start_server(sock=...)`. Accepted connections are plain
-    sockets; the two id bytes of a muxed one are consumed. Servers that call the system's
-    `accept` on the descriptor themselves (uvloop) can't use it.
+    sockets; the two id bytes of a muxed one are consumed. uvloop, which would call
+    the system's `accept` on the bare descriptor, is refused: see `gossip.aio.start_server`.
     """
 
     def __init__(
@@ -80,6 +85,27 @@ class Listener(QueueSocket[tuple[int, Any]]):
         if socket.getdefaulttimeout() is None and self.gettimeout():
             connection.setblocking(True)
         return connection, address
+
+    def wrap_tls(self, context: "ssl.SSLContext") -> "TLSListener":
+        """The same listener, with connections that speak TLS; this object is closed by it.
+
+        For servers that accept by themselves, such as `http.server`. Servers that take a
+        context, such as those of asyncio, need none of it. (`SSLContext.wrap_socket` is for
+        each connection, not for a listener.)
+        """
+        from ._tls import TLSListener
+
+        return TLSListener(self, context)
+
+    def share(self) -> "SharedListener":
+        """A socket from which this and other processes accept the listener's connections.
+
+        From now on nobody else accepts from this object, which is kept open. See
+        `SharedListener` for the ways to give it to workers.
+        """
+        from ._share import share
+
+        return share(self)
 
     def __iter__(self) -> Iterator[tuple[socket.socket, Any]]:
         """Accepts connections until the listener is closed."""

@@ -8,6 +8,7 @@ accepting and receiving take from the queue.
 import errno
 import os
 import socket
+import sys
 import threading
 from typing import Generic, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from ._types import HostPort
 from ._wait import deadline_of, readable
 from .errors import ForkedError
 
-__all__ = ["QueueSocket"]
+__all__ = ["QueueSocket", "refuse_uvloop"]
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -59,6 +60,12 @@ class QueueSocket(socket.socket, Generic[T]):
     def getsockname(self) -> HostPort:
         """The address of the port that the node shares."""
         return self._address
+
+    def setblocking(self, flag: bool, /) -> None:
+        """As of every socket; uvloop, which would use the bare descriptor, is refused."""
+        if not flag:
+            refuse_uvloop(self)
+        super().setblocking(flag)
 
     def close(self) -> None:
         """Frees what the node keeps for it, drops what waits, and wakes everyone who waits."""
@@ -110,3 +117,17 @@ class QueueSocket(socket.socket, Generic[T]):
                     os.read(descriptor, 8)
                 except OSError:
                     pass
+
+
+def refuse_uvloop(what: socket.socket) -> None:
+    """Raises where a server on uvloop is about to wait for ever.
+
+    uvloop accepts and receives on the descriptor by itself, and gets nothing there.
+    """
+    asyncio = sys.modules.get("asyncio")
+    loop = asyncio._get_running_loop() if asyncio else None
+    if loop is not None and type(loop).__module__.partition(".")[0] == "uvloop":
+        raise RuntimeError(
+            f"uvloop would accept on the bare descriptor of {what!r} and get nothing; "
+            "use gossip.aio.start_server, gossip.contrib.uvicorn.serve, or asyncio's own loop"
+        )
