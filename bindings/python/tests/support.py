@@ -1,8 +1,12 @@
 """What the tests share: fast pools, waiting for conditions, a delegate that remembers."""
 
+import importlib
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 import gossip
 
@@ -17,6 +21,16 @@ FAST = {
     "suspicion_max_timeout_mult": 2,
     "push_pull_interval": 1.0,
 }
+
+
+def need(name: str) -> Any:
+    """A package that is tested with; without it the test is skipped, and fails with CI=true."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is not installed: {error}")
+        return pytest.skip(f"{name} is not installed")
 
 
 def config(name: str, **changes: Any) -> gossip.Config:

@@ -4,14 +4,14 @@ import logging
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from . import _core
 from ._events import Call, message
 from ._types import Member, Message
 from .errors import Rejected
 
-__all__ = ["Delegate", "Dispatcher", "overridden"]
+__all__ = ["Delegate", "Dispatcher", "Serving", "overridden"]
 
 log = logging.getLogger("gossip.delegate")
 
@@ -99,6 +99,14 @@ def overridden(delegate: object) -> list[str]:
         return callable(hook) and getattr(hook, "__func__", hook) is not getattr(Delegate, name)
 
     return [name for name in HOOKS if is_own(name)]
+
+
+class Serving(Protocol):
+    """What calls the hooks of a pool's delegate."""
+
+    errors: int
+
+    def close(self, timeout: float = ...) -> None: ...
 
 
 class Dispatcher:

@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self, TypeVar, final
 from weakref import WeakSet
@@ -12,7 +12,7 @@ from weakref import WeakSet
 from . import _core, _lifecycle, _logging
 from ._address import Seconds, limit
 from ._config import Config, PoolConfig
-from ._delegate import Delegate, Dispatcher, overridden
+from ._delegate import Delegate, Dispatcher, Serving, overridden
 from ._dial import check_id
 from ._events import MEMBERSHIP, Event, event, hooks_of
 from ._inherit import collect
@@ -133,9 +133,18 @@ class Gossip:
     def register_pool(self, config: PoolConfig, delegate: Delegate | None = None) -> Pool:
         """Adds a pool, at any time; on a running node it starts at once."""
         hooks = [] if delegate is None else overridden(delegate)
+        return self._register(config, hooks, lambda told, asked: Dispatcher(config.id, told, asked, delegate))
+
+    def _register(
+        self,
+        config: PoolConfig,
+        hooks: list[str],
+        serve: Callable[[_core.Events | None, _core.Events | None], Serving],
+    ) -> Pool:
+        """Adds a pool, the queues of whose hooks are for `serve`."""
         with self._registering:
             core, told, asked = self._core.register_pool(config._spec(), hooks)
-            dispatcher = Dispatcher(config.id, told, asked, delegate) if told or asked else None
+            dispatcher = serve(told, asked) if told or asked else None
             pool = self._pools[config.id] = Pool(self, config, core, dispatcher)
         return pool
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, final
 from . import _core
 from ._address import Endpoint, Seconds, Target, limit, split
 from ._config import PoolConfig
-from ._delegate import Dispatcher
+from ._delegate import Serving
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
 from ._subscription import Subscription
@@ -31,7 +31,7 @@ class Pool:
     """One pool of a node: its members, and messages to them. Made by `Gossip.register_pool`."""
 
     def __init__(
-        self, node: "Gossip", config: PoolConfig, core: _core.Pool, dispatcher: Dispatcher | None
+        self, node: "Gossip", config: PoolConfig, core: _core.Pool, dispatcher: Serving | None
     ) -> None:
         self._node = node
         self._config = config
