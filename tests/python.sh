@@ -25,6 +25,11 @@ have() {
 for tool in $tools; do
     have "$tool" || "$venv/bin/pip" install --quiet "$tool" || skip "$tool can't be installed"
 done
+# Servers and loops that the binding is tested with; tests say what they skip.
+for package in aiohttp gunicorn hypercorn starlette uvicorn uvloop waitress; do
+    "$venv/bin/python" -c "import $package" 2>/dev/null || "$venv/bin/pip" install --quiet "$package" ||
+        skip "$package can't be installed"
+done
 
 target=$(cd "$target" && pwd)
 venv=$target/venv

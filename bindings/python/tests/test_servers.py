@@ -1,0 +1,572 @@
+"""Servers of others on the gossip port, by real requests, while two nodes gossip."""
+
+import asyncio
+import concurrent.futures
+import io
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import pytest
+import workers
+from conftest import MakeNode
+from support import DEADLINE, eventually, need, pool_config
+
+import gossip
+from gossip import aio
+
+BODY = b"hello over gossip"
+REQUESTS = 40
+
+
+@contextmanager
+def thread(target: Callable[[], object]) -> Iterator[threading.Thread]:
+    """Runs in a thread, which has ended at the end."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            target()
+        except BaseException as error:
+            errors.append(error)
+
+    running = threading.Thread(target=run)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.join(DEADLINE)
+        assert not running.is_alive() and errors == []
+
+
+@contextmanager
+def in_loop(
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> Iterator[None]:
+    """Runs a coroutine in a loop of its own until the end, of which its event tells."""
+    started = threading.Event()
+    stop: list[Callable[[], None]] = []
+
+    async def run() -> None:
+        ending = asyncio.Event()
+        running = asyncio.get_running_loop()
+        stop.append(lambda: running.call_soon_threadsafe(ending.set))  # type: ignore[arg-type]
+        started.set()
+        await main(ending)
+
+    def runner() -> None:
+        with asyncio.Runner(debug=True, loop_factory=loop) as runner:
+            runner.run(run())
+
+    with thread(runner):
+        assert started.wait(DEADLINE)
+        try:
+            yield
+        finally:
+            stop[0]()
+
+
+def wsgi(environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+    """An application."""
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY)))])
+    return [BODY]
+
+
+async def asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """An application."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"17")]})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """An application."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.write(BODY)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An application."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(BODY), BODY))
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+@contextmanager
+def http_server(listener: gossip.Listener, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    with ThreadingHTTPServer(listener.address, Handler, bind_and_activate=False) as httpd:
+        httpd.socket.close()
+        httpd.socket = listener.wrap_tls(tls) if tls else listener
+        with thread(lambda: httpd.serve_forever(0.01)):
+            try:
+                yield
+            finally:
+                httpd.shutdown()
+
+
+@contextmanager
+def wsgiref_server(listener: gossip.Listener) -> Iterator[None]:
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with WSGIServer(listener.address, Quiet, bind_and_activate=False) as httpd:
+        httpd.socket.close()
+        httpd.socket = listener
+        httpd.server_name, httpd.server_port = listener.address
+        httpd.setup_environ()
+        httpd.set_app(wsgi)
+        with thread(lambda: httpd.serve_forever(0.01)):
+            try:
+                yield
+            finally:
+                httpd.shutdown()
+
+
+@contextmanager
+def asyncio_server(listener: gossip.Listener, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    async def main(ending: asyncio.Event) -> None:
+        async with await asyncio.start_server(stream, sock=listener, ssl=tls):
+            await ending.wait()
+
+    with in_loop(main):
+        yield
+
+
+@contextmanager
+def aio_server(
+    listener: gossip.Listener,
+    tls: ssl.SSLContext | None = None,
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> Iterator[None]:
+    async def main(ending: asyncio.Event) -> None:
+        async with await aio.start_server(stream, listener, ssl=tls):
+            await ending.wait()
+
+    with in_loop(main, loop):
+        yield
+
+
+def aio_server_on_uvloop(
+    listener: gossip.Listener, tls: ssl.SSLContext | None = None
+) -> AbstractContextManager[None]:
+    return aio_server(listener, tls, need("uvloop").new_event_loop)
+
+
+@contextmanager
+def uvicorn_server(listener: gossip.Listener) -> Iterator[None]:
+    uvicorn = need("uvicorn")
+    server = uvicorn.Server(uvicorn.Config(asgi, loop="asyncio", log_config=None))
+
+    async def main(ending: asyncio.Event) -> None:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await ending.wait()
+        server.should_exit = True
+        await serving
+
+    with in_loop(main):
+        yield
+
+
+@contextmanager
+def contrib_uvicorn(
+    listener: gossip.Listener,
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> Iterator[None]:
+    need("uvicorn")
+    from gossip.contrib.uvicorn import serve
+
+    async def main(ending: asyncio.Event) -> None:
+        serving = asyncio.create_task(serve(asgi, listener, log_config=None))
+        await ending.wait()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    with in_loop(main, loop):
+        yield
+
+
+def contrib_uvicorn_on_uvloop(listener: gossip.Listener) -> AbstractContextManager[None]:
+    return contrib_uvicorn(listener, need("uvloop").new_event_loop)
+
+
+@contextmanager
+def aiohttp_server(listener: gossip.Listener) -> Iterator[None]:
+    web = need("aiohttp.web")
+
+    async def hello(request: Any) -> Any:
+        return web.Response(body=BODY)
+
+    async def main(ending: asyncio.Event) -> None:
+        app = web.Application()
+        app.router.add_get("/", hello)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        await ending.wait()
+        await runner.cleanup()
+
+    with in_loop(main):
+        yield
+
+
+@contextmanager
+def hypercorn_server(listener: gossip.Listener) -> Iterator[None]:
+    serve, configs = need("hypercorn.asyncio").serve, need("hypercorn.config")
+
+    class OnListener(configs.Config):  # type: ignore[misc,name-defined]
+        def create_sockets(self) -> Any:
+            return configs.Sockets([], [listener], [])
+
+    async def main(ending: asyncio.Event) -> None:
+        config = OnListener()
+        config.errorlog = None
+        await serve(asgi, config, shutdown_trigger=ending.wait)
+
+    with in_loop(main):
+        yield
+
+
+@contextmanager
+def waitress_server(listener: gossip.Listener) -> Iterator[None]:
+    waitress = need("waitress")
+    sockets: dict[int, Any] = {}
+    server = waitress.create_server(wsgi, map=sockets, sockets=[listener])
+    with thread(lambda: server.asyncore.loop(0.01, map=sockets)):
+        try:
+            yield
+        finally:
+            # In waitress's own thread: it watches until nothing is left.
+            server.trigger.pull_trigger(lambda: [each.close() for each in list(sockets.values())])
+    server.task_dispatcher.shutdown()
+
+
+SERVERS: list[Callable[[gossip.Listener], AbstractContextManager[None]]] = [
+    http_server,
+    wsgiref_server,
+    asyncio_server,
+    aio_server,
+    aio_server_on_uvloop,
+    uvicorn_server,
+    contrib_uvicorn,
+    contrib_uvicorn_on_uvloop,
+    aiohttp_server,
+    hypercorn_server,
+    waitress_server,
+]
+
+
+def get(address: tuple[str, int], tls: ssl.SSLContext | None = None) -> bytes:
+    scheme = "https" if tls else "http"
+    with urllib.request.urlopen(
+        "{}://{}:{}/".format(scheme, *address), timeout=DEADLINE, context=tls
+    ) as response:
+        body: bytes = response.read()
+        return body
+
+
+def get_many(address: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        answers = clients.map(lambda _: get(address, tls), range(REQUESTS))
+        assert list(answers) == [BODY] * REQUESTS
+
+
+@pytest.fixture
+def gossiping(make_node: MakeNode) -> Iterator[gossip.Gossip]:
+    """A node that gossips with another one, before a server runs and after."""
+    a, b = make_node("a"), make_node("b")
+    at_a, at_b = a.register_pool(pool_config()), b.register_pool(pool_config())
+    at_b.join([a.address], timeout=DEADLINE)
+    eventually(lambda: len(at_a) == 2)
+    yield a
+    assert at_b.ping(at_b.member("a"), timeout=DEADLINE) > 0
+    # Also the part of gossip that goes over the same TCP port.
+    at_b.send(at_b.member("a"), b"by tcp", reliable=True, timeout=DEADLINE)
+    eventually(lambda: at_a.stats().messages_received == 1)
+    assert len(at_a) == len(at_b) == 2
+
+
+@pytest.mark.parametrize("serve", SERVERS, ids=lambda serve: serve.__name__)
+def test_servers_run_on_the_native_listener(
+    gossiping: gossip.Gossip, serve: Callable[[gossip.Listener], AbstractContextManager[None]]
+) -> None:
+    # Asked before the server is ready, clients wait; the listener is there already.
+    with gossiping.listen_tcp() as listener, serve(listener):
+        get_many(gossiping.address)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    try:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-keyout", "key.pem", "-out", "certificate.pem", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=IP:127.0.0.1"],
+            cwd=folder, check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+    except FileNotFoundError:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no openssl")
+        pytest.skip("no openssl")
+    both = folder / "both.pem"
+    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
+    return both
+
+
+@pytest.mark.parametrize(
+    "serve", [http_server, asyncio_server, aio_server, aio_server_on_uvloop], ids=lambda serve: serve.__name__
+)
+def test_tls_on_the_gossip_port(
+    gossiping: gossip.Gossip,
+    certificate: Path,
+    serve: Callable[[gossip.Listener, ssl.SSLContext], AbstractContextManager[None]],
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    listener = gossiping.listen_tcp()
+    with serve(listener, context):
+        get_many(gossiping.address, ssl.create_default_context(cafile=str(certificate)))
+    listener.close()
+
+
+def test_a_client_that_dawdles_in_its_handshake_keeps_nobody_waiting(
+    node: gossip.Gossip, certificate: Path
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with node.listen_tcp() as listener, http_server(listener, context):
+        with socket.create_connection(node.address) as dawdler:
+            # The beginning of a handshake, of which the rest does not come.
+            dawdler.sendall(b"\x16\x03\x01")
+            get(node.address, ssl.create_default_context(cafile=str(certificate)))
+
+
+def test_a_tls_listener_takes_the_place_of_the_listener(node: gossip.Gossip, certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    plain = node.listen(0x0101)
+    with plain.wrap_tls(context) as secure:
+        assert isinstance(secure, gossip.TLSListener)
+        assert (plain.fileno(), secure.id, secure.address) == (-1, 0x0101, node.address)
+        assert secure.context is context
+        plain.close()
+        with pytest.raises(gossip.RegistrationError):
+            node.listen(0x0101)
+    node.listen(0x0101).close()
+
+
+def test_tls_between_members_on_an_id(make_node: MakeNode, certificate: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    node = make_node("a")
+
+    async def main() -> None:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readline())
+            writer.close()
+
+        async with await aio.start_server(echo, node.listen(0x0101), ssl=context) as server:
+            reader, writer = await aio.open_connection(node.address, 0x0101, ssl=trusting)
+            writer.write(b"secret\n")
+            assert await reader.readline() == b"secret\n"
+            writer.close()
+            # Who speaks no TLS is closed, and the server goes on.
+            reader, writer = await aio.open_connection(node.address, 0x0101)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            assert await reader.read() == b""
+            writer.close()
+            assert server.is_serving()
+
+    asyncio.run(asyncio.wait_for(main(), DEADLINE), debug=True)
+
+
+def test_uvloop_is_told_apart_before_it_waits_for_ever(node: gossip.Gossip) -> None:
+    uvloop = need("uvloop")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with node.listen_tcp() as listener, node.packets() as packets, listener.share() as shared:
+            for sock in (listener, shared):
+                with pytest.raises(RuntimeError, match=r"gossip\.aio\.start_server"):
+                    await asyncio.start_server(stream, sock=sock)
+            with pytest.raises(RuntimeError, match="uvloop"):
+                await loop.create_datagram_endpoint(asyncio.DatagramProtocol, sock=packets)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+# Workers that share a listener.
+
+METHODS = ("fork", "spawn", "forkserver")
+
+
+@contextmanager
+def two_workers(
+    work: Callable[[gossip.SharedListener], None], shared: gossip.SharedListener, method: str
+) -> Iterator[list[Any]]:
+    context: Any = multiprocessing.get_context(method)
+    processes = [context.Process(target=work, args=(shared,)) for _ in range(2)]
+    with warnings.catch_warnings():
+        # A fork of a process with threads, which is what is tested.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for process in processes:
+            process.start()
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.join(DEADLINE)
+        late = [process for process in processes if process.exitcode is None]
+        for process in late:
+            process.kill()
+        assert not late
+
+
+def ask(connection: socket.socket) -> int:
+    connection.sendall(b"who?\n")
+    with connection.makefile("rb") as lines:
+        return int(lines.readline())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_workers_share_a_listener(gossiping: gossip.Gossip, method: str) -> None:
+    with gossiping.listen(0x0101) as listener, listener.share() as shared:
+        assert (shared.id, shared.address, shared.getsockname()) == (
+            0x0101, gossiping.address, gossiping.address,
+        )  # fmt: skip
+        with two_workers(workers.accepting, shared, method) as processes:
+            for _ in range(5):
+                # Each worker serves one connection at a time, so two take both of them.
+                with (
+                    gossip.dial(gossiping.address, 0x0101, timeout=DEADLINE) as one,
+                    gossip.dial(gossiping.address, 0x0101, timeout=DEADLINE) as other,
+                ):
+                    one.settimeout(DEADLINE)
+                    other.settimeout(DEADLINE)
+                    assert {ask(one), ask(other)} == {process.pid for process in processes}
+            listener.close()
+        assert [process.exitcode for process in processes] == [0, 0]
+
+
+@pytest.mark.parametrize("work", [workers.serving, workers.serving_by_asyncio], ids=lambda work: work.__name__)
+def test_workers_serve_with_coroutines(
+    node: gossip.Gossip, work: Callable[[gossip.SharedListener], None]
+) -> None:
+    with node.listen(0x0101) as listener, listener.share() as shared:
+        with two_workers(work, shared, "forkserver") as processes:
+            for _ in range(10):
+                with gossip.dial(node.address, 0x0101, timeout=DEADLINE) as connection:
+                    connection.settimeout(DEADLINE)
+                    assert ask(connection) in {process.pid for process in processes}
+            listener.close()
+        assert [process.exitcode for process in processes] == [0, 0]
+
+
+def test_a_shared_listener_is_a_socket_like_others(node: gossip.Gossip) -> None:
+    with node.listen(0x0101) as listener, listener.share() as shared:
+        shared.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            shared.accept()
+        shared.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            shared.accept()
+        shared.settimeout(DEADLINE)
+        with gossip.dial(node.address, 0x0101, timeout=DEADLINE) as dialled:
+            accepted, address = shared.accept()
+            assert address == dialled.getsockname() and accepted.gettimeout() is None
+            assert not accepted.get_inheritable()
+            accepted.close()
+        here, there = multiprocessing.Pipe()
+        with here, there:
+            here.send(shared)
+            with there.recv() as received, gossip.dial(node.address, 0x0101, timeout=DEADLINE):
+                assert (received.id, received.address) == (shared.id, shared.address)
+                # Each waits as it likes, though both are one open file.
+                shared.setblocking(True)
+                received.setblocking(False)
+                assert select.select([received], [], [], DEADLINE)[0] == [received]
+                received.accept()[0].close()
+                with pytest.raises(BlockingIOError):
+                    received.accept()
+                with thread(lambda: shared.accept()[0].close()):
+                    gossip.dial(node.address, 0x0101, timeout=DEADLINE).close()
+                shared.setblocking(True)
+                with pytest.raises(BlockingIOError):
+                    received.accept()
+        listener.close()
+        assert list(shared) == []
+
+
+def test_a_descriptor_can_be_passed_on(node: gossip.Gossip) -> None:
+    with node.listen(0x0101) as listener, listener.share() as shared:
+        code = (
+            "import gossip, sys\n"
+            "for connection, _ in gossip.SharedListener.from_fd(int(sys.argv[1])):\n"
+            "    connection.sendall(b'from a child')\n"
+            "    connection.close()\n"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(shared.fileno())],
+            pass_fds=[shared.fileno()],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        with gossip.dial(node.address, 0x0101, timeout=DEADLINE) as connection:
+            connection.settimeout(DEADLINE)
+            assert connection.makefile("rb").read() == b"from a child"
+        listener.close()
+        assert child.wait(DEADLINE) == 0
+
+
+def test_gunicorn_workers_serve_and_the_arbiter_gossips(make_node: MakeNode) -> None:
+    need("gunicorn")
+    other = make_node("b")
+    pool = other.register_pool(pool_config())
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "gunicorn_service.py"), "{}:{}".format(*other.address)],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    try:
+        eventually(lambda: len(pool) == 2)
+        get_many(pool.member("web").address)
+        assert pool.ping(pool.member("web"), timeout=DEADLINE) > 0
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(DEADLINE) == 0
+        # The end of the block left: nobody suspects a failure.
+        eventually(lambda: pool.stats().members_left == 1)
+    finally:
+        server.kill()
+        server.wait()
+        assert isinstance(server.stdout, io.TextIOWrapper)
+        server.stdout.close()
