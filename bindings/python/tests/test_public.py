@@ -106,16 +106,19 @@ def blocks(page: Path) -> list[str]:
     return [str(block) for block in found]
 
 
-PAGES = [HERE / "README.md", ROOT / "docs" / "python.md"]
+PAGES = [HERE / "README.md", ROOT / "docs" / "python.md", ROOT / "docs" / "python-servers.md"]
 
 
 @pytest.mark.parametrize(
     ("page", "number"), [(page, number) for page in PAGES for number in range(len(blocks(page)))],
     ids=lambda value: value.name if isinstance(value, Path) else str(value),
 )  # fmt: skip
-def test_the_programs_in_the_manual_run(page: Path, number: int) -> None:
+def test_the_programs_in_the_manual_run(page: Path, number: int, tmp_path: Path) -> None:
+    # A file, because new processes of `multiprocessing` import it.
+    program = tmp_path / "program.py"
+    program.write_text(blocks(page)[number])
     ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", blocks(page)[number]], capture_output=True, text=True,
+        [sys.executable, "-W", "error", str(program)], capture_output=True, text=True,
         timeout=60, check=False, env={"PYTHONPATH": str(HERE / "src")},
     )  # fmt: skip
 
@@ -125,3 +128,4 @@ def test_the_programs_in_the_manual_run(page: Path, number: int) -> None:
 
 def test_the_manual_has_programs() -> None:
     assert len(blocks(PAGES[1])) >= 5
+    assert len(blocks(PAGES[2])) >= 2
