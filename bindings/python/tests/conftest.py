@@ -11,7 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import gossip  # noqa: E402
-from support import config  # noqa: E402
+from loops import run, silent  # noqa: E402
+from support import DEADLINE, config, eventually, pool_config  # noqa: E402
+
+__all__ = ["run", "silent"]
 
 MakeNode = Callable[..., gossip.Gossip]
 
@@ -33,3 +36,18 @@ def make_node() -> Iterator[MakeNode]:
 def node(make_node: MakeNode) -> gossip.Gossip:
     """One started node."""
     return make_node("a")
+
+
+@pytest.fixture
+def gossiping(make_node: MakeNode) -> Iterator[gossip.Gossip]:
+    """A node that gossips with another one, before a server runs and after."""
+    a, b = make_node("a"), make_node("b")
+    at_a, at_b = a.register_pool(pool_config()), b.register_pool(pool_config())
+    at_b.join([a.address], timeout=DEADLINE)
+    eventually(lambda: len(at_a) == 2)
+    yield a
+    assert at_b.ping(at_b.member("a"), timeout=DEADLINE) > 0
+    # Also the part of gossip that goes over the same TCP port.
+    at_b.send(at_b.member("a"), b"by tcp", reliable=True, timeout=DEADLINE)
+    eventually(lambda: at_a.stats().messages_received == 1)
+    assert len(at_a) == len(at_b) == 2
