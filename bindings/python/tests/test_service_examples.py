@@ -40,6 +40,7 @@ def get(url: str, data: bytes | None = None) -> bytes:
 
 def until(url: str, condition: Any) -> Any:
     """What the url brings, once it is so."""
+    value: Any = None
     for _ in range(2000):
         value = json.loads(get(url))
         if condition(value):
@@ -92,7 +93,8 @@ def test_http_of_the_standard_library(start: Any, ending: signal.Signals) -> Non
 
 
 def test_a_web_application(start: Any) -> None:
-    need("uvicorn"), need("starlette")
+    for package in ("uvicorn", "starlette"):
+        need(package)
     one = start("web_app.py", "one")
     url = line(one, "http://")
     two = start("web_app.py", "two", url)

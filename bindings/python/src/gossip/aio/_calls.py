@@ -21,7 +21,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self.core = _core.Calls()
+        self.core: _core.Calls = _core.Calls()
         self._face = socket.socket(fileno=self.core.face())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._futures: dict[int, asyncio.Future[Any]] = {}

@@ -92,7 +92,7 @@ class Dispatcher:
     def __init__(
         self, pool_id: int, told: _core.Events | None, asked: _core.Events | None, delegate: object
     ) -> None:
-        self.errors = 0
+        self.errors: int = 0
         self._pool_id = pool_id
         self._delegate = delegate
         self._queues = [queue for queue in (told, asked) if queue is not None]

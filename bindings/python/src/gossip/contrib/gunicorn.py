@@ -56,6 +56,6 @@ def run(app: Callable[..., Any], listener: Listener, **options: Any) -> None:
     Worker classes that accept in Python work: `sync`, `gthread`. To be called in the main
     thread; it ends with `SystemExit`, as gunicorn does, also in each worker.
     """
-    arbiter = Arbiter(_Application(app, options))
+    arbiter: Any = Arbiter(_Application(app, options))
     arbiter.LISTENERS = [_Shared(listener.share())]
     arbiter.run()

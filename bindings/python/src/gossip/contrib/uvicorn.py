@@ -15,10 +15,10 @@ import uvicorn
 
 from ..aio import AnyListener, create_server
 
-__all__ = ["Server", "serve"]
+__all__ = ["serve"]
 
 
-class Server(uvicorn.Server):  # type: ignore[misc,unused-ignore]
+class _Server(uvicorn.Server):  # type: ignore[misc,unused-ignore]
     """uvicorn's server, with a listener in place of sockets."""
 
     def __init__(self, config: uvicorn.Config, listener: AnyListener) -> None:
@@ -35,9 +35,11 @@ class Server(uvicorn.Server):  # type: ignore[misc,unused-ignore]
         """Starts the application, then serves."""
         await super().startup(sockets=[])
         config, state = self.config, self.server_state
+        # Of several classes, which have these parameters in common.
+        protocol_class: Any = config.http_protocol_class
 
         def protocol() -> asyncio.Protocol:
-            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg,unused-ignore]
+            made: asyncio.Protocol = protocol_class(
                 config=config, server_state=state, app_state=self.lifespan.state
             )
             return made
@@ -55,7 +57,7 @@ async def serve(app: Any, listener: AnyListener, **options: Any) -> None:
     application's lifespan ends. The listener is closed at the end. Signals are the program's:
     nothing here handles them.
     """
-    server = Server(uvicorn.Config(app, **options), listener)
+    server = _Server(uvicorn.Config(app, **options), listener)
     serving = asyncio.ensure_future(server.serve())
     try:
         await asyncio.shield(serving)
