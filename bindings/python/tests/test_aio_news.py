@@ -137,7 +137,7 @@ def test_coroutines_of_a_delegate_run_on_the_loop(run: Callable[[Main], None]) -
     async def main() -> None:
         service = Service()
         async with aio.Gossip(config("a")) as a, aio.Gossip(config("b")) as b:
-            at_a = a.register_pool(pool_config(query_timeout=0.2), service)
+            at_a = a.register_pool(pool_config(query_timeout=2.0), service)
             at_b = b.register_pool(pool_config())
             states = at_b.events(gossip.RemoteState)
             await at_b.join([a.address])
