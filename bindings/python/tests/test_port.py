@@ -123,7 +123,7 @@ def test_a_listener_is_readable_while_a_connection_waits(node: gossip.Gossip) ->
             assert listener.pending == 0
 
 
-def test_more_connections_than_the_pump_holds_all_arrive(node: gossip.Gossip) -> None:
+def test_connections_that_wait_all_arrive(node: gossip.Gossip) -> None:
     with node.listen(0x0101) as listener:
         dialled = [gossip.dial(node.address, 0x0101, timeout=DEADLINE) for _ in range(40)]
         eventually(lambda: listener.pending == 40)
