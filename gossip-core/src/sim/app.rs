@@ -28,17 +28,20 @@ pub struct Script {
     pub refused: BTreeSet<NodeName>,
     /// What it gives to others in push/pulls.
     pub state: Bytes,
+    /// The application is a [guest](crate::sim::guest), who wants to be asked these: what it
+    /// is told and asked waits in the world, and the habits don't count.
+    pub guest: Option<Asks>,
 }
 
 impl Script {
     /// The questions it wants to be asked.
     pub fn asks(&self) -> Asks {
-        Asks {
+        self.guest.unwrap_or_else(|| Asks {
             local_state: self.local_state.is_some(),
             admit_alive: self.admit_alive.is_some(),
             admit_merge: self.admit_merge.is_some(),
             allow_stream_ping: self.allow_stream_ping.is_some(),
-        }
+        })
     }
 }
 

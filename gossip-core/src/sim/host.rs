@@ -20,6 +20,7 @@ use crate::sim::app::{App, Script};
 use crate::sim::checks::Observer;
 use crate::sim::conversations::Conversations;
 use crate::sim::fabric::Fabric;
+use crate::sim::guest::Heard;
 use crate::sim::queue::Input;
 use crate::sim::seed::{self, Purpose};
 use crate::sim::stream::Piece;
@@ -52,6 +53,8 @@ pub(super) struct Host {
     pub(super) life: u32,
     pub(super) app: App,
     pub(super) observer: Observer,
+    /// What its guest has not yet heard.
+    pub(super) heard: Vec<Heard>,
     /// The first promise that a machine broke, in words.
     pub(super) broken: Option<String>,
     /// The longest datagram that the application itself sent.
@@ -88,6 +91,7 @@ impl Host {
             machine: None,
             life: 0,
             observer: Observer::default(),
+            heard: Vec::new(),
             broken: None,
             longest_sent: 0,
             seed,
@@ -297,9 +301,12 @@ impl Host {
                 if let Err(what) = self.observer.hear(&notice) {
                     self.break_promise(what);
                 }
+                if self.script.guest.is_some() {
+                    self.heard.push(Heard::Told { host: self.id, life: self.life, notice: notice.clone() });
+                }
                 self.app.hear(fabric.now, notice);
             }
-            Action::Ask { id, question, deadline } => self.ask(fabric, id, &question, deadline),
+            Action::Ask { id, question, deadline } => self.ask(fabric, id, question, deadline),
             Action::Done { id, outcome } => {
                 if self.tasks.remove(&id).is_none() {
                     self.break_promise(format!("{id:?} is done ({outcome:?}), but was not under way"));
@@ -309,7 +316,7 @@ impl Host {
         }
     }
 
-    fn ask(&mut self, fabric: &mut Fabric, id: AskId, question: &Question, deadline: Time) {
+    fn ask(&mut self, fabric: &mut Fabric, id: AskId, question: Question, deadline: Time) {
         if self.latest_ask >= Some(id) {
             self.break_promise(format!("{id:?} was asked after {:?}", self.latest_ask));
         }
@@ -318,7 +325,9 @@ impl Host {
         }
         self.latest_ask = Some(id);
         self.asks.insert(id, deadline);
-        if let Some((wait, reply)) = self.app.consider(question) {
+        if self.script.guest.is_some() {
+            self.heard.push(Heard::Asked { host: self.id, life: self.life, ask: id, question });
+        } else if let Some((wait, reply)) = self.app.consider(&question) {
             let input = Input::Reply { life: self.life, ask: id, reply };
             fabric.schedule_at(fabric.now + wait, self.id, input);
         }

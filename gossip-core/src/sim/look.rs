@@ -43,6 +43,16 @@ impl World {
         self.hosts[host.index()].machine.is_some()
     }
 
+    /// Whether a host stands still.
+    pub fn is_paused(&self, host: HostId) -> bool {
+        self.hosts[host.index()].is_paused()
+    }
+
+    /// How often a host has been started.
+    pub fn life(&self, host: HostId) -> u32 {
+        self.hosts[host.index()].life
+    }
+
     /// The machine of a host that runs.
     pub fn machine(&self, host: HostId) -> &Machine {
         match &self.hosts[host.index()].machine {
@@ -124,7 +134,7 @@ impl World {
     }
 
     /// Where views differ from the truth, in words: the first few.
-    pub(super) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut lines = Vec::new();
         let staying: Vec<_> = self.staying().collect();
         for (host, _) in &staying {

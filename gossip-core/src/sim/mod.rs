@@ -33,6 +33,8 @@
 //!   told, how commands ended, a [`report::Report`]. How long something may take is
 //!   computed from the tuning ([`bounds`]).
 //!
+//! Applications of another language are its guests ([`guest`]).
+//!
 //! # What is always checked
 //!
 //! After every event, on the host it touched (`checks.rs`): beliefs only rise, nobody raises
@@ -73,6 +75,7 @@ mod checks;
 mod conversations;
 pub mod fabric;
 mod faults;
+pub mod guest;
 pub mod host;
 mod inspect;
 pub mod link;

@@ -1,9 +1,10 @@
 //! The world: hosts, what lies between them, and the time in which it happens.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,13 +14,14 @@ use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
-use crate::pool::config::PoolConfig;
+use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
 use crate::pool::machine::{Identity, Machine};
 use crate::sim::app::Script;
 use crate::sim::bounds;
 use crate::sim::checks::Ledger;
 use crate::sim::fabric::{Fabric, Rule, RuleGuard};
+use crate::sim::guest::{Failure, Heard};
 use crate::sim::host::{Host, HostId};
 use crate::sim::link::Quality;
 use crate::sim::queue::Event;
@@ -32,6 +34,10 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     pub(super) fabric: Fabric,
     pub(super) watch: Watch,
+    /// What guests have to hear before time goes on.
+    pub(super) heard: VecDeque<Heard>,
+    /// Whether a failure unwinds as a [`Failure`], without a report.
+    pub(super) quiet: bool,
     seed: u64,
     rng: Rng,
     names: BTreeMap<NodeName, HostId>,
@@ -43,7 +49,7 @@ pub struct World {
     failed: Cell<bool>,
 }
 
-type Cue = Box<dyn FnOnce(&mut World)>;
+type Cue = Box<dyn FnOnce(&mut World) + Send>;
 
 impl World {
     /// An empty world at time zero.
@@ -52,6 +58,8 @@ impl World {
             hosts: Vec::new(),
             fabric: Fabric::new(seed),
             watch: Watch::default(),
+            heard: VecDeque::new(),
+            quiet: false,
             seed,
             rng: Rng::from_seed(seed::child(seed, Purpose::Scenario, 0, 0)),
             names: BTreeMap::new(),
@@ -96,7 +104,7 @@ impl World {
     }
 
     /// Plans something for later.
-    pub fn after(&mut self, delay: Duration, cue: impl FnOnce(&mut Self) + 'static) {
+    pub fn after(&mut self, delay: Duration, cue: impl FnOnce(&mut Self) + Send + 'static) {
         self.cues_given += 1;
         self.cues.insert(self.cues_given, Box::new(cue));
         self.fabric.schedule(delay, Event::Cue(self.cues_given));
@@ -138,9 +146,7 @@ impl World {
     /// Sends a message in a datagram.
     pub fn send(&mut self, from: HostId, to: HostId, message: &[u8]) -> Result<(), CommandError> {
         let to = self.target(to);
-        let longest = &mut self.hosts[from.index()].longest_sent;
-        *longest = message.len().max(*longest);
-        self.command(from, |machine, _| machine.send(&to, message))
+        self.send_to(from, &to, message)
     }
 
     /// Hands a message to all members.
@@ -167,9 +173,7 @@ impl World {
         host: HostId,
         run: impl FnOnce(&mut Machine, Time) -> Result<TaskId, CommandError>,
     ) -> TaskId {
-        let result = self.hosts[host.index()].begin(&mut self.fabric, run);
-        self.inspect(host);
-        match result {
+        match self.begin(host, run) {
             Ok(task) => task,
             Err(error) => self.fail(&format!("{} refused a command: {error}", self.name(host))),
         }
@@ -216,6 +220,9 @@ impl World {
     pub fn fail(&self, what: &str) -> ! {
         self.failed.set(true);
         let (seed, now) = (self.seed, self.fabric.now);
+        if self.quiet {
+            panic::resume_unwind(Box::new(Failure { seed, at: now, what: what.to_owned() }));
+        }
         panic!("seed {seed}, at {now:?}: {what}\nrepeat with: {}", self.repeat.command(seed));
     }
 
@@ -225,6 +232,7 @@ impl World {
     pub(super) fn inspect(&mut self, id: HostId) {
         let now = self.fabric.now;
         let host = &mut self.hosts[id.index()];
+        self.heard.extend(host.heard.drain(..));
         if let Err(what) = host.look(now, &mut self.ledger) {
             let what = format!("{}: {what}", host.identity.name);
             self.fail(&what);
@@ -247,24 +255,28 @@ impl World {
     }
 
     fn spawn_one(&mut self, config: &PoolConfig, script: &Script) -> HostId {
+        let name = NodeName::from(format!("n{:03}", self.hosts.len()).as_str());
+        match config.clone().check() {
+            Ok(pool) => self.spawn_checked(name, pool, script.clone()),
+            Err(error) => self.fail(&error.to_string()),
+        }
+    }
+
+    /// Starts a host whose name nobody has.
+    pub(super) fn spawn_checked(&mut self, name: NodeName, pool: CheckedPool, script: Script) -> HostId {
         let index = self.hosts.len();
         let id = HostId::new(index);
-        let name = NodeName::from(format!("n{index:03}").as_str());
         let [high, low] = u16::try_from(index + 1).unwrap_or_default().to_be_bytes();
         let addr = SocketAddr::from(([10, 0, high, low], 7946));
         let identity = Identity { name: name.clone(), addr: NodeAddr::from(addr) };
-        let pool = match config.clone().check() {
-            Ok(pool) => pool,
-            Err(error) => self.fail(&error.to_string()),
-        };
         self.names.insert(name, id);
-        self.hosts.push(Host::new(id, identity, pool, script.clone(), self.seed));
+        self.hosts.push(Host::new(id, identity, pool, script, self.seed));
         self.restart(id);
         id
     }
 
     /// Lets the next event happen, if there is one until `end`.
-    fn step(&mut self, end: Time) -> bool {
+    pub(super) fn step(&mut self, end: Time) -> bool {
         let Some(event) = self.fabric.next(end) else { return false };
         match event {
             Event::Input(id, input) => {
@@ -281,7 +293,7 @@ impl World {
         true
     }
 
-    fn check_endings(&mut self) {
+    pub(super) fn check_endings(&mut self) {
         let now = self.fabric.now;
         let overdue = self.hosts.iter_mut().find_map(|host| Some((host.id, host.overdue(now)?)));
         if let Some((host, what)) = overdue {
