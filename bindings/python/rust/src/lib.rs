@@ -21,6 +21,9 @@ mod node;
 mod packets;
 mod pool;
 mod queue;
+mod sim;
+mod sim_heard;
+mod sim_values;
 mod stats;
 mod tables;
 mod wait;
@@ -51,6 +54,8 @@ mod _core {
     use crate::pool::Pool;
     #[pymodule_export]
     use crate::queue::Events;
+    #[pymodule_export]
+    use crate::sim::Simulation;
     #[pymodule_export]
     use crate::tables::{check_config, check_pool, config_keys, pool_keys};
 

@@ -34,7 +34,7 @@ impl Drop for Closing {
 }
 
 /// Name of its hook, pool, the hook's arguments, and the answer that a question waits for.
-type Call<'py> = (Bound<'py, PyString>, u8, Bound<'py, PyTuple>, Option<Answer>);
+pub(crate) type Call<'py> = (Bound<'py, PyString>, u8, Bound<'py, PyTuple>, Option<Answer>);
 
 impl Events {
     pub(crate) fn of(queue: Arc<CoreEvents>) -> Self {
@@ -119,7 +119,12 @@ fn call(py: Python<'_>, event: Event) -> PyResult<Option<Call<'_>>> {
     }
 }
 
-fn told<'py>(py: Python<'py>, PoolId(pool): PoolId, notice: &Notice) -> PyResult<Option<Call<'py>>> {
+/// Something told as a call of a hook; `None` for what there will be some day.
+pub(crate) fn told<'py>(
+    py: Python<'py>,
+    PoolId(pool): PoolId,
+    notice: &Notice,
+) -> PyResult<Option<Call<'py>>> {
     let Some(name) = kinds::name(notice) else { return Ok(None) };
     let member = |member: &Member| convert::member(py, member);
     let args = match notice {
@@ -148,9 +153,18 @@ fn asked<'py>(
     question: Question,
     answer: gossip_core::runtime::answer::Answer,
 ) -> PyResult<Call<'py>> {
+    let (name, args) = self::question(py, &question)?;
+    Ok((name, pool, args, Some(Answer::new(answer))))
+}
+
+/// The hook for a question, and the hook's arguments.
+pub(crate) fn question<'py>(
+    py: Python<'py>,
+    question: &Question,
+) -> PyResult<(Bound<'py, PyString>, Bound<'py, PyTuple>)> {
     let (name, args) = match question {
-        Question::LocalState { join } => ("local_state", (join,).into_pyobject(py)?),
-        Question::AdmitAlive(member) => ("notify_alive", (convert::member(py, &member)?,).into_pyobject(py)?),
+        Question::LocalState { join } => ("local_state", (*join,).into_pyobject(py)?),
+        Question::AdmitAlive(member) => ("notify_alive", (convert::member(py, member)?,).into_pyobject(py)?),
         Question::AdmitMerge(members) => {
             let members: Vec<_> =
                 members.iter().map(|member| convert::member(py, member)).collect::<PyResult<_>>()?;
@@ -161,5 +175,5 @@ fn asked<'py>(
         }
         _ => return Err(errors::internal("a question of an unknown kind")),
     };
-    Ok((PyString::intern(py, name), pool, args, Some(Answer::new(answer))))
+    Ok((PyString::intern(py, name), args))
 }

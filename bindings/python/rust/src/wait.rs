@@ -72,7 +72,8 @@ pub(crate) fn panic() -> PyResult<()> {
     at_once(|| panic!("on purpose"))
 }
 
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// Runs `work`; a panic in it is a text.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // The core's handles share state only through locks and channels, which stay whole.
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| message(&*panic).to_owned())
 }
