@@ -18,8 +18,8 @@ def test_the_page_has_its_examples() -> None:
 
 
 def test_the_examples_of_the_page_run() -> None:
-    names: dict[str, Any] = {}
     for block in BLOCKS:
+        names: dict[str, Any] = {}
         exec(compile(block, "docs/python-testing.md", "exec"), names)
 
 

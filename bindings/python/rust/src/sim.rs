@@ -173,25 +173,27 @@ impl Simulation {
 
     // Commands
 
-    fn join(&self, host: usize, seeds: Vec<Peer>) -> PyResult<u64> {
+    fn join(&self, host: usize, seeds: Vec<Peer>, timeout: Option<f64>) -> PyResult<u64> {
         let seeds: Vec<Target> = seeds.into_iter().map(Target::from).collect();
-        self.begin(host, |machine, now| machine.join(now, seeds, None))
+        self.begin(host, |machine, now| machine.join(now, seeds, limit(timeout)))
     }
 
-    fn leave(&self, host: usize) -> PyResult<u64> {
-        self.begin(host, |machine, now| machine.leave(now, None))
+    fn leave(&self, host: usize, timeout: Option<f64>) -> PyResult<u64> {
+        self.begin(host, |machine, now| machine.leave(now, limit(timeout)))
     }
 
-    fn update_node(&self, host: usize, meta: Payload) -> PyResult<u64> {
-        self.begin(host, |machine, now| machine.update(now, meta.0.into(), None))
+    fn update_node(&self, host: usize, meta: Payload, timeout: Option<f64>) -> PyResult<u64> {
+        self.begin(host, |machine, now| machine.update(now, meta.0.into(), limit(timeout)))
     }
 
-    fn send_reliable(&self, host: usize, to: Peer, message: Payload) -> PyResult<u64> {
-        self.begin(host, |machine, now| machine.send_reliable(now, to.into(), message.0.into(), None))
+    fn send_reliable(&self, host: usize, to: Peer, message: Payload, timeout: Option<f64>) -> PyResult<u64> {
+        self.begin(host, |machine, now| {
+            machine.send_reliable(now, to.into(), message.0.into(), limit(timeout))
+        })
     }
 
-    fn ping(&self, host: usize, to: Peer) -> PyResult<u64> {
-        self.begin(host, |machine, now| machine.ping(now, to.into(), None))
+    fn ping(&self, host: usize, to: Peer, timeout: Option<f64>) -> PyResult<u64> {
+        self.begin(host, |machine, now| machine.ping(now, to.into(), limit(timeout)))
     }
 
     fn send_best_effort(&self, host: usize, to: Peer, message: Payload) -> PyResult<()> {
@@ -523,6 +525,11 @@ fn to_python(trouble: Trouble) -> PyErr {
         }
         Trouble::Panic(panic) => errors::internal(&panic),
     }
+}
+
+/// A time limit; without one that of the configuration counts.
+fn limit(timeout: Option<f64>) -> Option<Duration> {
+    timeout.map(|seconds| convert::limit(Some(seconds)))
 }
 
 fn refused(error: CommandError) -> PyErr {

@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, final, overload
 
 from .. import _core
-from .._address import Endpoint, Seconds, split
+from .._address import Endpoint, Seconds, limit, split
 from .._config import PoolConfig
 from .._delegate import Delegate, overridden
 from .._types import Buffer, HostPort, JoinResult, Member, Message
@@ -257,16 +257,18 @@ class Node:
             self._index, [name.encode("utf-8", "surrogateescape") for name in names]
         )
 
-    def join(self, seeds: "Iterable[Node | Member | Endpoint]") -> Task[JoinResult]:
+    def join(
+        self, seeds: "Iterable[Node | Member | Endpoint]", *, timeout: Seconds | None = None
+    ) -> Task[JoinResult]:
         """Exchanges state with the seeds; one that is reached is enough, else `JoinError`."""
         if isinstance(seeds, str | bytes | Member | Node):
             raise TypeError("seeds must be several, such as [nodes[0]], not one")
-        number = self._core.join(self._index, [self._peer(seed) for seed in seeds])
-        return Task(self, number, "join", _joined)
+        peers = [self._peer(seed) for seed in seeds]
+        return Task(self, self._core.join(self._index, peers, limit(timeout)), "join", _joined)
 
-    def leave(self) -> Task[None]:
+    def leave(self, timeout: Seconds | None = 5.0) -> Task[None]:
         """Says goodbye; the process goes on. `join` comes back."""
-        return Task(self, self._core.leave(self._index), "leave", _ended)
+        return Task(self, self._core.leave(self._index, limit(timeout)), "leave", _ended)
 
     def broadcast(self, message: Buffer, *, timeout: Seconds | None = 0.0) -> None:
         """Gives a message to gossip, for every member; see `gossip.Pool.broadcast`.
@@ -276,21 +278,35 @@ class Node:
         """
         self._core.broadcast(self._index, message)
 
-    def send(self, target: Target, message: Buffer, *, reliable: bool = False) -> Task[None] | None:
+    @overload
+    def send(
+        self, target: Target, message: Buffer, *, reliable: Literal[True], timeout: Seconds | None = None
+    ) -> Task[None]: ...
+    @overload
+    def send(
+        self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
+    ) -> Task[None] | None: ...
+    def send(
+        self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
+    ) -> Task[None] | None:
         """Sends a message to one member: in a datagram, or over TCP if `reliable`."""
         peer = self._peer(target)
         if reliable:
-            return Task(self, self._core.send_reliable(self._index, peer, message), "send", _ended)
+            number = self._core.send_reliable(self._index, peer, message, limit(timeout))
+            return Task(self, number, "send", _ended)
         self._core.send_best_effort(self._index, peer, message)
         return None
 
-    def ping(self, target: Target) -> Task[float]:
-        """Pings a member: the seconds until its answer, or `TimeoutError` after `probe_timeout`."""
-        return Task(self, self._core.ping(self._index, self._peer(target)), "ping", _rtt)
+    def ping(self, target: Target, *, timeout: Seconds | None = None) -> Task[float]:
+        """Pings a member: the seconds until its answer, or `TimeoutError`.
 
-    def update_node(self, meta: Buffer, *, timeout: Seconds | None = None) -> Task[None]:
+        Without a timeout the pool's `probe_timeout` counts.
+        """
+        return Task(self, self._core.ping(self._index, self._peer(target), limit(timeout)), "ping", _rtt)
+
+    def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> Task[None]:
         """Announces new metadata; done when it has been gossiped."""
-        return Task(self, self._core.update_node(self._index, meta), "update_node", _ended)
+        return Task(self, self._core.update_node(self._index, meta, limit(timeout)), "update_node", _ended)
 
     def set_local_state(self, state: Buffer) -> None:
         """The application's state that others get in each exchange of state."""

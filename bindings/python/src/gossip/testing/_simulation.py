@@ -315,13 +315,12 @@ class Simulation:
             return
         node = self._nodes[index]
         if node._lives(life) and not self._hold(node, heard):
-            serve = self._tell if ask is None else self._ask
-            self._call(hook, node, lambda: serve(node, hook, args, ask))
+            self._call(hook, node, lambda: self._tell_or_ask(node, hook, args, ask))
 
-    def _tell(self, node: Node, hook: str, args: tuple[Any, ...], _: None) -> None:
-        getattr(node._delegate, hook)(*_arguments(hook, node.id, args))
-
-    def _ask(self, node: Node, hook: str, args: tuple[Any, ...], ask: int) -> None:
+    def _tell_or_ask(self, node: Node, hook: str, args: tuple[Any, ...], ask: int | None) -> None:
+        if ask is None:
+            getattr(node._delegate, hook)(*_arguments(hook, node.id, args))
+            return
         answer: Any = Answer(self._core, (node._index, node._life, ask))
         try:
             reply = getattr(node._delegate, hook)(*_arguments(hook, node.id, args))
