@@ -70,7 +70,7 @@ class Agent:
         try:
             with logs:
                 for pool in self._settings.pools:
-                    view.add(node.register_pool(pool.config, view.delegate(pool.config.id)))
+                    view.register_pool(pool.config)
                 app = App(view, Commands(node, self.stop), lambda: metrics_text(node))
                 servers = await self._serve(node, app)
                 node.start()

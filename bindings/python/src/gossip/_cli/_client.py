@@ -61,12 +61,13 @@ class Agent:
     def events(self) -> Iterator[dict[str, Any]]:
         """A snapshot, then what happens, until the agent ends or cuts off."""
         response = self._request("GET", "/events", timeout=5.0)
-        try:
-            while line := response.readline(LIMIT):
-                if line.startswith(b"data: "):
-                    yield {"event": "snapshot", **self._object(line[6:])}
-        except (OSError, http.client.HTTPException):
-            return
+        with response:
+            try:
+                while line := response.readline(LIMIT):
+                    if line.startswith(b"data: "):
+                        yield {"event": "snapshot", **self._object(line[6:])}
+            except (OSError, http.client.HTTPException):
+                return
 
     def _request(
         self, method: str, path: str, body: bytes | None = None, timeout: float = TIMEOUT
@@ -77,6 +78,7 @@ class Agent:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
+            connection.close()
             why = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
             raise Failure(f"no agent answers at {self.where}: {why}; is it running? --agent says where", UNREACHABLE) from None
         if response.status != 200:

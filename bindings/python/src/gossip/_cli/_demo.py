@@ -96,8 +96,7 @@ class Cluster:
             self._rest(f"{name} tells everybody something")
             text = f"hello from {name}, round {round + 1}"
             pool.broadcast(text.encode())
-            if not self._wait(partial(self._heard.__contains__, text), f"{text!r} to be heard"):
-                return self.ending
+            self._wait(partial(self._heard.__contains__, text), 2.0)
             self._rest(f"{name} crashes: nobody is told, the others find out")
             self._nodes.pop(number).shutdown()
             if not self._seen(number, False):
@@ -144,15 +143,14 @@ class Cluster:
 
     def _seen(self, number: int, there: bool) -> bool:
         pool, name = self._first.pool(1), NAMES[number]
-        return self._wait(lambda: (name in pool) == there, f"{name} to be {'there' if there else 'gone'}")
+        if not (seen := self._wait(lambda: (name in pool) == there)) and not self.ending:
+            self._say(f"waited {PATIENCE:g} s in vain for {name} to be {'there' if there else 'gone'}")
+        return seen
 
-    def _wait(self, condition: Callable[[], bool], what: str) -> bool:
-        deadline = time.monotonic() + PATIENCE
+    def _wait(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+        deadline = time.monotonic() + seconds
         while not condition():
-            if self.ending:
-                return False
-            if time.monotonic() > deadline:
-                self._say(f"waited {PATIENCE:g} s in vain for {what}")
+            if self.ending or time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
         return True
@@ -166,4 +164,5 @@ def _pool(number: int) -> PoolConfig:
         probe_interval=0.5,
         probe_timeout=0.2,
         suspicion_mult=2,
+        retransmit_mult=8,
     )

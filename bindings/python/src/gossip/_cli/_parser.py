@@ -82,7 +82,7 @@ def _add_agent(commands: Any) -> None:
         "agent",
         _lazily("_agent"),
         "run a node until a signal ends it",
-        "Options go before the environment, and that before the configuration file.\n"
+        "\nOptions go before the environment, and that before the configuration file.\n"
         "SIGTERM and SIGINT leave politely, a second one ends at once;\n"
         "SIGHUP reads keys, seeds and metadata again.",
         f"environment:\n{environment}\n{STATUSES}",

@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from .. import __version__
+from .._config import PoolConfig
 from .._delegate import Delegate
 from .._node import Gossip
 from .._pool import Pool
@@ -35,7 +37,9 @@ HANDOVERS = 1024
 """Events on their way from the pools' threads; those wait while there are more, and the core drops and counts."""
 PREVIEW = 256
 """Bytes of a message that are shown."""
-SMOOTHING = 0.3
+ROUND_TRIPS = 7
+"""Round trips of which the median is shown: one that was slow by accident moves nobody."""
+HISTORY = 60
 SUSPECTS_PERIOD = 0.1
 NUMBERS_PERIOD = 1.0
 
@@ -70,7 +74,8 @@ class PoolView:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.since: dict[str, tuple[MemberState, str]] = {}
-        self.rtt: dict[str, float] = {}
+        self.trips: dict[str, deque[float]] = {}
+        self.history: deque[tuple[str, int, int]] = deque(maxlen=HISTORY)
         self.gone: dict[str, Event] = {}
         self.suspects: set[str] = set()
 
@@ -80,7 +85,7 @@ class PoolView:
 
     def went(self, member: Member) -> None:
         self.since.pop(member.name, None)
-        self.rtt.pop(member.name, None)
+        self.trips.pop(member.name, None)
         self.suspects.discard(member.name)
         self.gone.pop(member.name, None)
         self.gone[member.name] = {**describe(member), "since": now()}
@@ -88,17 +93,17 @@ class PoolView:
             del self.gone[next(iter(self.gone))]
 
     def answered(self, name: str, rtt: float) -> float:
-        before = self.rtt.get(name, rtt)
-        self.rtt[name] = before + SMOOTHING * (rtt - before)
-        return self.rtt[name]
+        trips = self.trips.setdefault(name, deque(maxlen=ROUND_TRIPS))
+        trips.append(rtt)
+        return median(trips)
 
     def member(self, member: Member) -> Event:
         state, since = self.since.get(member.name, (None, None))
-        rtt = self.rtt.get(member.name)
+        trips = self.trips.get(member.name)
         return {
             **describe(member),
             "since": since if state is member.state else None,
-            "rtt_ms": None if rtt is None else round(rtt * 1000, 3),
+            "rtt_ms": round(median(trips) * 1000, 3) if trips else None,
         }
 
     def snapshot(self) -> Event:
@@ -111,8 +116,13 @@ class PoolView:
             "self": pool.local_node.name,
             "members": [self.member(member) for member in pool.members()],
             "gone": list(self.gone.values()),
+            "history": list(self.history),
             **self.numbers(),
         }
+
+    def remember(self) -> None:
+        stats = self.pool.stats()
+        self.history.append((now(), stats.packets_received, stats.packets_sent))
 
     def numbers(self) -> Event:
         stats = self.pool.stats()
@@ -154,13 +164,11 @@ class View:
         self._started = now()
         self.lost_subscribers = 0
 
-    def delegate(self, pool_id: int) -> Delegate:
-        """What a pool is registered with, so that its news come here."""
-        return _Hooks(self, pool_id)
-
-    def add(self, pool: Pool) -> None:
-        """Shows a pool."""
-        self._pools[pool.id] = PoolView(pool)
+    def register_pool(self, config: PoolConfig) -> Pool:
+        """Adds a pool to the node, and shows it."""
+        pool = self.node.register_pool(config, _Hooks(self, config.id))
+        self._pools[config.id] = PoolView(pool)
+        return pool
 
     def close(self) -> None:
         """Takes nothing more; hooks that wait to hand over return."""
@@ -201,6 +209,7 @@ class View:
             },
             "pools": [view.snapshot() for _, view in sorted(self._pools.items())],
             "port": dict(node.stats().counters),
+            "followers": len(self._subscribers),
             "events": list(self._recent),
         }
 
@@ -212,10 +221,11 @@ class View:
                 await asyncio.sleep(SUSPECTS_PERIOD)
                 with suppress(GossipError):
                     self._find_suspects()
-            if self._subscribers:
-                with suppress(GossipError):
-                    pools = {str(id): view.numbers() for id, view in self._pools.items()}
-                    self.publish("numbers", pools=pools, port=dict(self.node.stats().counters))
+            with suppress(GossipError):
+                pools = {str(id): view.numbers() for id, view in self._pools.items()}
+                for view in self._pools.values():
+                    view.remember()
+                self.publish("numbers", pools=pools, port=dict(self.node.stats().counters))
 
     def _find_suspects(self) -> None:
         for id, view in self._pools.items():

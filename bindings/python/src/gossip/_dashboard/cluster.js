@@ -1,11 +1,12 @@
 // The picture of a pool: this node in the middle, the others around it, at the distance of their round trips.
 
 const SVG = "http://www.w3.org/2000/svg";
-const CENTRE = { x: 320, y: 236 };
-const NEAR = 70;
-const FAR = 172;
-const UNKNOWN = 186;
-const GONE = 206;
+const CENTRE = { x: 320, y: 232 };
+const NEAR = 92;
+const FAR = 188;
+const UNKNOWN = 202;
+const GONE = 218;
+const WIDER = 1.32;
 const MOST = 1500;
 const MOST_LABELS = 32;
 const MOST_PULSES = 200;
@@ -56,7 +57,7 @@ export class Picture {
       seen.add(member.name);
       const angle = (index / others.length) * 2 * Math.PI - Math.PI / 2 + Math.PI / Math.max(3, others.length);
       const radius = this.radius(member);
-      const place = { x: CENTRE.x + radius * 1.3 * Math.cos(angle), y: CENTRE.y + radius * Math.sin(angle) };
+      const place = { x: CENTRE.x + radius * WIDER * Math.cos(angle), y: CENTRE.y + radius * Math.sin(angle) };
       this.place(member.name, member, place, labelled, others.length);
     });
     for (const [key, node] of this.nodes) {
@@ -137,9 +138,9 @@ export class Picture {
     for (let power = -2; power <= 4; power++) for (const digit of [1, 2, 5]) steps.push(digit * 10 ** power);
     let from = steps.filter((step) => step <= low).pop() ?? steps[0];
     let to = steps.find((step) => step >= high) ?? steps[steps.length - 1];
-    while (to / from < 9.9) {
+    while (to / from < 4.9) {
       to = steps[Math.min(steps.length - 1, steps.indexOf(to) + 1)];
-      if (to / from < 9.9) from = steps[Math.max(0, steps.indexOf(from) - 1)];
+      if (to / from < 4.9) from = steps[Math.max(0, steps.indexOf(from) - 1)];
     }
     // Rings stay while they fit, so that the picture is calm.
     if (this.scale && this.scale.from <= low && this.scale.to >= high && this.scale.to / this.scale.from <= (to / from) * 5) return;
@@ -163,7 +164,7 @@ export class Picture {
 }
 
 function ring(radius, text, kind = "") {
-  const circle = make("ellipse", { class: `ring ${kind}`, cx: CENTRE.x, cy: CENTRE.y, rx: radius * 1.3, ry: radius });
+  const circle = make("ellipse", { class: `ring ${kind}`, cx: CENTRE.x, cy: CENTRE.y, rx: radius * WIDER, ry: radius });
   return text ? [circle, make("text", { class: "ring-label", x: CENTRE.x, y: CENTRE.y - radius + 4 }, text)] : [circle];
 }
 

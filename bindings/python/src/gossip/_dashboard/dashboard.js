@@ -16,6 +16,8 @@ const KINDS = {
 };
 const OF_MEMBERS = ["join", "refuted", "leave", "fail", "suspect", "update"];
 
+const LEGEND = [["self", "this node"], ["alive", "alive"], ["suspect", "suspect"], ["dead", "failed"], ["left", "left"]];
+
 const $ = (id) => document.getElementById(id);
 
 export function el(name, properties = {}, ...children) {
@@ -73,7 +75,7 @@ function takeSnapshot(snapshot) {
   $("version").textContent = `libgossip ${snapshot.version}`;
   drawTabs();
   drawEvents();
-  numbers.reset(state.chosen);
+  numbers.reset(state.chosen, pool()?.history);
   takeNumbers({ time: snapshot.time, port: snapshot.port, pools: Object.fromEntries(snapshot.pools.map((one) => [one.id, one])) });
 }
 
@@ -181,7 +183,7 @@ function drawRows(shown, all) {
 }
 
 function newRow(name) {
-  const cells = ["state", "who", "rtt", "meta wide", "since wide"].map((className) => el("td", { className }));
+  const cells = ["how", "who", "rtt", "meta wide", "since wide"].map((className) => el("td", { className }));
   const [, who, rtt, meta] = cells;
   const button = el("button", { type: "button", className: "name" }, foreign(name));
   button.addEventListener("click", () => details(name));
@@ -263,7 +265,7 @@ function choose(id) {
     tab.setAttribute("aria-selected", chosen);
     tab.tabIndex = chosen ? 0 : -1;
   }
-  numbers.reset(id);
+  numbers.reset(id, pool().history);
   drawEvents();
   later();
 }
@@ -334,11 +336,12 @@ function follow() {
   for (const kind of kinds) source.addEventListener(kind, (message) => take({ event: kind, ...JSON.parse(message.data) }));
   source.addEventListener("snapshot", () => link("live", "live"));
   source.onerror = () => {
-    link("lost", "connection lost, trying again");
+    link("lost", "reconnecting");
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, 3000);
   };
 }
 
+$("legend").append(...LEGEND.map(([kind, name]) => el("li", {}, glyph(kind), name)));
 for (const head of document.querySelectorAll("th[data-sort]")) {
   head.firstElementChild.addEventListener("click", () => {
     const key = head.dataset.sort;

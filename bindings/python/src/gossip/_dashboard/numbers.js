@@ -34,10 +34,14 @@ export class Numbers {
     this.pool = null;
   }
 
-  /** Begins anew, for a pool. */
-  reset(pool) {
+  /** Begins anew, for a pool; `history` is `[time, packets received, packets sent]` of each second before. */
+  reset(pool, history = []) {
     this.pool = pool;
-    for (const curve of this.curves) curve.reset();
+    this.curves.forEach((curve, index) => {
+      curve.reset();
+      for (const moment of history) curve.add(Date.parse(moment[0]), moment[index + 1]);
+      curve.draw();
+    });
   }
 
   /** Takes the counters of a moment. */
@@ -72,17 +76,20 @@ class Curve {
   reset() {
     this.before = null;
     this.rates = [];
-    this.draw();
   }
 
   take(time, total) {
+    this.add(time, total);
+    this.draw();
+  }
+
+  add(time, total) {
     const seconds = this.before && (time - this.before.time) / 1000;
     if (seconds >= 0.2) {
       this.rates.push(Math.max(0, (total - this.before.total) / seconds));
       this.rates = this.rates.slice(-SECONDS);
     }
     if (!this.before || seconds >= 0.2) this.before = { time, total };
-    this.draw();
   }
 
   draw() {
