@@ -15,7 +15,6 @@ from .._node import Gossip
 from ..errors import GossipError
 from ._control import Commands
 from ._lines import Lines
-from ._metrics import metrics_text
 from ._seeds import Seeds
 from ._settings import Settings, load
 from ._status import DONE, FAILED, Failure
@@ -62,28 +61,30 @@ class Agent:
     async def run(self) -> int:
         """The agent's life."""
         self._catch_signals()
-        node = self._make_node()
-        view = self.view = View(node)
-        view.listeners.append(self._lines.put)
+        with _Log(self._settings.log_level) as log:
+            node = self._make_node()
+            view = log.view = self.view = View(node)
+            view.listeners.append(self._lines.put)
+            return await self._live(node, view)
+
+    async def _live(self, node: Gossip, view: View) -> int:
         servers: list[Server] = []
-        logs = _Log(view, self._settings.log_level)
         try:
-            with logs:
-                for pool in self._settings.pools:
-                    view.register_pool(pool.config)
-                app = App(view, Commands(node, self.stop), lambda: metrics_text(node))
-                servers = await self._serve(node, app)
-                node.start()
-                self._tell_ready(node)
-                self._begin(view.watch())
-                for settings in self._settings.pools:
-                    seeds = Seeds(node.pool(settings.config.id), settings.seeds, view.publish)
-                    self._seeds[settings.config.id] = seeds
-                    self._begin(seeds.run())
-                notify("READY=1")
-                self.started.set()
-                await self._stop.wait()
-                return await self._leave(node)
+            for pool in self._settings.pools:
+                view.register_pool(pool.config)
+            app = App(view, Commands(node, self.stop), node.metrics)
+            servers = await self._serve(node, app)
+            node.start()
+            self._tell_ready(node)
+            self._begin(view.watch())
+            for settings in self._settings.pools:
+                seeds = Seeds(node.pool(settings.config.id), settings.seeds, view.publish)
+                self._seeds[settings.config.id] = seeds
+                self._begin(seeds.run())
+            notify("READY=1")
+            self.started.set()
+            await self._stop.wait()
+            return await self._leave(node)
         except (GossipError, OSError) as error:
             raise Failure(str(error), FAILED) from None
         finally:
@@ -154,7 +155,15 @@ class Agent:
             await asyncio.to_thread(node.shutdown)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing that goes on beside ends without a word."""
+        self._tasks.remove(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.view.publish("log", level="error", text=f"{task.get_coro()} ended: {error!r}; please report it")
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -204,17 +213,18 @@ def _take_over(pool: Any, config: Any) -> None:
 class _Log(logging.Handler):
     """The library's log, as events."""
 
-    def __init__(self, view: View, level: str) -> None:
+    def __init__(self, level: str) -> None:
         super().__init__()
-        self._view = view
+        self.view: View | None = None
         self._logger = logging.getLogger("gossip")
         self._wanted = level.upper()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_Log":
         self._before = self._logger.level, self._logger.propagate
         self._logger.setLevel(self._wanted)
         self._logger.propagate = False
         self._logger.addHandler(self)
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._logger.removeHandler(self)
@@ -222,4 +232,5 @@ class _Log(logging.Handler):
         self._logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._view.offer("log", level=record.levelname.lower(), logger=record.name, text=record.getMessage())
+        if self.view:
+            self.view.offer("log", level=record.levelname.lower(), logger=record.name, text=record.getMessage())
