@@ -31,6 +31,10 @@ for package in aiohttp gunicorn hypercorn starlette uvicorn uvloop waitress; do
         skip "$package can't be installed"
 done
 
+# The command's terminal, and the browser that looks at its page.
+"$venv/bin/python" -c 'import playwright, rich' 2>/dev/null || "$venv/bin/pip" install --quiet playwright rich \
+    || skip "playwright and rich can't be installed; some tests of the command and its page are skipped"
+
 target=$(cd "$target" && pwd)
 venv=$target/venv
 cd bindings/python

@@ -81,6 +81,21 @@ def test_help_reads_well(
         }
 
 
+def test_the_manual_names_everything() -> None:
+    from gossip._cli._lines import SIGNS
+    from gossip._cli._parser import STATUSES
+    from gossip._cli._settings import ACCESS, ENVIRONMENT
+
+    manual = (HERE.parent.parent / "docs" / "agent.md").read_text()
+    named = set(re.findall(r"`([^`\n]+)`", manual))
+    for name in (*ENVIRONMENT, *SIGNS, *ACCESS, "GOSSIP_AGENT"):
+        assert name in named or f"--http {name}" in named, name
+    for words in SUBCOMMANDS[1:]:
+        assert f"gossip {' '.join(words)}" in manual or words[-1] in named, words
+    for status in re.findall(r"^  (\d+) ", STATUSES, re.MULTILINE):
+        assert f"| {status} |" in manual
+
+
 def test_the_version() -> None:
     done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, env=environment(Path("/")), check=True)
     assert done.stdout == f"gossip {gossip.__version__}\n"

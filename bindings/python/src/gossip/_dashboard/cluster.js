@@ -9,6 +9,8 @@ const GONE = 218;
 const WIDER = 1.32;
 const MOST = 1500;
 const MOST_LABELS = 32;
+const MOST_TROUBLED = 6;
+const MOST_SPOKES = 80;
 const MOST_PULSES = 200;
 const SHAPES = {
   alive: "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0-16 0",
@@ -29,7 +31,7 @@ export function make(name, attributes = {}, ...children) {
 /** A small picture of a state, the same shape as in the cluster: no state is told by its colour alone. */
 export function glyph(state) {
   const shape = make("path", { class: "shape", d: SHAPES[state] ?? SHAPES.left });
-  return make("svg", { class: `glyph ${state}`, viewBox: "-11 -11 22 22", "aria-hidden": "true" }, shape);
+  return make("svg", { class: `glyph ${state}`, viewBox: "-13 -13 26 26", "aria-hidden": "true" }, shape);
 }
 
 export class Picture {
@@ -51,6 +53,8 @@ export class Picture {
     const others = members.filter((member) => member.name !== own).slice(0, MOST);
     this.fit(others);
     const labelled = others.length <= MOST_LABELS;
+    const troubled = others.filter((member) => member.state === "suspect").length <= MOST_TROUBLED;
+    this.svg.classList.toggle("many", others.length > MOST_SPOKES);
     const seen = new Set(["\0self"]);
     this.place("\0self", { name: own, state: "self" }, CENTRE, true);
     others.forEach((member, index) => {
@@ -58,7 +62,7 @@ export class Picture {
       const angle = (index / others.length) * 2 * Math.PI - Math.PI / 2 + Math.PI / Math.max(3, others.length);
       const radius = this.radius(member);
       const place = { x: CENTRE.x + radius * WIDER * Math.cos(angle), y: CENTRE.y + radius * Math.sin(angle) };
-      this.place(member.name, member, place, labelled, others.length);
+      this.place(member.name, member, place, labelled || (troubled && member.state === "suspect"), others.length);
     });
     for (const [key, node] of this.nodes) {
       if (!seen.has(key)) {
@@ -103,7 +107,7 @@ export class Picture {
       node.shape.setAttribute("d", SHAPES[member.state] ?? SHAPES.left);
       node.state = member.state;
     }
-    const label = labelled || member.state === "suspect" ? shorten(member.name) : "";
+    const label = labelled ? shorten(member.name) : "";
     if (node.label.textContent !== label) node.label.textContent = label;
     node.title.textContent = `${member.name}: ${member.state === "self" ? "this node" : member.state}`;
     node.label.setAttribute("y", member.state === "self" ? 32 : 24);

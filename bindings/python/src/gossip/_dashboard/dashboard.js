@@ -6,6 +6,7 @@ import { Numbers } from "./numbers.js";
 
 const EVENTS = 200;
 const ROWS = 300;
+const LARGE = 200;
 const SHOWN_GONE = 120; // seconds that the picture shows those who are gone
 const ORDER = { suspect: 0, alive: 1, dead: 2, left: 3 };
 const KINDS = {
@@ -96,14 +97,14 @@ function takeMember(shown, event) {
   if (event.pool === state.chosen) $("announcer").textContent = `${visible(member.name)} ${KINDS[kind][0]}`;
 }
 
-/** Draws with the next frame, however much happened before it. */
+/** Draws with the next frame, however much happened before it; a large pool less often. */
 function later() {
   if (dirty) return;
   dirty = true;
-  requestAnimationFrame(() => {
+  setTimeout(() => requestAnimationFrame(() => {
     dirty = false;
     draw();
-  });
+  }), (pool()?.members.size ?? 0) > LARGE ? 300 : 0);
 }
 
 function draw() {
@@ -160,8 +161,8 @@ function drawRows(shown, all) {
   const matching = all.filter((member) => !wanted || `${member.name} ${member.endpoint} ${member.meta} ${member.state}`.toLowerCase().includes(wanted));
   matching.sort(by(state.sort.by));
   if (state.sort.down) matching.reverse();
-  // Those who are gone come last in any order.
-  matching.sort((a, b) => (ORDER[a.state] > 1) - (ORDER[b.state] > 1));
+  // In any order, those in trouble come first, and those who are gone last.
+  matching.sort((a, b) => Math.min(2, ORDER[a.state]) - Math.min(2, ORDER[b.state]));
   const longest = Math.max(...all.map((member) => member.rtt_ms ?? 0), 0.001);
   const drawn = matching.slice(0, ROWS);
   const kept = new Set(drawn.map((member) => member.name));
