@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class Agent:
         self._signals = 0
         self._seeds: dict[int, Seeds] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._servers: list[Server] = []
         self._control: Path | None = None
 
     async def run(self) -> int:
@@ -68,12 +70,12 @@ class Agent:
             return await self._live(node, view)
 
     async def _live(self, node: Gossip, view: View) -> int:
-        servers: list[Server] = []
+        servers = self._servers
         try:
             for pool in self._settings.pools:
                 view.register_pool(pool.config)
-            app = App(view, Commands(node, self.stop), node.metrics)
-            servers = await self._serve(node, app)
+            app = App(view, Commands(node, self.stop), self._metrics)
+            servers += await self._serve(node, app)
             node.start()
             self._tell_ready(node)
             self._begin(view.watch())
@@ -119,6 +121,20 @@ class Agent:
             await servers[-1].serve_tcp(node.listen_tcp())
         return servers
 
+    def _metrics(self) -> str:
+        """The node's metrics, and what the agent itself dropped."""
+        own = {
+            "http_refused_total": ("counter", "Connections refused as too many.", sum(s.refused for s in self._servers)),
+            "followers": ("gauge", "Who follows the events.", self.view.followers),
+            "followers_lost_total": ("counter", "Followers cut off as too slow.", self.view.lost_subscribers),
+            "lines_dropped_total": ("counter", "Lines of output dropped.", self._lines.dropped),
+        }
+        lines = [
+            f"# HELP gossip_agent_{name} {about}\n# TYPE gossip_agent_{name} {kind}\ngossip_agent_{name} {value}\n"
+            for name, (kind, about, value) in own.items()
+        ]
+        return self.view.node.metrics() + "".join(lines)
+
     def _tell_ready(self, node: Gossip) -> None:
         host, port = node.address
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -138,7 +154,7 @@ class Agent:
         for task in self._tasks:
             task.cancel()
         try:
-            await asyncio.to_thread(node.leave)
+            await self._apart(node.leave)
         except (GossipError, TimeoutError) as error:
             self.view.publish("log", level="warning", text=f"nobody heard the goodbye: {error}")
         return DONE
@@ -152,7 +168,12 @@ class Agent:
         if self._control:
             self._control.unlink(missing_ok=True)
         with contextlib.suppress(TimeoutError, GossipError):
-            await asyncio.to_thread(node.shutdown)
+            await self._apart(node.shutdown)
+
+    async def _apart(self, function: Callable[[], None]) -> None:
+        """Calls on a thread that waits for nothing else: those of the loop may all be busy with joins."""
+        with ThreadPoolExecutor(1, "gossip-end") as executor:
+            await asyncio.get_running_loop().run_in_executor(executor, function)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

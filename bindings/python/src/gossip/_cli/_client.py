@@ -18,6 +18,8 @@ __all__ = ["Agent", "find"]
 
 DEFAULT = "127.0.0.1:7946"
 TIMEOUT = 20.0
+QUIET = 15.0
+"""Seconds without a sign after which a stream counts as broken; there is one each second."""
 LIMIT = 64 << 20
 
 
@@ -59,8 +61,8 @@ class Agent:
         return self._object(self._read(self._request("POST", f"/control/{command}", body)))
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """A snapshot, then what happens, until the agent ends or cuts off."""
-        response = self._request("GET", "/events", timeout=5.0)
+        """A snapshot, then what happens, until the agent ends, or cuts off who is too slow."""
+        response = self._request("GET", "/events", timeout=QUIET)
         with response:
             try:
                 while line := response.readline(LIMIT):

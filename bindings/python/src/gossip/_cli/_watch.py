@@ -4,13 +4,15 @@ import argparse
 import json
 import shutil
 import sys
+import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
-from ._client import find
+from ._client import Agent, find
 from ._commands import HEAD, cells_of
 from ._lines import render
-from ._status import UNREACHABLE, Failure
+from ._status import DONE
 from ._terminal import STATES, clean, rich_console, rich_table, table
 
 __all__ = ["run"]
@@ -22,16 +24,21 @@ QUIET = ("ping", "numbers", "snapshot")
 def run(arguments: argparse.Namespace) -> int:
     """Follows the agent until it ends, which is a failure, or Ctrl-C."""
     agent = find(arguments.agent, arguments.token_file)
-    events = agent.events()
-    if arguments.json or not sys.stdout.isatty():
-        for event in events:
-            if arguments.json and (arguments.all or event["event"] not in QUIET):
-                print(json.dumps(event, separators=(",", ":")), flush=True)
-            elif event["event"] not in QUIET:
-                print(render(event, False), flush=True)
-    else:
-        _watch(events, arguments.pool)
-    raise Failure(f"the agent at {agent.where} has ended, or cut off", UNREACHABLE)
+    if sys.stdout.isatty() and not arguments.json:
+        _watch(_follow(agent), arguments.pool)
+    for event in _follow(agent):
+        if arguments.json and (arguments.all or event["event"] not in QUIET):
+            print(json.dumps(event, separators=(",", ":")), flush=True)
+        elif event["event"] not in QUIET:
+            print(render(event, False), flush=True)
+    return DONE
+
+
+def _follow(agent: Agent) -> Iterator[dict[str, Any]]:
+    """The events, also after the agent has cut off who was too slow; `Failure` when it has ended."""
+    while True:
+        yield from agent.events()
+        time.sleep(0.2)
 
 
 class State:
@@ -72,7 +79,7 @@ class State:
         return [self.members[key] for key in sorted(self.members)]
 
 
-def _watch(events: Any, pool: int | None) -> None:
+def _watch(events: Iterator[dict[str, Any]], pool: int | None) -> None:
     state = State(pool)
     console = rich_console(sys.stdout)
     if console is None:

@@ -120,6 +120,10 @@ class Server:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
+        if len(self._tasks) >= 2 * self._limits.connections:
+            # Too many to be told so.
+            self.refused += 1
+            return writer.transport.abort()
         name = writer.get_extra_info("peername")
         peer = str(name[0]) if isinstance(name, tuple) else ""
         self._tasks.add(task)

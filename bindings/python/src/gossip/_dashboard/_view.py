@@ -78,6 +78,7 @@ class PoolView:
         self.history: deque[tuple[str, int, int]] = deque(maxlen=HISTORY)
         self.gone: dict[str, Event] = {}
         self.suspects: set[str] = set()
+        self.looked_at: object = None
 
     def came(self, member: Member) -> None:
         self.gone.pop(member.name, None)
@@ -174,6 +175,11 @@ class View:
         """Takes nothing more; hooks that wait to hand over return."""
         self._closed = True
 
+    @property
+    def followers(self) -> int:
+        """How many follow the events."""
+        return len(self._subscribers)
+
     @contextmanager
     def subscribe(self) -> Iterator[Subscriber]:
         """Follows the events while the block lasts."""
@@ -209,7 +215,7 @@ class View:
             },
             "pools": [view.snapshot() for _, view in sorted(self._pools.items())],
             "port": dict(node.stats().counters),
-            "followers": len(self._subscribers),
+            "followers": self.followers,
             "events": list(self._recent),
         }
 
@@ -229,7 +235,11 @@ class View:
 
     def _find_suspects(self) -> None:
         for id, view in self._pools.items():
-            members = {member.name: member for member in view.pool.members()}
+            # The same object while nothing has changed: a large pool at rest costs nothing.
+            members = view.pool._by_name()
+            if members is view.looked_at:
+                continue
+            view.looked_at = members
             suspects = {name for name, member in members.items() if member.state is MemberState.SUSPECT}
             for name in sorted(suspects ^ view.suspects):
                 if name in members:
