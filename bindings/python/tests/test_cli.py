@@ -1,6 +1,7 @@
 """The command `gossip`, as people and scripts use it."""
 
 import base64
+import io
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,6 +25,8 @@ from support import DEADLINE, Recorder, eventually, pool_config
 import gossip
 from gossip._cli import main
 from gossip._cli._keys import fingerprint
+from gossip._cli._lines import BACKLOG, Lines
+from gossip._cli._seeds import _address
 from gossip._cli._terminal import clean
 
 KEYS = [bytes([number]) * 32 for number in range(3)]
@@ -558,6 +562,50 @@ def test_the_demonstration_plays_to_its_end(tmp_path: Path) -> None:
     expected = [("join", "ben"), ("join", "cleo"), ("fail", "ben"), ("join", "ben"), ("leave", "ben")]
     remaining = iter(told)
     assert all(wanted in remaining for wanted in expected), told
+
+
+def test_systemd_is_told(agent: StartAgent, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(DEADLINE)
+        a = agent("a", NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert told.recv(100) == b"READY=1"
+        assert a.stop() == 0
+        assert told.recv(100) == b"STOPPING=1"
+
+
+def test_output_that_nobody_reads_stalls_nothing() -> None:
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            assert released.wait(DEADLINE)
+            return super().write(text)
+
+    released, stream = threading.Event(), Stuck()
+    lines = Lines(True, stream)
+    for number in range(BACKLOG + 100):
+        lines.put({"time": "now", "event": "log", "number": number})
+    assert 90 <= lines.dropped <= 100
+    released.set()
+    lines.close(DEADLINE)
+    written = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["number"] for event in written if "number" in event][:BACKLOG] == list(range(BACKLOG))
+    assert any("lines dropped" in event.get("text", "") for event in written)
+
+
+@pytest.mark.parametrize(
+    ("seed", "address"),
+    [
+        ("10.0.0.1", ("10.0.0.1", 9)),
+        ("10.0.0.1:7", ("10.0.0.1", 7)),
+        ("b/10.0.0.1:7", ("10.0.0.1", 7)),
+        ("[::1]", ("::1", 9)),
+        ("[::1]:7", ("::1", 7)),
+        ("::1", ("::1", 9)),
+        ("seed.example:x", None),
+    ],
+)
+def test_a_seed_without_a_port_is_meant_on_the_nodes_own(seed: str, address: tuple[str, int] | None) -> None:
+    assert _address(seed, 9) == address
 
 
 def test_text_of_others_cannot_move_the_cursor() -> None:

@@ -222,6 +222,15 @@ def test_it_finds_back_to_an_agent_that_comes_back(start: Any, watch: Any) -> No
     page.wrong = [text for text in page.wrong if "ERR_CONNECTION_REFUSED" not in text and "ERR_INCOMPLETE" not in text]
 
 
+def test_a_browser_asks_for_the_token(start: Any, watch: Any, tmp_path: Path) -> None:
+    token = "a-token-of-some-length"
+    (tmp_path / "token").write_text(token)
+    (tmp_path / "token").chmod(0o600)
+    a = start("a", "--http", "token", "--token-file", str(tmp_path / "token"))
+    page = watch(a, http_credentials={"username": "anyone", "password": token})
+    page.row("a", "alive")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_readable_everywhere(start: Any, watch: Any, make_node: MakeNode, scheme: str) -> None:
     a = start("ada", "--meta", "role=web zone=a")

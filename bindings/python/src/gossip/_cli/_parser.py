@@ -22,6 +22,13 @@ exit statuses:
 """
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Descriptions as they are written, and room for the names of options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32)
+
+
 class Parser(argparse.ArgumentParser):
     """Errors in the form of all others."""
 
@@ -36,11 +43,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="gossip",
         description="Run a gossip node, and look after the one that runs.",
         epilog=STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"gossip {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
     _add_agent(commands)
     _add_members(commands)
     _add_messages(commands)
@@ -53,9 +60,9 @@ def _command(commands: Any, name: str, run: Any, help: str, more: str = "", epil
     made = commands.add_parser(
         name,
         help=help,
-        description=f"{help[0].upper()}{help[1:]}. {more}".strip(),
+        description=f"{help[0].upper()}{help[1:]}.\n{more}".strip(),
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     made.set_defaults(run=run)
@@ -82,7 +89,7 @@ def _add_agent(commands: Any) -> None:
         "agent",
         _lazily("_agent"),
         "run a node until a signal ends it",
-        "\nOptions go before the environment, and that before the configuration file.\n"
+        "Options go before the environment, and that before the configuration file.\n"
         "SIGTERM and SIGINT leave politely, a second one ends at once;\n"
         "SIGHUP reads keys, seeds and metadata again.",
         f"environment:\n{environment}\n{STATUSES}",
@@ -137,17 +144,17 @@ def _add_members(commands: Any) -> None:
 
 def _add_messages(commands: Any) -> None:
     send = _command(commands, "send", _commands.send, "send a message to one member")
-    send.add_argument("to", metavar="NAME")
+    send.add_argument("to", metavar="NAME", help="the member")
     _add_message(send)
     send.add_argument("--reliable", action="store_true", help="over TCP instead of in a datagram")
     broadcast = _command(commands, "broadcast", _commands.broadcast, "send a message to every member")
     _add_message(broadcast)
     ping = _command(commands, "ping", _commands.ping, "ping a member")
-    ping.add_argument("to", metavar="NAME")
+    ping.add_argument("to", metavar="NAME", help="the member")
     join = _command(commands, "join", _commands.join, "let the agent join others")
-    join.add_argument("seeds", metavar="ADDR", nargs="+")
+    join.add_argument("seeds", metavar="ADDR", nargs="+", help="members of the pool to join")
     meta = _command(commands, "meta", _commands.meta, "announce new metadata")
-    meta.add_argument("meta", metavar="TEXT")
+    meta.add_argument("meta", metavar="TEXT", help="at most 512 bytes")
     leave = _command(commands, "leave", _commands.leave, "let the agent leave and end")
     for command in (send, broadcast, ping, join, meta, leave):
         _add_target(command, pool=command is not leave)
@@ -161,9 +168,9 @@ def _add_keys(commands: Any) -> None:
         description="To change a cluster's key: install the new one everywhere, use it everywhere,\n"
         "then remove the old one everywhere; and change the key files, for the next start.",
         epilog=STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
-    actions = keys.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=Parser)
     generate = _command(actions, "generate", _commands.generate, "print a new key, for a key file")
     generate.add_argument("--bits", type=int, choices=(128, 192, 256), default=256, help="its size (256)")
     listed = _command(actions, "list", _commands.keys, "list the keys by fingerprint")

@@ -18,7 +18,7 @@ STYLES = {
 RICH = {
     "good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "strong": "bold", "news": "cyan", "plain": "",
 }  # fmt: skip
-STATES = {"alive": "good", "suspect": "warn", "dead": "bad", "left": "quiet"}
+STATES = {"alive": "plain", "suspect": "warn", "dead": "bad", "left": "quiet"}
 
 
 def clean(text: str) -> str:
