@@ -80,7 +80,9 @@ assert meta["Version"] == gossip.__version__, meta["Version"]
 assert not [need for need in importlib.metadata.requires("libgossip") or [] if "extra ==" not in need]
 files = [str(file) for file in importlib.metadata.files("libgossip")]
 assert any(file.endswith("py.typed") for file in files) and any(file.endswith("_core.abi3.so") for file in files)
+assert any(file.endswith("_dashboard/index.html") for file in files)
 print("installed from the source distribution:", gossip.__version__)')
+        "$dist/venv/bin/gossip" demo --once --nodes 2 --json >/dev/null
     else
         skip "maturin can't be downloaded; the package is not built as pip does"
     fi

@@ -1,6 +1,7 @@
 """What the tests of the command share: running it, agents that run, raw HTTP."""
 
 import asyncio
+import base64
 import io
 import json
 import os
@@ -25,6 +26,8 @@ from gossip._dashboard import Access, App, Limits, Server, View
 HERE = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "gossip"]
 FAST_POOL = ",".join(["1", "preset=local", *(f"{key}={value}" for key, value in FAST.items())])
+
+KEYS = [bytes([number]) * 32 for number in range(3)]
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -115,6 +118,14 @@ class AgentProcess:
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe
             pipe.close()
+
+
+def key_file(folder: Path, *keys: bytes, mode: int = 0o600) -> str:
+    """Writes a key file, and returns its path."""
+    path = folder / "keys"
+    path.write_text("# keys of the pool\n" + "".join(base64.b64encode(key).decode() + "\n" for key in keys))
+    path.chmod(mode)
+    return str(path)
 
 
 def ask(address: tuple[str, int], request: bytes, timeout: float = DEADLINE) -> bytes:

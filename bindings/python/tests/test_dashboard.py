@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,6 +35,10 @@ def add_pool(served: Served, **changes: Any) -> gossip.Pool:
     """Registers pool 1 so that it is shown."""
     pool: gossip.Pool = served.call(lambda: served.view.register_pool(pool_config(**changes)))
     return pool
+
+
+def has_tasks(served: Served, count: int) -> bool:
+    return bool(served.call(lambda: len(served.server._tasks)) == count)
 
 
 def status(answer: bytes) -> int:
@@ -132,7 +137,7 @@ def test_connections_are_bounded_in_all_and_for_one_address(node: gossip.Gossip)
         for count in range(1, 4):
             waiting = stack.enter_context(socket.create_connection(served.address, timeout=DEADLINE))
             waiting.sendall(b"GET")
-            eventually(lambda count=count: served.call(lambda: len(served.server._tasks)) == count, "accepted")
+            eventually(partial(has_tasks, served, count), "accepted")
         answer = ask(served.address, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert status(answer) == 503 and b"Retry-After" in answer
         assert served.server.refused == 1
@@ -218,11 +223,9 @@ def test_a_crash_is_told_as_suspicion_and_failure(served: Served, make_node: Mak
 def test_a_follower_that_does_not_read_is_cut_off_and_does_not_grow(served: Served) -> None:
     with Stream(served.address) as stream:
         stream.wait_for("snapshot")
-        flood = {"text": "x" * 10_000}
-
         def publish() -> None:
             for _ in range(100):
-                served.view.publish("log", **flood)
+                served.view.publish("log", text="x" * 10_000)
 
         deadline = time.monotonic() + DEADLINE
         while not served.call(lambda: any(one.lost for one in served.view._subscribers)):

@@ -1,5 +1,6 @@
 """The page of the agent, in a browser: what people see, and how soon."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -50,16 +51,14 @@ CONTRAST = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing: str | None = "playwright is not installed"
-    else:
-        missing = None if CHROMIUM else "there is no chromium"
+    there = importlib.util.find_spec("playwright") is not None
+    missing = "playwright is not installed" if not there else "" if CHROMIUM else "there is no chromium"
     if missing:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{missing}; the page cannot be tested")
         pytest.skip(f"{missing}; the page is not tested")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -90,11 +89,15 @@ class Watched:
         self.origin = f"http://{agent.address}/"
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._asked)
         self.page.on("request", self._requested)
         self.page.add_init_script(OBSERVE)
         self.page.goto(self.origin)
         self.page.locator("#link[data-state=live]").wait_for()
+
+    def _asked(self, dialog: Any) -> None:
+        self.wrong.append(f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def _requested(self, request: Any) -> None:
         if not request.url.startswith(self.origin):

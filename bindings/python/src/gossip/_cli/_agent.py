@@ -123,8 +123,9 @@ class Agent:
 
     def _metrics(self) -> str:
         """The node's metrics, and what the agent itself dropped."""
+        refused = sum(server.refused for server in self._servers)
         own = {
-            "http_refused_total": ("counter", "Connections refused as too many.", sum(s.refused for s in self._servers)),
+            "http_refused_total": ("counter", "Connections refused as too many.", refused),
             "followers": ("gauge", "Who follows the events.", self.view.followers),
             "followers_lost_total": ("counter", "Followers cut off as too slow.", self.view.lost_subscribers),
             "lines_dropped_total": ("counter", "Lines of output dropped.", self._lines.dropped),

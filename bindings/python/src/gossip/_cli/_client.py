@@ -82,7 +82,8 @@ class Agent:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             why = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
-            raise Failure(f"no agent answers at {self.where}: {why}; is it running? --agent says where", UNREACHABLE) from None
+            text = f"no agent answers at {self.where}: {why}; is it running? --agent says where"
+            raise Failure(text, UNREACHABLE) from None
         if response.status != 200:
             text = self._read(response).decode("utf-8", "backslashreplace").strip() or response.reason
             refused = response.status in (401, 403, 421)
@@ -125,7 +126,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def find(where: str | None, token_file: str | None) -> Agent:
-    """The agent that is meant: by option or `GOSSIP_AGENT`, else the one that runs here, else one on the default port."""
+    """The agent of the option or `GOSSIP_AGENT`, else the one that runs here, else one on the default port."""
     token = os.environ.get("GOSSIP_TOKEN")
     if path := token_file or os.environ.get("GOSSIP_TOKEN_FILE"):
         token = read_secret(path, "token file").strip()

@@ -51,7 +51,8 @@ def parse_keys(texts: list[str], where: str) -> tuple[bytes, ...]:
         try:
             key = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise Failure(f"key {number} of {where} is not base64; make one with: gossip keys generate", USAGE) from None
+            text = f"key {number} of {where} is not base64; make one with: gossip keys generate"
+            raise Failure(text, USAGE) from None
         if len(key) not in SIZES:
             raise Failure(f"key {number} of {where} is {len(key)} bytes, must be 16, 24 or 32", USAGE)
         keys.append(key)

@@ -188,7 +188,7 @@ def _add_keys(commands: Any) -> None:
 
 def _add_demo(commands: Any) -> None:
     demo = _command(
-        commands, "demo", _lazily("_demo"), "play with a cluster on this machine", "Nodes come, crash, return and leave."
+        commands, "demo", _lazily("_demo"), "play with a cluster on this machine", "Nodes come, crash and leave."
     )
     demo.add_argument("--nodes", type=int, choices=range(2, 13), default=5, metavar="N", help="2 to 12 nodes (5)")
     demo.add_argument("--port", type=int, default=0, help="the port of the first, which has the dashboard (a free one)")

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from .._address import split
 from .._pool import Pool

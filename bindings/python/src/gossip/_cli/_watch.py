@@ -95,7 +95,8 @@ def _watch(events: Iterator[dict[str, Any]], pool: int | None) -> None:
         for event in events:
             state.take(event)
             rows = state.rows()
-            drawn = rich_table(state.title, HEAD, [cells_of(row) for row in rows], [STATES.get(r["state"]) for r in rows])
+            styles = [STATES.get(row["state"]) for row in rows]
+            drawn = rich_table(state.title, HEAD, [cells_of(row) for row in rows], styles)
             live.update(Group(drawn, *(Text(render(event, False)) for event in state.events)))
 
 

@@ -1,6 +1,5 @@
 """What the paths mean, and who may ask for them."""
 
-import asyncio
 import base64
 import binascii
 import hmac
@@ -94,7 +93,7 @@ class App:
         self._control = control
         self._metrics = metrics
         self._followers = 0
-        folder = resources.files(__package__)
+        folder = resources.files("gossip._dashboard")
         self._pages = {path: (folder.joinpath(name).read_bytes(), type) for path, (name, type) in PAGES.items()}
 
     def handler(self, access: Access) -> Callable[[Request], Any]:
