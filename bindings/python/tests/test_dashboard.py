@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from support import DEADLINE, eventually, pool_config
 import gossip
 from gossip._dashboard import Access
 from gossip._dashboard._app import _dump
-from gossip._dashboard._http import HttpError, Request
+from gossip._dashboard._http import HttpError, Request, _parse
 from gossip._dashboard._view import describe
 
 TOKEN = "a-token-of-some-length"
@@ -109,6 +110,39 @@ def test_what_cannot_be_answered_gets_its_status(served: Served, request_bytes: 
     assert status(answer) == code, answer
     if code == 405:
         assert b"\r\nAllow: " in answer
+    assert get(served.address, "/healthz")[0] == 200
+
+
+def test_any_bytes_are_a_request_or_refused() -> None:
+    dice = random.Random(7)
+    whole = b"GET /a.json?x=%41 HTTP/1.1\r\nHost: [::1]:7946\r\nContent-Length: 5\r\nAuthorization: Basic eDp5"
+    odd = [b"\r", b"\n", b"\0", b":", b" ", b"\xff", b"HTTP/1.1", b"\r\n", b"%", b"\t"]
+    parsed = 0
+    for _ in range(5000):
+        text = bytearray(whole)
+        for _ in range(dice.randrange(4)):
+            start = dice.randrange(len(text) + 1)
+            text[start : start + dice.randrange(4)] = dice.choice([*odd, dice.randbytes(2)])
+        try:
+            method, path, headers = _parse(bytes(text) + b"\r\n\r\n")
+        except HttpError as error:
+            assert error.status in (400, 505)
+        else:
+            parsed += 1
+            assert method.isupper() and path.startswith("/") and "host" in headers
+            assert not any(c in value for value in headers.values() for c in "\r\n\0")
+    assert 500 < parsed < 4500
+
+
+def test_a_request_that_fails_says_so_and_goes_to_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> str:
+        raise gossip.ClosedError("gone")
+
+    served.app._metrics = fails
+    assert get(served.address, "/metrics")[::2] == (500, b"this failed; the agent's log says why\n")
+    assert "a request failed" in caplog.text and "ClosedError: gone" in caplog.text
     assert get(served.address, "/healthz")[0] == 200
 
 

@@ -6,6 +6,7 @@ limits say.
 """
 
 import asyncio
+import logging
 import re
 import socket
 from collections import Counter
@@ -16,6 +17,8 @@ from http import HTTPStatus
 from urllib.parse import unquote
 
 __all__ = ["HttpError", "Limits", "Request", "Response", "Server"]
+
+log = logging.getLogger("gossip.agent")
 
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (/[\x21-\x7e]*) HTTP/1\.([01])")
@@ -152,6 +155,9 @@ class Server:
             response = Response(f"{error}\n".encode(), status=error.status, headers=error.headers)
         except asyncio.IncompleteReadError:
             return writer.close()
+        except Exception:
+            log.exception("%s: a request failed", peer or "control socket")
+            response = Response(b"this failed; the agent's log says why\n", status=500)
         await self._write(writer, response, method)
         await self._finish(reader, writer)
 

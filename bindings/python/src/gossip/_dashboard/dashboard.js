@@ -137,7 +137,7 @@ function drawTiles(shown) {
     ["suspect", suspect, suspect ? "suspect" : ""],
     ["failed lately", dead, dead ? "dead" : ""],
     ["left lately", count(gone, "left"), ""],
-    ["median round trip", trips.length ? trip(trips[trips.length >> 1]) : "–", ""],
+    ["round trip", trips.length ? trip(trips[trips.length >> 1]) : "–", ""],
     ["this node", shown.health_score ? `doubts itself: ${shown.health_score}` : "healthy", shown.health_score ? "suspect" : ""],
   ];
   $("tiles").replaceChildren(...tiles.map(([name, value, tone]) => {
