@@ -195,7 +195,9 @@ class View:
         """Tells everybody of something that happened."""
         told: Event = {"time": now(), "event": event, **({} if pool is None else {"pool": pool}), **facts}
         if event not in ("ping", "numbers"):
-            self._recent.append(told)
+            # What is logged in passing must not crowd out what happened.
+            if facts.get("level") not in ("info", "debug"):
+                self._recent.append(told)
             for listener in self.listeners:
                 listener(told)
         for subscriber in self._subscribers:
