@@ -95,7 +95,7 @@ pub use mux::prefix::Framing;
 pub use pool::action::{Asks, Notice, Question, Reply, UserMessage};
 pub use pool::config::PoolConfig;
 pub use pool::error::CommandError;
-pub use pool::exchange::ExchangeError;
+pub use pool::exchange::{Broken, ExchangeError};
 pub use swim::node::{Member, Node, State, Versions};
 pub use wire::keyring::{Key, Keyring, KeyringError};
 

@@ -3,12 +3,12 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::slice;
 use std::time::Duration;
 
 use crate::error::{Failure, gossip_error_t};
+use crate::fate::survive;
 use crate::status::Status::*;
 use crate::status::gossip_status_t;
 
@@ -38,14 +38,12 @@ pub(crate) fn quick(body: impl FnOnce() -> Result<(), Failure>) -> gossip_status
 
 /// Runs the body of a function that cannot fail; `neutral` if it panics.
 pub(crate) fn value<T>(neutral: T, body: impl FnOnce() -> T) -> T {
-    // What a panic leaves half done stays behind in objects that Rust guards with locks
-    // of its own; nothing here looks at it again.
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(neutral)
+    survive(body).unwrap_or(neutral)
 }
 
 fn run(body: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let panicked = || Failure::new(GOSSIP_ERR_PANIC, "library panicked; what it said went to standard error");
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(panicked()))
+    survive(body).unwrap_or_else(|| Err(panicked()))
 }
 
 /// The thing behind a handle, or NULL_ARG.

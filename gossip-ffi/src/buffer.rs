@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use crate::border::{bytes, quick, some};
+use crate::border::{bytes, quick, some, value};
 use crate::error::Failure;
 use crate::status::Status::GOSSIP_ERR_TOO_LARGE;
 use crate::status::gossip_status_t;
@@ -65,7 +65,7 @@ pub extern "C" fn gossip_buffer_clear(buffer: Option<&mut gossip_buffer_t>) -> g
 /// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_buffer_len(buffer: Option<&gossip_buffer_t>) -> usize {
-    buffer.map_or(0, |buffer| buffer.bytes.len())
+    value(0, || buffer.map_or(0, |buffer| buffer.bytes.len()))
 }
 
 /// How many bytes a callback's answer may have; 0 for NULL.
@@ -73,7 +73,7 @@ pub extern "C" fn gossip_buffer_len(buffer: Option<&gossip_buffer_t>) -> usize {
 /// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_buffer_limit(buffer: Option<&gossip_buffer_t>) -> usize {
-    buffer.map_or(0, |buffer| buffer.limit)
+    value(0, || buffer.map_or(0, |buffer| buffer.limit))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub extern "C" fn gossip_config_free(config: Option<Box<gossip_config_t>>) {
 /// Memory: none. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_config_key_count() -> usize {
-    KEYS.len()
+    value(0, || KEYS.len())
 }
 
 /// The key at `index`: its name, its kind (`gossip_key_kind_t`), its range and its

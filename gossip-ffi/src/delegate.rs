@@ -8,7 +8,7 @@ use std::slice;
 use gossip_core::pool::action::UserMessage;
 
 use crate::addr::gossip_addr_t;
-use crate::border::{quick, some, write};
+use crate::border::{quick, some, value, write};
 use crate::buffer::gossip_buffer_t;
 use crate::error::Failure;
 use crate::members::{gossip_member_t, gossip_members_t};
@@ -179,7 +179,7 @@ pub extern "C" fn gossip_message_from(
 /// Memory: borrows `message`. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_message_is_reliable(message: Option<&gossip_message_t>) -> i32 {
-    message.is_some_and(|message| message.reliable).into()
+    value(0, || message.is_some_and(|message| message.reliable).into())
 }
 
 impl From<&UserMessage> for gossip_message_t {

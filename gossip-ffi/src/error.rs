@@ -41,7 +41,7 @@ struct ProblemText {
 /// Status: that of the call.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_error_code(error: Option<&gossip_error_t>) -> gossip_status_t {
-    error.map_or(GOSSIP_OK, |error| error.status) as i32
+    value(GOSSIP_OK as i32, || error.map_or(GOSSIP_OK, |error| error.status) as i32)
 }
 
 /// What went wrong, in a sentence with value and limit, UTF-8; empty for NULL.
@@ -49,7 +49,7 @@ pub extern "C" fn gossip_error_code(error: Option<&gossip_error_t>) -> gossip_st
 /// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_error_message(error: Option<&gossip_error_t>) -> *const c_char {
-    error.map_or(c"", |error| &error.message).as_ptr()
+    value(c"", || error.map_or(c"", |error| &error.message)).as_ptr()
 }
 
 /// The `errno` of the system call behind the failure; 0 if there was none.
@@ -57,7 +57,7 @@ pub extern "C" fn gossip_error_message(error: Option<&gossip_error_t>) -> *const
 /// Memory: borrows `error`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_error_os_errno(error: Option<&gossip_error_t>) -> i32 {
-    error.map_or(0, |error| error.os_errno)
+    value(0, || error.map_or(0, |error| error.os_errno))
 }
 
 /// The configuration key or argument at fault; empty if there is none.
@@ -65,17 +65,17 @@ pub extern "C" fn gossip_error_os_errno(error: Option<&gossip_error_t>) -> i32 {
 /// Memory: the text lives as long as `error`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_error_field(error: Option<&gossip_error_t>) -> *const c_char {
-    error.map_or(c"", |error| &error.field).as_ptr()
+    value(c"", || error.map_or(c"", |error| &error.field)).as_ptr()
 }
 
 /// How many problems an error lists: with CONFIG one for each configuration value that
-/// cannot work, so that all can be mended at once; with JOIN_FAILED one for each seed or
+/// cannot work, so that all can be mended at once; of a join one for each seed or
 /// address that was not reached; otherwise 0, and 0 for NULL.
 ///
 /// Memory: borrows `error`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_error_problem_count(error: Option<&gossip_error_t>) -> usize {
-    error.map_or(0, |error| error.problems.len())
+    value(0, || error.map_or(0, |error| error.problems.len()))
 }
 
 /// The problem at `index`, in three texts: the configuration key (a duration's without its
@@ -186,16 +186,15 @@ impl From<Error> for Failure {
             Error::NotStarted => GOSSIP_ERR_INVALID_STATE,
             Error::Closed => GOSSIP_ERR_CLOSED,
             Error::Timeout(_) => GOSSIP_ERR_TIMEOUT,
-            Error::Join(_) => GOSSIP_ERR_JOIN_FAILED,
-            Error::Send { error: ExchangeError::Timeout, .. } => GOSSIP_ERR_TIMEOUT,
-            Error::Send { error: ExchangeError::Dropped, .. } => GOSSIP_ERR_CANCELLED,
-            Error::Send { .. } => GOSSIP_ERR_CONNECT,
+            Error::Join(seeds) => join_status(seeds),
+            Error::Send { error, .. } => exchange_status(error),
             Error::NoResponse(_) => GOSSIP_ERR_NO_RESPONSE,
             Error::Deadlock => GOSSIP_ERR_DEADLOCK,
             Error::Cancelled => GOSSIP_ERR_CANCELLED,
             // A thread that the system does not give is EAGAIN, and waiting does not help.
             Error::System(error) if error.kind() == io::ErrorKind::WouldBlock => GOSSIP_ERR_RESOURCE_LIMIT,
             Error::System(error) => io_status(error),
+            Error::Fatal(_) => GOSSIP_ERR_FATAL,
             _ => GOSSIP_ERR_INTERNAL,
         };
         let (os_errno, message) = (os_errno(&error), error.to_string());
@@ -239,6 +238,31 @@ impl From<io::Error> for Failure {
             os_errno: error.raw_os_error().unwrap_or(0),
             ..Self::new(io_status(&error), error.to_string())
         }
+    }
+}
+
+/// How one conversation with a peer ended.
+fn exchange_status(error: &ExchangeError) -> Status {
+    match error {
+        ExchangeError::Timeout => GOSSIP_ERR_TIMEOUT,
+        ExchangeError::Dropped => GOSSIP_ERR_CANCELLED,
+        ExchangeError::RemoteError(_) => GOSSIP_ERR_REJECTED,
+        ExchangeError::Refused(why) if why.is_of_encryption() => GOSSIP_ERR_CRYPTO,
+        ExchangeError::Refused(_) | ExchangeError::UnexpectedType { .. } | ExchangeError::WrongSeq { .. } => {
+            GOSSIP_ERR_PROTOCOL
+        }
+        _ => GOSSIP_ERR_CONNECT,
+    }
+}
+
+/// What all seeds agree in, if that is something that no later join will mend.
+fn join_status(seeds: &[SeedError]) -> Status {
+    let mut statuses = seeds.iter().map(|seed| seed.exchange.as_ref().map(exchange_status));
+    match statuses.next().flatten() {
+        Some(status @ (GOSSIP_ERR_CRYPTO | GOSSIP_ERR_PROTOCOL)) if statuses.all(|it| it == Some(status)) => {
+            status
+        }
+        _ => GOSSIP_ERR_JOIN_FAILED,
     }
 }
 
@@ -309,11 +333,17 @@ fn io_status(error: &io::Error) -> Status {
 /// The system's number for what went wrong, if the system said something.
 fn os_errno(error: &Error) -> i32 {
     let said = match error {
-        Error::Net(error) => error.io_error(),
-        Error::System(error) => Some(error),
+        Error::Net(error) => error.io_error().and_then(io::Error::raw_os_error),
+        Error::System(error) => error.raw_os_error(),
+        Error::Send { error, .. } => error.os_error(),
+        // With one seed it is clear whose it is.
+        Error::Join(seeds) => match &seeds[..] {
+            [seed] => seed.exchange.as_ref().and_then(ExchangeError::os_error),
+            _ => None,
+        },
         _ => None,
     };
-    said.and_then(io::Error::raw_os_error).unwrap_or(0)
+    said.unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ const KINDS: [gossip_event_type_t; 14] = [
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_type(event: Option<&gossip_event_t>) -> i32 {
-    event.map_or(GOSSIP_EVENT_NONE, |event| event.kind) as i32
+    value(GOSSIP_EVENT_NONE as i32, || event.map_or(GOSSIP_EVENT_NONE, |event| event.kind) as i32)
 }
 
 /// The name of a type, such as `join` or `ask_merge`; `unknown` for other numbers.
@@ -227,8 +227,8 @@ pub extern "C" fn gossip_event_type(event: Option<&gossip_event_t>) -> i32 {
 /// Memory: the text is static. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_type_name(event_type: i32) -> *const c_char {
-    let kind = usize::try_from(event_type).ok().and_then(|index| KINDS.get(index));
-    kind.map_or(c"unknown", |kind| name(*kind)).as_ptr()
+    let kind = || usize::try_from(event_type).ok().and_then(|index| KINDS.get(index));
+    value(c"unknown", || kind().map_or(c"unknown", |kind| name(*kind))).as_ptr()
 }
 
 /// The id of the pool from which an event comes; -1 for one of no pool, and for NULL.
@@ -236,7 +236,7 @@ pub extern "C" fn gossip_event_type_name(event_type: i32) -> *const c_char {
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_pool_id(event: Option<&gossip_event_t>) -> i32 {
-    event.map_or(-1, |event| event.pool_id)
+    value(-1, || event.map_or(-1, |event| event.pool_id))
 }
 
 /// The `tag` that was given to `gossip_pool_config_set_queue`; 0 for an event of no pool, and
@@ -245,7 +245,7 @@ pub extern "C" fn gossip_event_pool_id(event: Option<&gossip_event_t>) -> i32 {
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_tag(event: Option<&gossip_event_t>) -> u64 {
-    event.map_or(0, |event| event.tag)
+    value(0, || event.map_or(0, |event| event.tag))
 }
 
 /// The member that an event is about; NULL if it is about none.
@@ -253,7 +253,7 @@ pub extern "C" fn gossip_event_tag(event: Option<&gossip_event_t>) -> u64 {
 /// Memory: the member lives as long as `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_member(event: Option<&gossip_event_t>) -> Option<&gossip_member_t> {
-    event?.member.as_deref()
+    value(None, || event?.member.as_deref())
 }
 
 /// The node that claims the name of the member, in a conflict; NULL otherwise.
@@ -261,7 +261,7 @@ pub extern "C" fn gossip_event_member(event: Option<&gossip_event_t>) -> Option<
 /// Memory: the member lives as long as `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_other_member(event: Option<&gossip_event_t>) -> Option<&gossip_member_t> {
-    event?.other_member.as_deref()
+    value(None, || event?.other_member.as_deref())
 }
 
 /// The nodes of a merge that is asked for; NULL for other events.
@@ -269,7 +269,7 @@ pub extern "C" fn gossip_event_other_member(event: Option<&gossip_event_t>) -> O
 /// Memory: the snapshot lives as long as `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_members(event: Option<&gossip_event_t>) -> Option<&gossip_members_t> {
-    event?.members.as_deref()
+    value(None, || event?.members.as_deref())
 }
 
 /// The bytes of a message, a state, an ack payload or a name, as the type says; none for
@@ -281,7 +281,7 @@ pub extern "C" fn gossip_event_data(
     event: Option<&gossip_event_t>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> *const u8 {
-    let data: &[u8] = event.map_or(&[], |event| &event.data);
+    let data: &[u8] = value(&[], || event.map_or(&[], |event| &event.data));
     offer(len, data.len());
     data.as_ptr()
 }
@@ -308,7 +308,7 @@ pub extern "C" fn gossip_event_from(
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_is_reliable(event: Option<&gossip_event_t>) -> i32 {
-    event.is_some_and(|event| event.is_reliable).into()
+    value(0, || event.is_some_and(|event| event.is_reliable).into())
 }
 
 /// 1 for a state that is exchanged in a join, 0 otherwise.
@@ -316,7 +316,7 @@ pub extern "C" fn gossip_event_is_reliable(event: Option<&gossip_event_t>) -> i3
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_is_join(event: Option<&gossip_event_t>) -> i32 {
-    event.is_some_and(|event| event.is_join).into()
+    value(0, || event.is_some_and(|event| event.is_join).into())
 }
 
 /// How long a ping took, in nanoseconds; 0 for other events.
@@ -324,7 +324,7 @@ pub extern "C" fn gossip_event_is_join(event: Option<&gossip_event_t>) -> i32 {
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_rtt_ns(event: Option<&gossip_event_t>) -> i64 {
-    event.map_or(0, |event| event.rtt_ns)
+    value(0, || event.map_or(0, |event| event.rtt_ns))
 }
 
 /// How many events were dropped, as an overflow tells; 0 for other events.
@@ -332,7 +332,7 @@ pub extern "C" fn gossip_event_rtt_ns(event: Option<&gossip_event_t>) -> i64 {
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_dropped(event: Option<&gossip_event_t>) -> u64 {
-    event.map_or(0, |event| event.dropped)
+    value(0, || event.map_or(0, |event| event.dropped))
 }
 
 /// Frees an event; NULL is fine. A question that was not answered has its default at once.

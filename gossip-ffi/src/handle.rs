@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Once, PoisonError, RwLock};
 
 use crate::error::Failure;
+use crate::fate::Fate;
 use crate::status::Status::{GOSSIP_ERR_CLOSED, GOSSIP_ERR_FORKED};
 
 /// Raised by each fork, in the child.
@@ -43,19 +44,39 @@ impl Origin {
 /// a reference to them promises nothing about how long they stay.
 pub(crate) struct Shared<T> {
     origin: Origin,
+    fate: Fate,
     object: RwLock<Option<T>>,
 }
 
 impl<T: Clone> Shared<T> {
     pub(crate) fn new(object: T) -> Self {
-        Self { origin: Origin::here(), object: RwLock::new(Some(object)) }
+        Self::of(Fate::default(), object)
     }
 
-    /// The object, unless this is a child of the process that made it.
+    fn of(fate: Fate, object: T) -> Self {
+        Self { origin: Origin::here(), fate, object: RwLock::new(Some(object)) }
+    }
+
+    /// The object, unless this is a child of the process that made it, or a call panicked.
     pub(crate) fn get(&self) -> Result<T, Failure> {
         self.origin.check()?;
+        self.fate.check()?;
+        self.get_to_end()
+    }
+
+    /// The object for what ends it, which must work after a panic, too.
+    pub(crate) fn get_to_end(&self) -> Result<T, Failure> {
+        self.origin.check()?;
+        self.fate.concerns();
         let object = self.object.read().unwrap_or_else(PoisonError::into_inner);
         object.clone().ok_or_else(|| Failure::new(GOSSIP_ERR_CLOSED, "handle is being freed"))
+    }
+}
+
+impl<T> Shared<T> {
+    /// Something else of the same node: what happens to one happens to both.
+    pub(crate) fn beside<U: Clone>(&self, other: U) -> Shared<U> {
+        Shared::of(self.fate.clone(), other)
     }
 }
 

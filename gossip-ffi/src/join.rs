@@ -37,7 +37,8 @@ impl From<Joined> for gossip_joined_t {
 /// Memory: borrows the texts for the call; `joined` is yours: gossip_joined_free. Threads:
 /// any, callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, INVALID_UTF8, INVALID_ARG above 1048576 seeds, INVALID_STATE before the
-/// start, CLOSED, FORKED, CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed answered.
+/// start, CLOSED, FORKED, CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed was reached, but
+/// CRYPTO or PROTOCOL if that is why for each of them: trying again does not help then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_pool_join(
     pool: Option<&gossip_pool_t>,
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn gossip_pool_join(
 /// Memory: borrows `joined`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_joined_len(joined: Option<&gossip_joined_t>) -> usize {
-    joined.map_or(0, |joined| joined.addrs.len())
+    value(0, || joined.map_or(0, |joined| joined.addrs.len()))
 }
 
 /// How many of them were reached: state was exchanged with them; 0 for NULL.
@@ -75,7 +76,7 @@ pub extern "C" fn gossip_joined_len(joined: Option<&gossip_joined_t>) -> usize {
 /// Memory: borrows `joined`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_joined_reached(joined: Option<&gossip_joined_t>) -> usize {
-    joined.map_or(0, |joined| joined.reached)
+    value(0, || joined.map_or(0, |joined| joined.reached))
 }
 
 /// How many addresses were left out: of a host with more than 64 a random 64 are tried; 0
@@ -84,7 +85,7 @@ pub extern "C" fn gossip_joined_reached(joined: Option<&gossip_joined_t>) -> usi
 /// Memory: borrows `joined`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_joined_untried(joined: Option<&gossip_joined_t>) -> usize {
-    joined.map_or(0, |joined| joined.untried)
+    value(0, || joined.map_or(0, |joined| joined.untried))
 }
 
 /// The address at `index`, those that were reached first. `addr` is its text, or the seed

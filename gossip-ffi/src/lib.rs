@@ -20,6 +20,7 @@
 //! -----------------------
 //! callbacks                the delegate as the core knows it
 //! border                   panics, text, bytes, timeouts: each call passes it
+//! fate                     what a panic leaves behind
 //! handle                   what an opaque pointer points to; fork detection
 //! signals                  threads that take none of the program's signals
 //! ```
@@ -40,6 +41,7 @@
 
 mod border;
 mod callbacks;
+mod fate;
 mod handle;
 mod signals;
 

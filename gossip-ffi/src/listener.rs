@@ -10,7 +10,7 @@ use crate::addr::gossip_addr_t;
 use crate::border::{Timeout, bytes, call, fill_text, give, offer, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
-use crate::node::{fill_addrs, gossip_t, node_of};
+use crate::node::{beside, fill_addrs, gossip_t, node_of};
 use crate::status::Status::{GOSSIP_ERR_INVALID_ARG, GOSSIP_ERR_RESERVED};
 use crate::status::gossip_status_t;
 
@@ -48,6 +48,10 @@ fn listener_of(listener: Option<&gossip_listener_t>) -> Result<Listener, Failure
     some(listener, "listener")?.listener.get()
 }
 
+fn listener_to_end(listener: Option<&gossip_listener_t>) -> Result<Listener, Failure> {
+    some(listener, "listener")?.listener.get_to_end()
+}
+
 /// Listens for connections that begin with the two bytes of `id`, which `gossip_dial`
 /// writes: 0 to 0xFFFF without 0xFE00..0xFEFF. Protocols that do not know the library
 /// must not begin with the same bytes: `GE` (HTTP) is 0x4745, a TLS hello 0x1603.
@@ -64,9 +68,9 @@ pub extern "C" fn gossip_listen(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     call(err, || {
-        let node = node_of(node)?;
+        let gossip = node_of(node)?;
         let id = listener_id(id)?;
-        give(listener, "listener", || Ok(gossip_listener_t { listener: Shared::new(node.listen(id)?) }))
+        give(listener, "listener", || Ok(gossip_listener_t { listener: beside(node, gossip.listen(id)?)? }))
     })
 }
 
@@ -98,8 +102,8 @@ pub extern "C" fn gossip_listen_tcp(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     call(err, || {
-        let node = node_of(node)?;
-        give(listener, "listener", || Ok(gossip_listener_t { listener: Shared::new(node.listen_tcp()?) }))
+        let gossip = node_of(node)?;
+        give(listener, "listener", || Ok(gossip_listener_t { listener: beside(node, gossip.listen_tcp()?)? }))
     })
 }
 
@@ -123,11 +127,11 @@ pub unsafe extern "C" fn gossip_listen_prefix(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     call(err, || {
-        let node = node_of(node)?;
+        let gossip = node_of(node)?;
         // SAFETY: the header's rule for bytes.
         let prefix = unsafe { bytes(prefix, len, "prefix") }?;
         give(listener, "listener", || {
-            Ok(gossip_listener_t { listener: Shared::new(node.listen_prefix(prefix)?) })
+            Ok(gossip_listener_t { listener: beside(node, gossip.listen_prefix(prefix)?)? })
         })
     })
 }
@@ -289,7 +293,7 @@ pub(crate) fn offer_stats(stats: &QueueStats, places: [Option<&mut MaybeUninit<u
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_listener_close(listener: Option<&gossip_listener_t>) -> gossip_status_t {
     quick(|| {
-        listener_of(listener)?.close();
+        listener_to_end(listener)?.close();
         Ok(())
     })
 }
@@ -302,7 +306,7 @@ pub extern "C" fn gossip_listener_close(listener: Option<&gossip_listener_t>) ->
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_listener_free(listener: Option<Box<gossip_listener_t>>) {
     value((), || {
-        if let Ok(open) = listener_of(listener.as_deref()) {
+        if let Ok(open) = listener_to_end(listener.as_deref()) {
             open.close();
         }
     });

@@ -39,7 +39,7 @@ pub extern "C" fn gossip_listeners(
 /// Memory: borrows `listeners`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_listeners_len(listeners: Option<&gossip_listeners_t>) -> usize {
-    listeners.map_or(0, |listeners| listeners.rows.len())
+    value(0, || listeners.map_or(0, |listeners| listeners.rows.len()))
 }
 
 /// The listener at `index`: its name, as from `gossip_listener_name`, and its numbers, as from

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use gossip_core::base::ids::PoolId;
 use gossip_core::runtime::log::{LogLevel, LogSink, Record};
 
-use crate::border::{call, give, quick};
+use crate::border::{call, give, quick, value};
 use crate::error::{Failure, c_text, gossip_error_t};
 use crate::node::{gossip_t, node_of};
 use crate::signals::Blocked;
@@ -165,7 +165,7 @@ pub extern "C" fn gossip_log_stats(
 /// Memory: the text is static. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_log_level_name(level: i32) -> *const c_char {
-    let name = match level_of(level) {
+    let name = || match level_of(level) {
         Some(LogLevel::Off) => c"off",
         Some(LogLevel::Error) => c"error",
         Some(LogLevel::Warn) => c"warn",
@@ -174,7 +174,7 @@ pub extern "C" fn gossip_log_level_name(level: i32) -> *const c_char {
         Some(LogLevel::Trace) => c"trace",
         None => c"unknown",
     };
-    name.as_ptr()
+    value(c"unknown", name).as_ptr()
 }
 
 /// How important a record is, of `gossip_log_level_t`; OFF for NULL.
@@ -182,7 +182,7 @@ pub extern "C" fn gossip_log_level_name(level: i32) -> *const c_char {
 /// Memory: borrows `record`. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_record_level(record: Option<&gossip_record_t>) -> i32 {
-    record.map_or(LogLevel::Off, |record| record.level) as i32
+    value(LogLevel::Off as i32, || record.map_or(LogLevel::Off, |record| record.level) as i32)
 }
 
 /// The part of the library that says it, such as `gossip_core::pool`. Empty for NULL.
@@ -190,7 +190,7 @@ pub extern "C" fn gossip_record_level(record: Option<&gossip_record_t>) -> i32 {
 /// Memory: lives until the callback returns. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_record_target(record: Option<&gossip_record_t>) -> *const c_char {
-    record.map_or(c"", |record| &record.target).as_ptr()
+    value(c"", || record.map_or(c"", |record| &record.target)).as_ptr()
 }
 
 /// What happened: a short text that is always the same for the same thing. Empty for NULL.
@@ -198,7 +198,7 @@ pub extern "C" fn gossip_record_target(record: Option<&gossip_record_t>) -> *con
 /// Memory: lives until the callback returns. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_record_message(record: Option<&gossip_record_t>) -> *const c_char {
-    record.map_or(c"", |record| &record.message).as_ptr()
+    value(c"", || record.map_or(c"", |record| &record.message)).as_ptr()
 }
 
 /// The particulars as `key=value`, separated by spaces. Values with spaces, quotes or control
@@ -208,7 +208,7 @@ pub extern "C" fn gossip_record_message(record: Option<&gossip_record_t>) -> *co
 /// Memory: lives until the callback returns. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_record_fields(record: Option<&gossip_record_t>) -> *const c_char {
-    record.map_or(c"", |record| &record.fields).as_ptr()
+    value(c"", || record.map_or(c"", |record| &record.fields)).as_ptr()
 }
 
 /// The id of the pool that a record concerns; -1 if it concerns none, and for NULL.
@@ -216,7 +216,7 @@ pub extern "C" fn gossip_record_fields(record: Option<&gossip_record_t>) -> *con
 /// Memory: borrows `record`. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_record_pool(record: Option<&gossip_record_t>) -> i32 {
-    record.and_then(|record| record.pool).map_or(-1, |pool| pool.0.into())
+    value(-1, || record.and_then(|record| record.pool).map_or(-1, |pool| pool.0.into()))
 }
 
 /// When it happened, in nanoseconds since 1970 (UTC); 0 for NULL.
@@ -224,8 +224,10 @@ pub extern "C" fn gossip_record_pool(record: Option<&gossip_record_t>) -> i32 {
 /// Memory: borrows `record`. Threads: that of the callback. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_record_time_ns(record: Option<&gossip_record_t>) -> i64 {
-    let since = record.and_then(|record| record.time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    value(0, || {
+        let since = record.and_then(|record| record.time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Members: immutable snapshots, and the views of one member that callbacks receive.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -111,8 +111,12 @@ fn terminated(bytes: &[u8]) -> Box<[u8]> {
 }
 
 /// Hands out terminated bytes and their length without the NUL.
-fn lend(bytes: Result<&[u8], crate::error::Failure>, len: Option<&mut MaybeUninit<usize>>) -> *const u8 {
-    let bytes = bytes.unwrap_or(&[0]);
+fn lend<'a>(
+    member: Option<&'a gossip_member_t>,
+    part: impl FnOnce(&'a Texts) -> &'a [u8],
+    len: Option<&mut MaybeUninit<usize>>,
+) -> *const u8 {
+    let bytes = value(&[0][..], || member.map_or(&[0][..], |member| part(member.texts())));
     offer(len, bytes.len() - 1);
     bytes.as_ptr()
 }
@@ -122,7 +126,7 @@ fn lend(bytes: Result<&[u8], crate::error::Failure>, len: Option<&mut MaybeUnini
 /// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_members_len(members: Option<&gossip_members_t>) -> usize {
-    members.map_or(0, |members| members.list.members.len())
+    value(0, || members.map_or(0, |members| members.list.members.len()))
 }
 
 /// Raised with every change of the pool: two snapshots of one pool with the same version are equal.
@@ -131,7 +135,7 @@ pub extern "C" fn gossip_members_len(members: Option<&gossip_members_t>) -> usiz
 /// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_members_version(members: Option<&gossip_members_t>) -> u64 {
-    members.map_or(0, |members| members.list.version)
+    value(0, || members.map_or(0, |members| members.list.version))
 }
 
 /// The member at `index`, in the order of names; NULL behind the last.
@@ -142,7 +146,7 @@ pub extern "C" fn gossip_members_get(
     members: Option<&gossip_members_t>,
     index: usize,
 ) -> Option<&gossip_member_t> {
-    members?.list.members.get(index)
+    value(None, || members?.list.members.get(index))
 }
 
 /// The member of that name, `len` bytes; NULL if there is none.
@@ -197,7 +201,7 @@ pub extern "C" fn gossip_member_name(
     member: Option<&gossip_member_t>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> *const c_char {
-    lend(some(member, "member").map(|member| &*member.texts().name), len).cast()
+    lend(member, |texts| &texts.name, len).cast()
 }
 
 /// The member's metadata, any bytes; a NUL follows the last. `len` may be NULL. Empty for
@@ -209,7 +213,7 @@ pub extern "C" fn gossip_member_meta(
     member: Option<&gossip_member_t>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> *const u8 {
-    lend(some(member, "member").map(|member| &*member.texts().meta), len)
+    lend(member, |texts| &texts.meta, len)
 }
 
 /// The member's address as text, such as `192.0.2.1:7946`. Empty for NULL.
@@ -217,7 +221,7 @@ pub extern "C" fn gossip_member_meta(
 /// Memory: lives as long as `member`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_member_addr_text(member: Option<&gossip_member_t>) -> *const c_char {
-    lend(some(member, "member").map(|member| &*member.texts().addr), None).cast()
+    lend(member, |texts| &texts.addr, None).cast()
 }
 
 /// The member's address: its gossip port, and that of its listeners.
@@ -237,7 +241,7 @@ pub extern "C" fn gossip_member_addr(
 /// Memory: borrows `member`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_member_state(member: Option<&gossip_member_t>) -> i32 {
-    member.map_or(-1, |member| member.member.state as i32)
+    value(-1, || member.map_or(-1, |member| member.member.state as i32))
 }
 
 /// The incarnation to which state and metadata belong; 0 for NULL.
@@ -245,7 +249,7 @@ pub extern "C" fn gossip_member_state(member: Option<&gossip_member_t>) -> i32 {
 /// Memory: borrows `member`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_member_incarnation(member: Option<&gossip_member_t>) -> u32 {
-    member.map_or(0, |member| member.member.incarnation)
+    value(0, || member.map_or(0, |member| member.member.incarnation))
 }
 
 /// What the member understands and speaks, six numbers: memberlist's protocol lowest,
@@ -273,12 +277,12 @@ pub unsafe extern "C" fn gossip_member_versions(
 /// Memory: the text is static. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_state_name(state: i32) -> *const c_char {
-    let name: &CStr = match State::from_wire(state.into()) {
+    let name = || match State::from_wire(state.into()) {
         Some(State::Alive) => c"alive",
         Some(State::Suspect) => c"suspect",
         Some(State::Dead) => c"dead",
         Some(State::Left) => c"left",
         None => c"unknown",
     };
-    name.as_ptr()
+    value(c"unknown", name).as_ptr()
 }

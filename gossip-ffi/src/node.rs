@@ -34,6 +34,15 @@ pub(crate) fn node_of(node: Option<&gossip_t>) -> Result<Gossip, Failure> {
     some(node, "node")?.gossip.get()
 }
 
+fn node_to_end(node: Option<&gossip_t>) -> Result<Gossip, Failure> {
+    some(node, "node")?.gossip.get_to_end()
+}
+
+/// A handle of something that belongs to `node`, for that to go by.
+pub(crate) fn beside<T: Clone>(node: Option<&gossip_t>, object: T) -> Result<Shared<T>, Failure> {
+    Ok(some(node, "node")?.gossip.beside(object))
+}
+
 /// Checks the configuration and binds the port, TCP and UDP. Nothing is served before
 /// `gossip_start`. A NULL `config` means the defaults.
 ///
@@ -84,7 +93,7 @@ pub extern "C" fn gossip_leave(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     let timeout = Timeout(timeout_ms);
-    call(err, || timeout.judge(node_of(node)?.leave(timeout.duration())))
+    call(err, || timeout.judge(node_to_end(node)?.leave(timeout.duration())))
 }
 
 /// Ends the node: wakes every blocked call with CLOSED, waits for running callbacks, runs
@@ -102,7 +111,7 @@ pub extern "C" fn gossip_shutdown(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     let timeout = Timeout(timeout_ms);
-    call(err, || timeout.judge(node_of(node)?.shutdown(timeout.duration())))
+    call(err, || timeout.judge(node_to_end(node)?.shutdown(timeout.duration())))
 }
 
 /// Frees a node; NULL is fine. A node that has not been shut down is, without leaving.
@@ -113,7 +122,7 @@ pub extern "C" fn gossip_shutdown(
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_free(node: Option<Box<gossip_t>>) {
     value((), || {
-        let Some(Ok(gossip)) = node.as_ref().map(|node| node.gossip.get()) else { return };
+        let Ok(gossip) = node_to_end(node.as_deref()) else { return };
         if matches!(gossip.shutdown(FOR_EVER), Err(Error::Deadlock)) {
             let _blocked = Blocked::new();
             let reap = move || drop(gossip.shutdown(FOR_EVER));
@@ -123,7 +132,7 @@ pub extern "C" fn gossip_free(node: Option<Box<gossip_t>>) {
     });
 }
 
-/// 1 from a successful start to the shutdown, 0 otherwise and for NULL.
+/// 1 from a successful start to the shutdown, 0 otherwise, for NULL, and once the node is FATAL.
 ///
 /// Memory: borrows `node`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
@@ -257,7 +266,7 @@ pub unsafe extern "C" fn gossip_register_pool(
         let _blocked = Blocked::new();
         let registered = gossip.register_pool(config, delegate)?;
         if let Some(pool) = pool {
-            give(Some(pool), "pool", || Ok(gossip_pool_t::new(registered)))?;
+            give(Some(pool), "pool", || Ok(gossip_pool_t::new(beside(node, registered)?)))?;
         }
         Ok(())
     })
@@ -278,7 +287,7 @@ pub extern "C" fn gossip_get_pool(
         let gossip = node_of(node)?;
         let id = PoolId(pool_id(id)?);
         let missing = || Failure::new(GOSSIP_ERR_NOT_FOUND, format!("no pool {id} is registered"));
-        give(pool, "pool", || gossip.pool(id).map(gossip_pool_t::new).ok_or_else(missing))
+        give(pool, "pool", || Ok(gossip_pool_t::new(beside(node, gossip.pool(id).ok_or_else(missing)?)?)))
     })
 }
 

@@ -11,7 +11,7 @@ use crate::border::{Timeout, bytes, call, copy_out, give, offer, quick, some, va
 use crate::error::{Failure, gossip_error_t};
 use crate::handle::Shared;
 use crate::listener::{gossip_fd_t, offer_stats};
-use crate::node::{fill_addrs, gossip_t, node_of};
+use crate::node::{beside, fill_addrs, gossip_t, node_of};
 use crate::status::Status::GOSSIP_ERR_BUFFER_TOO_SMALL;
 use crate::status::gossip_status_t;
 
@@ -22,6 +22,10 @@ pub struct gossip_packets_t {
 
 fn packets_of(packets: Option<&gossip_packets_t>) -> Result<Packets, Failure> {
     some(packets, "packets")?.packets.get()
+}
+
+fn packets_to_end(packets: Option<&gossip_packets_t>) -> Result<Packets, Failure> {
+    some(packets, "packets")?.packets.get_to_end()
 }
 
 /// Receives all datagrams that no pool claims. There is one receiver for a node.
@@ -36,8 +40,8 @@ pub extern "C" fn gossip_packets(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     call(err, || {
-        let node = node_of(node)?;
-        give(packets, "packets", || Ok(gossip_packets_t { packets: Shared::new(node.packets()?) }))
+        let gossip = node_of(node)?;
+        give(packets, "packets", || Ok(gossip_packets_t { packets: beside(node, gossip.packets()?)? }))
     })
 }
 
@@ -162,7 +166,7 @@ pub extern "C" fn gossip_packets_stats(
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_packets_close(packets: Option<&gossip_packets_t>) -> gossip_status_t {
     quick(|| {
-        packets_of(packets)?.close();
+        packets_to_end(packets)?.close();
         Ok(())
     })
 }
@@ -174,7 +178,7 @@ pub extern "C" fn gossip_packets_close(packets: Option<&gossip_packets_t>) -> go
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_packets_free(packets: Option<Box<gossip_packets_t>>) {
     value((), || {
-        if let Ok(open) = packets_of(packets.as_deref()) {
+        if let Ok(open) = packets_to_end(packets.as_deref()) {
             open.close();
         }
     });

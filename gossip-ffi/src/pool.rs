@@ -20,13 +20,17 @@ pub struct gossip_pool_t {
 }
 
 impl gossip_pool_t {
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool: Shared::new(pool), members: Last::default() }
+    pub(crate) fn new(pool: Shared<Pool>) -> Self {
+        Self { pool, members: Last::default() }
     }
 }
 
 pub(crate) fn pool_of(pool: Option<&gossip_pool_t>) -> Result<Pool, Failure> {
     some(pool, "pool")?.pool.get()
+}
+
+fn pool_to_end(pool: Option<&gossip_pool_t>) -> Result<Pool, Failure> {
+    some(pool, "pool")?.pool.get_to_end()
 }
 
 /// The pool's id.
@@ -83,7 +87,7 @@ pub extern "C" fn gossip_pool_leave(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     let timeout = Timeout(timeout_ms);
-    call(err, || timeout.judge(pool_of(pool)?.leave(timeout.duration())))
+    call(err, || timeout.judge(pool_to_end(pool)?.leave(timeout.duration())))
 }
 
 /// The members, alive or suspect, this node included, sorted by name. A snapshot: it
@@ -255,7 +259,7 @@ pub extern "C" fn gossip_pool_shutdown(
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     let timeout = Timeout(timeout_ms);
-    call(err, || timeout.judge(pool_of(pool)?.shutdown(timeout.duration())))
+    call(err, || timeout.judge(pool_to_end(pool)?.shutdown(timeout.duration())))
 }
 
 /// Frees a handle; NULL is fine. The pool lives on with its node.

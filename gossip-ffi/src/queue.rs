@@ -60,6 +60,10 @@ fn queue_of(queue: Option<&gossip_queue_t>) -> Result<Queue, Failure> {
     some(queue, "queue")?.queue.get()
 }
 
+fn queue_to_end(queue: Option<&gossip_queue_t>) -> Result<Queue, Failure> {
+    some(queue, "queue")?.queue.get_to_end()
+}
+
 impl Queue {
     fn take(&self, max: usize, timeout: Timeout) -> Result<Vec<Event>, Failure> {
         self.armed.store(true, SeqCst);
@@ -98,7 +102,7 @@ pub(crate) struct Attachment {
 
 impl Attachment {
     pub(crate) fn new(queue: &gossip_queue_t, tag: u64, asks: u32) -> Result<Self, Failure> {
-        let queue = Shared::new(queue.queue.get()?);
+        let queue = queue.queue.beside(queue.queue.get()?);
         Ok(Self { queue, tag, asks: asks_of(asks)? })
     }
 
@@ -314,7 +318,7 @@ pub extern "C" fn gossip_queue_stats(
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_queue_close(queue: Option<&gossip_queue_t>) -> gossip_status_t {
     quick(|| {
-        queue_of(queue)?.close();
+        queue_to_end(queue)?.close();
         Ok(())
     })
 }
@@ -328,7 +332,7 @@ pub extern "C" fn gossip_queue_close(queue: Option<&gossip_queue_t>) -> gossip_s
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_queue_free(queue: Option<Box<gossip_queue_t>>) {
     value((), || {
-        let Ok(open) = queue_of(queue.as_deref()) else { return };
+        let Ok(open) = queue_to_end(queue.as_deref()) else { return };
         open.close();
         open.wake_nobody();
         // Pools may hold the queue for long, and questions do not wait for that.

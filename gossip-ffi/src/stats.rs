@@ -63,7 +63,7 @@ pub extern "C" fn gossip_pool_stats(
 /// Memory: borrows `stats`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_stats_len(stats: Option<&gossip_stats_t>) -> usize {
-    stats.map_or(0, |stats| stats.rows.len())
+    value(0, || stats.map_or(0, |stats| stats.rows.len()))
 }
 
 /// The counter at `index`: its name and its value. Each may be NULL.

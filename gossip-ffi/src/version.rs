@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use crate::border::quick;
+use crate::border::{quick, value};
 use crate::error::Failure;
 use crate::status::Status::GOSSIP_ERR_ABI_MISMATCH;
 use crate::status::gossip_status_t;
@@ -37,7 +37,7 @@ const fn number(text: &str) -> u32 {
 /// Memory: the text is static. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_version_string() -> *const c_char {
-    VERSION.as_ptr()
+    value(c"", || VERSION).as_ptr()
 }
 
 /// The same as a number: major * 1000000 + minor * 1000 + patch.
@@ -45,10 +45,12 @@ pub extern "C" fn gossip_version_string() -> *const c_char {
 /// Memory: none. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_version_number() -> u32 {
-    const MAJOR: u32 = number(env!("CARGO_PKG_VERSION_MAJOR"));
-    const MINOR: u32 = number(env!("CARGO_PKG_VERSION_MINOR"));
-    const PATCH: u32 = number(env!("CARGO_PKG_VERSION_PATCH"));
-    MAJOR * 1_000_000 + MINOR * 1_000 + PATCH
+    value(0, || {
+        const MAJOR: u32 = number(env!("CARGO_PKG_VERSION_MAJOR"));
+        const MINOR: u32 = number(env!("CARGO_PKG_VERSION_MINOR"));
+        const PATCH: u32 = number(env!("CARGO_PKG_VERSION_PATCH"));
+        MAJOR * 1_000_000 + MINOR * 1_000 + PATCH
+    })
 }
 
 /// The binary interface of the library that was loaded.
@@ -56,7 +58,7 @@ pub extern "C" fn gossip_version_number() -> u32 {
 /// Memory: none. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_abi_version() -> u32 {
-    gossip_abi_t::GOSSIP_ABI_VERSION as u32
+    value(0, || gossip_abi_t::GOSSIP_ABI_VERSION as u32)
 }
 
 /// Whether a program compiled with this header can use the library that was loaded:

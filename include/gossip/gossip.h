@@ -20,9 +20,17 @@
  * Conventions
  * -----------
  * Status    A function that can fail returns gossip_status_t: 0 is success. Comments name
- *           codes without GOSSIP_ERR_; every function may also return PANIC, a defect of
- *           the library, caught. Out-parameters are written on success only, and
+ *           codes without GOSSIP_ERR_; every function may also return PANIC and FATAL.
+ *           Out-parameters are written on success only, and
  *           none may overlap another: pass NULL for what you do not want.
+ * Defects   of the library do not end the program. A call that panics returns PANIC, or
+ *           something neutral, and what it said is on standard error. As it may have left
+ *           something half done, its node is FATAL from then on, or its queue: every call
+ *           with a handle of that node, its pools, listeners and packets returns FATAL, but
+ *           leave, shutdown, close and free, which end it as ever; make a new one. Until
+ *           then it goes on gossiping, so that the others do not take it for dead, and
+ *           calls that wait already go on waiting. A panic within a pool ends that pool:
+ *           its functions return FATAL, until it is shut down and registered anew.
  * err       A function that has something to explain takes `gossip_error_t **err` last. It
  *           may be NULL. If not, *err is written by every call: NULL on success, else an
  *           object to read and to free with gossip_error_free. Where several things are
@@ -191,25 +199,22 @@ typedef enum {
     GOSSIP_ERR_NO_RESPONSE = -25,
     /// No seed could be reached; `gossip_error_problem_at` has the reason for each.
     GOSSIP_ERR_JOIN_FAILED = -26,
-    /// A peer said something that the protocol does not allow. Not returned now: a join tells
-    /// it as the reason of a seed.
+    /// A peer said something that the protocol does not allow: it is no pool, or of another kind.
     GOSSIP_ERR_PROTOCOL = -27,
-    /// A message could not be decrypted or authenticated. Not returned now either.
+    /// A peer has other encryption keys, or has some where this side has none, or the reverse.
     GOSSIP_ERR_CRYPTO = -28,
-    /// A peer has another label. Not returned now either.
-    GOSSIP_ERR_LABEL_MISMATCH = -29,
     /// Configuration values cannot work; `gossip_error_problem_at` has each with its rule.
-    GOSSIP_ERR_CONFIG = -30,
+    GOSSIP_ERR_CONFIG = -29,
     /// A leave or shutdown overtook the call.
-    GOSSIP_ERR_CANCELLED = -31,
+    GOSSIP_ERR_CANCELLED = -30,
     /// The handle was made before a fork, and this is the child.
-    GOSSIP_ERR_FORKED = -32,
-    /// The node can't go on.
-    GOSSIP_ERR_FATAL = -33,
+    GOSSIP_ERR_FORKED = -31,
+    /// The node, queue or pool can't go on: an earlier call, or a task of the pool, panicked.
+    GOSSIP_ERR_FATAL = -32,
     /// A defect of the library: it panicked in this call. Please report it.
-    GOSSIP_ERR_PANIC = -34,
+    GOSSIP_ERR_PANIC = -33,
     /// A defect of the library. Please report it.
-    GOSSIP_ERR_INTERNAL = -35,
+    GOSSIP_ERR_INTERNAL = -34,
 } gossip_status_code_t;
 
 /// The binary interface that this header describes. It is raised when programs must be
@@ -585,7 +590,7 @@ GOSSIP_API int32_t gossip_error_os_errno(const gossip_error_t *error);
 GOSSIP_API const char *gossip_error_field(const gossip_error_t *error);
 
 /// How many problems an error lists: with CONFIG one for each configuration value that
-/// cannot work, so that all can be mended at once; with JOIN_FAILED one for each seed or
+/// cannot work, so that all can be mended at once; of a join one for each seed or
 /// address that was not reached; otherwise 0, and 0 for NULL.
 ///
 /// Memory: borrows `error`. Threads: any. Blocks: no.
@@ -864,7 +869,7 @@ gossip_status_t gossip_shutdown(const gossip_t *node,
 /// the work is done later. Blocks: while callbacks run.
 GOSSIP_API void gossip_free(gossip_t *node);
 
-/// 1 from a successful start to the shutdown, 0 otherwise and for NULL.
+/// 1 from a successful start to the shutdown, 0 otherwise, for NULL, and once the node is FATAL.
 ///
 /// Memory: borrows `node`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API int32_t gossip_is_running(const gossip_t *node);
@@ -1122,7 +1127,8 @@ GOSSIP_API void gossip_pool_free(gossip_pool_t *pool);
 /// Memory: borrows the texts for the call; `joined` is yours: gossip_joined_free. Threads:
 /// any, callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, INVALID_UTF8, INVALID_ARG above 1048576 seeds, INVALID_STATE before the
-/// start, CLOSED, FORKED, CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed answered.
+/// start, CLOSED, FORKED, CANCELLED; AGAIN, TIMEOUT; JOIN_FAILED if no seed was reached, but
+/// CRYPTO or PROTOCOL if that is why for each of them: trying again does not help then.
 GOSSIP_API
 gossip_status_t gossip_pool_join(const gossip_pool_t *pool,
                                  const char *const *seeds,

@@ -300,7 +300,6 @@ enum class errc : gossip_status_t {
     join_failed = GOSSIP_ERR_JOIN_FAILED,
     protocol = GOSSIP_ERR_PROTOCOL,
     crypto = GOSSIP_ERR_CRYPTO,
-    label_mismatch = GOSSIP_ERR_LABEL_MISMATCH,
     config = GOSSIP_ERR_CONFIG,
     cancelled = GOSSIP_ERR_CANCELLED,
     forked = GOSSIP_ERR_FORKED,
@@ -407,8 +406,8 @@ public:
     /// The configuration key or argument at fault; empty if there is none.
     const char *field() const noexcept { return gossip_error_field(error_.get()); }
 
-    /// Every problem: with `config` one for each value that cannot work, with `join_failed` one
-    /// for each seed or address; otherwise none.
+    /// Every problem: with `config` one for each value that cannot work, of a join one for
+    /// each seed or address; otherwise none.
     std::vector<problem> problems() const
     {
         std::vector<problem> all(gossip_error_problem_count(error_.get()));
@@ -2304,7 +2303,7 @@ public:
     /// answers is enough.
     ///
     /// Blocks: up to `timeout`. Errors: join_failed with each seed's reason in
-    /// `failure::problems`; again, timeout, cancelled, invalid_arg.
+    /// `failure::problems`, crypto or protocol if that is the reason of all; again, timeout, cancelled, invalid_arg.
     joined join(const texts &seeds, milliseconds timeout, on_error fail GOSSIP_HPP_OR_THROW) const
     {
         gossip_joined_t *made = nullptr;

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -236,7 +237,9 @@ static gossip_status_t resolve(struct world *world, gossip_error_t **err)
 
 static gossip_status_t connect_to_nobody(struct world *world, gossip_error_t **err)
 {
-    return gossip_pool_send_reliable_to(world->pool, "127.0.0.1:1", "x", 1, PATIENCE_MS, err);
+    gossip_status_t status = gossip_pool_send_reliable_to(world->pool, "127.0.0.1:1", "x", 1, PATIENCE_MS, err);
+    CHECK(gossip_error_os_errno(*err) == ECONNREFUSED);
+    return status;
 }
 
 static gossip_status_t no_response(struct world *world, gossip_error_t **err)
@@ -244,9 +247,80 @@ static gossip_status_t no_response(struct world *world, gossip_error_t **err)
     return gossip_pool_ping_to(world->pool, "127.0.0.1:1", 20, NULL, err);
 }
 
+/* Joins with a pool of other ideas about encryption: each of both keys, and no key. */
+static gossip_status_t crypto(struct world *world, gossip_error_t **err)
+{
+    const char *keys[][2] = {{"a key of sixteen", "another sixteen."}, {NULL, "another sixteen."}, {"a key of sixteen", NULL}};
+    gossip_status_t status = GOSSIP_ERR_CRYPTO;
+
+    (void)world;
+    for (int i = 0; i < 3 && status == GOSSIP_ERR_CRYPTO; i++) {
+        gossip_t *nodes[2];
+        gossip_pool_t *pools[2];
+        for (int side = 0; side < 2; side++) {
+            gossip_pool_config_t *config = fast_pool(1);
+            if (keys[i][side] != NULL)
+                OK(gossip_pool_config_add_key(config, keys[i][side], 16, &err));
+            nodes[side] = open_node(side == 0 ? "ada" : "bob");
+            OK(gossip_register_pool(nodes[side], config, NULL, &pools[side], &err));
+            OK(gossip_start(nodes[side], &err));
+            gossip_pool_config_free(config);
+        }
+        const char *seed = addr_of(nodes[1]);
+        gossip_error_free(*err);
+        status = gossip_pool_join(pools[0], &seed, 1, PATIENCE_MS, NULL, err);
+        for (int side = 0; side < 2; side++) {
+            gossip_free(nodes[side]);
+            gossip_pool_free(pools[side]);
+        }
+    }
+    return status;
+}
+
+/* Joins somebody who speaks something else. */
+static void *speak_http(void *argument)
+{
+    int peer = accept(*(int *)argument, NULL, NULL);
+    const char *answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+
+    CHECK(peer >= 0 && send(peer, answer, strlen(answer), MSG_NOSIGNAL) > 0);
+    /* Until the other side has had enough. */
+    for (char bytes[256]; read(peer, bytes, sizeof bytes) > 0;)
+        ;
+    close(peer);
+    return NULL;
+}
+
+static gossip_status_t protocol(struct world *world, gossip_error_t **err)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof addr;
+    int stranger = socket(AF_INET, SOCK_STREAM, 0);
+    gossip_t *node = open_node("plain");
+    gossip_pool_t *pool = open_pool(node, 1, NULL);
+    char text[32];
+    const char *seed = text;
+    pthread_t thread;
+
+    (void)world;
+    CHECK(bind(stranger, (struct sockaddr *)&addr, len) == 0 && listen(stranger, 1) == 0);
+    CHECK(getsockname(stranger, (struct sockaddr *)&addr, &len) == 0);
+    snprintf(text, sizeof text, "127.0.0.1:%u", ntohs(addr.sin_port));
+    OK(gossip_start(node, &err));
+    CHECK(pthread_create(&thread, NULL, speak_http, &stranger) == 0);
+    gossip_status_t status = gossip_pool_join(pool, &seed, 1, PATIENCE_MS, NULL, err);
+    CHECK(pthread_join(thread, NULL) == 0);
+    close(stranger);
+    gossip_free(node);
+    gossip_pool_free(pool);
+    return status;
+}
+
 static gossip_status_t join_failed(struct world *world, gossip_error_t **err)
 {
-    return gossip_pool_join(world->pool, &(const char *){"127.0.0.1:1"}, 1, PATIENCE_MS, NULL, err);
+    gossip_status_t status = gossip_pool_join(world->pool, &(const char *){"127.0.0.1:1"}, 1, PATIENCE_MS, NULL, err);
+    CHECK(gossip_error_os_errno(*err) == ECONNREFUSED);
+    return status;
 }
 
 static gossip_status_t config(struct world *world, gossip_error_t **err)
@@ -344,14 +418,13 @@ static const struct {
     {GOSSIP_ERR_CONNECT, connect_to_nobody, NULL},
     {GOSSIP_ERR_NO_RESPONSE, no_response, NULL},
     {GOSSIP_ERR_JOIN_FAILED, join_failed, NULL},
-    {GOSSIP_ERR_PROTOCOL, NULL, "a join tells it as the reason of a seed"},
-    {GOSSIP_ERR_CRYPTO, NULL, "a join tells it as the reason of a seed"},
-    {GOSSIP_ERR_LABEL_MISMATCH, NULL, "a join tells it as the reason of a seed"},
+    {GOSSIP_ERR_PROTOCOL, protocol, NULL},
+    {GOSSIP_ERR_CRYPTO, crypto, NULL},
     {GOSSIP_ERR_CONFIG, config, NULL},
     {GOSSIP_ERR_CANCELLED, cancelled, NULL},
     {GOSSIP_ERR_FORKED, forked, NULL},
-    {GOSSIP_ERR_FATAL, NULL, "a node that can't go on is a defect"},
-    {GOSSIP_ERR_PANIC, NULL, "a panic is a defect; border.rs tests it"},
+    {GOSSIP_ERR_FATAL, NULL, "it comes after a panic; gossip-ffi/tests/panics.rs tests it"},
+    {GOSSIP_ERR_PANIC, NULL, "a panic is a defect; gossip-ffi/tests/panics.rs tests it"},
     {GOSSIP_ERR_INTERNAL, NULL, "a defect"},
 };
 

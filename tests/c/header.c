@@ -12,7 +12,7 @@ FROZEN(size_first, offsetof(gossip_delegate_t, struct_size) == 0);
 FROZEN(destroy_third, offsetof(gossip_delegate_t, destroy) == sizeof(size_t) + sizeof(void *));
 FROZEN(join_fourth, offsetof(gossip_delegate_t, notify_join) == sizeof(size_t) + 2 * sizeof(void *));
 FROZEN(timeout, GOSSIP_ERR_TIMEOUT == -7);
-FROZEN(internal, GOSSIP_ERR_INTERNAL == -35);
+FROZEN(internal, GOSSIP_ERR_INTERNAL == -34);
 FROZEN(accept, GOSSIP_VERDICT_ACCEPT == 1);
 FROZEN(reject, GOSSIP_VERDICT_REJECT == 2);
 

@@ -85,7 +85,6 @@ static void statuses_explain_themselves(void)
 {
     gossip_status_t status = 1;
 
-    CHECK(gossip_status_count() == 36);
     for (size_t i = 0; i < gossip_status_count(); i++) {
         EXPECT(GOSSIP_OK, gossip_status_at(i, &status));
         CHECK(status == -(gossip_status_t)i);

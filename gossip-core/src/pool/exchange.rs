@@ -86,15 +86,15 @@ pub enum ExchangeError {
     /// A deadline passed.
     #[error("no answer in time")]
     Timeout,
-    /// There is no connection; the text is the system's.
+    /// There is no connection.
     #[error("no connection: {0}")]
-    Connect(String),
+    Connect(Broken),
     /// The peer closed the connection too early.
     #[error("connection was closed before the exchange was complete")]
     Closed,
-    /// The connection broke; the text is the system's.
+    /// The connection broke.
     #[error("connection broke: {0}")]
-    Reset(String),
+    Reset(Broken),
     /// What the peer sent is no message for us.
     #[error("message was refused: {0}")]
     Refused(Refused),
@@ -122,7 +122,36 @@ pub enum ExchangeError {
     Dropped,
 }
 
+/// What the system said of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// In words.
+    pub text: String,
+    /// Its number for that, `errno`, if it has one.
+    pub os_error: Option<i32>,
+}
+
+impl From<&str> for Broken {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), os_error: None }
+    }
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl ExchangeError {
+    /// What the system said, if it is to blame.
+    pub fn os_error(&self) -> Option<i32> {
+        match self {
+            Self::Connect(broken) | Self::Reset(broken) => broken.os_error,
+            _ => None,
+        }
+    }
+
     /// Whether the peer has said something, if only something wrong: it is there.
     pub fn is_contact(&self) -> bool {
         match self {

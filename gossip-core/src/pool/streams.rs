@@ -175,7 +175,7 @@ impl Machine {
             hint: "the delegate refused it, or nodes of incompatible versions are in the pool: update the oldest", why
         );
         if let Some((task, addr)) = join {
-            self.join_settled(now, task, addr, Err(ExchangeError::Reset(why.to_owned())));
+            self.join_settled(now, task, addr, Err(ExchangeError::Reset(why.into())));
         }
     }
 

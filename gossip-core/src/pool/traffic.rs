@@ -118,13 +118,15 @@ mod tests {
 
     #[test]
     fn every_failure_has_a_reason_of_its_own() {
+        use crate::pool::exchange::Broken;
         use crate::wire::message::MessageType::{Ack, Ping};
         let text = String::new;
+        let broken = || Broken::from("");
         let all = [
             ExchangeError::Timeout,
-            ExchangeError::Connect(text()),
+            ExchangeError::Connect(broken()),
             ExchangeError::Closed,
-            ExchangeError::Reset(text()),
+            ExchangeError::Reset(broken()),
             ExchangeError::Refused(Refused::Empty),
             ExchangeError::RemoteError(text()),
             ExchangeError::UnexpectedType { expected: Ack, found: Ping },

@@ -59,7 +59,12 @@ pub enum Error {
     /// The operating system gave no threads or no randomness; nothing stays open.
     #[error("threads or randomness: {0}")]
     System(#[source] std::io::Error),
-    /// A defect of the library: a task panicked. The pool is closed; please report it.
+    /// A defect of the library: a task of the pool panicked, and the pool has ended.
+    #[error(
+        "pool ended by a defect of the library, please report it; shut it down and register it anew: {0}"
+    )]
+    Fatal(String),
+    /// A defect of the library; please report it.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -71,6 +76,8 @@ pub struct SeedError {
     pub seed: String,
     /// What went wrong.
     pub reason: String,
+    /// How the conversation with it ended; nothing if there was none.
+    pub exchange: Option<ExchangeError>,
 }
 
 fn list(seeds: &[SeedError]) -> String {

@@ -104,7 +104,7 @@ fn find_all(
             let dns_config = dns_config.clone();
             lookups.spawn(async move {
                 let result = resolve(&seed, default_port, dns_config.as_deref(), patience).await;
-                (index, result.map_err(|error| SeedError { seed, reason: error.to_string() }))
+                (index, result.map_err(|error| SeedError { seed, reason: error.to_string(), exchange: None }))
             });
         }
         let mut finds = Vec::new();
@@ -190,13 +190,14 @@ impl Resolved {
         let Self { mut failed, untried, .. } = self;
         let unreached = |(addr, error): (SocketAddr, ExchangeError)| SeedError {
             seed: addr.to_string(),
-            reason: match error {
+            reason: match &error {
                 // So a port ends what is for no pool of its own; it says no more to strangers.
                 ExchangeError::Closed | ExchangeError::Reset(_) => {
                     format!("{error}; is there a pool of this id, framing and label?")
                 }
                 error => error.to_string(),
             },
+            exchange: Some(error),
         };
         failed.extend(report.failed.into_iter().map(unreached));
         if report.reached.is_empty() && !failed.is_empty() {

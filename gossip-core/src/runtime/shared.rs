@@ -301,7 +301,7 @@ impl Shared {
 
     /// Why the pool takes no commands any more.
     pub(crate) fn closed(&self) -> Error {
-        self.defect.get().map_or(Error::Closed, |text| Error::Internal(text.clone()))
+        self.defect.get().map_or(Error::Closed, |text| Error::Fatal(text.clone()))
     }
 
     /// The runtime of a running pool.
@@ -363,5 +363,26 @@ mod tests {
 
         assert!(matches!(error, Error::Closed), "{error}");
         node.register_pool(labelled(2, "y"), None).expect_err("its label is still taken");
+    }
+
+    #[test]
+    fn a_pool_that_a_panic_has_ended_says_so_until_it_is_registered_anew() {
+        let config = Config {
+            name: "a".into(),
+            bind_addr: vec![[127, 0, 0, 1].into()],
+            bind_port: 0,
+            ..Config::default()
+        };
+        let node = Gossip::new(config).unwrap();
+        node.start().unwrap();
+        let pool = node.register_pool(labelled(1, "x"), None).unwrap();
+        pool.0.stop();
+        pool.shutdown(PATIENCE).unwrap();
+        pool.0.defect.set("as a test".to_owned()).unwrap();
+
+        let error = pool.broadcast(&b"x"[..], Duration::ZERO).unwrap_err();
+
+        assert!(matches!(&error, Error::Fatal(text) if text == "as a test"), "{error}");
+        node.register_pool(labelled(1, "x"), None).unwrap();
     }
 }

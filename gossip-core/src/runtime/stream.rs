@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
 use crate::net::bind::set_stream_options;
-use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews};
+use crate::pool::exchange::{Broken, Exchange, ExchangeError, ExchangeNews};
 use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
 use crate::runtime::input::Input;
@@ -150,8 +150,7 @@ impl Conversation {
                 self.converse(stream).await;
             }
             Some(Err(error)) => {
-                let error = ExchangeError::Connect(error.to_string());
-                self.exchange.handle_failure(self.clock.now(), error);
+                self.exchange.handle_failure(self.clock.now(), ExchangeError::Connect(said(&error)));
                 self.reporter.report(&mut self.exchange);
             }
             None => self.reporter.report(&mut self.exchange),
@@ -195,7 +194,7 @@ impl Conversation {
                     self.exchange.handle_bytes(now, chunk.get(..count).unwrap_or_default());
                 }
                 Event::Written(Err(error)) | Event::Read(Err(error)) => {
-                    self.exchange.handle_failure(now, ExchangeError::Reset(error.to_string()));
+                    self.exchange.handle_failure(now, ExchangeError::Reset(said(&error)));
                 }
                 Event::Late => self.exchange.handle_timeout(now),
             }
@@ -243,6 +242,10 @@ impl Drop for Reporter {
             self.send(ExchangeNews::Failed(ExchangeError::Dropped));
         }
     }
+}
+
+fn said(error: &io::Error) -> Broken {
+    Broken { text: error.to_string(), os_error: error.raw_os_error() }
 }
 
 /// Waits for `time`, for ever if there is none.

@@ -107,13 +107,12 @@ impl Host {
             Piece::Open => {}
             Piece::Opened => talk.exchange.handle_connected(now),
             Piece::Refused => {
-                talk.exchange.handle_failure(now, ExchangeError::Connect("connection refused".to_owned()));
+                talk.exchange.handle_failure(now, ExchangeError::Connect("connection refused".into()));
             }
             Piece::Bytes(bytes) => talk.exchange.handle_bytes(now, &bytes),
             Piece::End => talk.exchange.handle_eof(now),
             Piece::Reset => {
-                talk.exchange
-                    .handle_failure(now, ExchangeError::Reset("connection reset by peer".to_owned()));
+                talk.exchange.handle_failure(now, ExchangeError::Reset("connection reset by peer".into()));
             }
         }
         self.converse(fabric, id);

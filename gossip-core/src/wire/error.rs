@@ -192,6 +192,20 @@ impl Refused {
         }
     }
 
+    /// Whether the two sides disagree about encryption: about a key, or whether there is one.
+    pub fn is_of_encryption(self) -> bool {
+        matches!(
+            self,
+            Self::Encrypted
+                | Self::NotEncrypted
+                | Self::EncryptionVersion(_)
+                | Self::EncryptedTooShort(_)
+                | Self::EncryptedEmpty
+                | Self::NoKey
+                | Self::Padding
+        )
+    }
+
     /// The text of the error message that answers a stream refused for its outer layers,
     /// as Go words it; `None` where Go closes in silence (wire document 11.5).
     pub fn reply(self) -> Option<String> {

@@ -178,7 +178,7 @@ impl Hosts {
         let now = self.now;
         let receiver = self.find(to).filter(|_| !self.list[from].is_down);
         let Some(receiver) = receiver else {
-            let error = ExchangeError::Connect("nobody there".to_owned());
+            let error = ExchangeError::Connect("nobody there".into());
             return self.list[from].machine.handle_exchange(now, id, ExchangeNews::Failed(error));
         };
         let timeout = Duration::from_secs(10);

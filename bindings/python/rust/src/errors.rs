@@ -41,7 +41,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         Error::Join(seeds) => join(seeds, text),
         Error::Send { .. } => PyOSError::new_err(text),
         Error::Deadlock => PyRuntimeError::new_err(text),
-        Error::Internal(reason) => internal(&reason),
+        Error::Fatal(reason) | Error::Internal(reason) => internal(&reason),
         _ => internal(&text),
     }
 }
@@ -120,7 +120,7 @@ fn command(error: CommandError, text: String) -> PyErr {
 }
 
 fn join(seeds: Vec<SeedError>, text: String) -> PyErr {
-    let failed: Vec<_> = seeds.into_iter().map(|SeedError { seed, reason }| (seed, reason)).collect();
+    let failed: Vec<_> = seeds.into_iter().map(|SeedError { seed, reason, .. }| (seed, reason)).collect();
     python::JoinError::new_err((text, failed))
 }
 
