@@ -119,6 +119,7 @@ licences:
 # Rewrites the tables in docs/ that are made from the Rust source; the tests fail while they are stale.
 docs:
 	UPDATE_DOCS=1 $(CARGO) test --locked -p gossip-core --test docs
+	UPDATE_DOCS=1 $(CARGO) test --locked -p gossip-ffi --test manual
 
 lint:
 	$(CARGO) fmt --all --check
