@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use gossip_interop::{DEADLINE, Event, Release, memberlist_or_skip};
 use support::chatter::Chatter;
 use support::{has, include_dir, library_dir, root, run, version};
 
@@ -328,6 +329,44 @@ fn a_chat_hears_every_line_once() {
     assert!(bob.hears("ada ").ends_with("hello, bob"));
     ada.ends();
     bob.ends();
+}
+
+/// What `examples/c/chat.c` promises: a memberlist program may be a seed, or join.
+#[test]
+fn a_chat_has_a_stock_memberlist_program_among_its_own() {
+    if !has("cc", "the chat with memberlist") {
+        return;
+    }
+    let Some(go) = memberlist_or_skip(Release::V0_6) else { return };
+    let program = compile("examples/c/chat.c");
+    let mut ada = Chatter::start(&program, &["ada", "0"]);
+    let addr = ada.hears("* ada is here, at ").split_off("* ada is here, at ".len());
+    let go = go.peer("go").start();
+    let hears = |text: &str| {
+        let said = |event: &Event| matches!(event, Event::Msg { data } if data.ends_with(text));
+        go.expect(DEADLINE, said);
+    };
+
+    go.join(addr.parse().expect("the chat tells its address"));
+    ada.hears("* go is here");
+    go.wait_member("ada");
+    let mut bob = Chatter::start(&program, &["bob", "0", &go.addr().to_string()]);
+    bob.hears("* go is here");
+    ada.hears("* bob is here");
+    go.wait_member("bob");
+
+    ada.says("hello, go\n");
+    hears(" hello, go");
+    bob.says("from the other\n");
+    hears(" from the other");
+    go.broadcast("go 1 hello, all");
+    assert_eq!(ada.hears("go "), "go 1 hello, all");
+    assert_eq!(bob.hears("go "), "go 1 hello, all");
+    ada.ends();
+    go.wait_gone("ada");
+    go.wait_member("bob");
+    bob.ends();
+    go.wait_gone("bob");
 }
 
 /// A program that calls every function of the header with nothing but NULL, then 0, -1 and
