@@ -2,7 +2,7 @@
 """libgossip as other languages call it without a binding of ours: ffi.py LIBRARY
 
 Each program of this folder joins two nodes, sends a message, makes one muxed connection, and shuts down. What is
-missing is skipped in sight of all; with CI=true that is a failure. cffi and koffi are installed beside the library.
+missing is skipped in sight of all; with CI=true that is a failure. cffi, koffi and JNA are installed beside the library.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ROOT = HERE.parents[1]
 LIBRARY = Path()
 WORK = Path()
 KOFFI = "koffi@3"
+JNA = "net.java.dev.jna:jna:5.17.0"
 
 
 def run(*command: str | Path, **more: object) -> str:
@@ -111,6 +112,19 @@ class Smoke(unittest.TestCase):
                 skip(f"koffi: {error}")
         environment = {**os.environ, "NODE_PATH": str(WORK / "node_modules")}
         self.assertIn("works", run(node, HERE / "smoke.js", LIBRARY, env=environment))
+
+    def test_java_jna(self) -> None:
+        java, mvn = need("java"), need("mvn")
+        need("javac")
+        jar = WORK / f"jna-{JNA.rsplit(':', 1)[1]}.jar"
+        if not jar.exists():
+            try:
+                run(mvn, "--batch-mode", "--quiet", "dependency:copy", f"-Dartifact={JNA}", f"-DoutputDirectory={WORK}", cwd=WORK)
+            except AssertionError as error:
+                skip(f"JNA: {error}")
+        run("javac", "-Xlint:all", "-Werror", "-cp", jar, "-d", WORK, HERE / "Smoke.java")
+        # JNA loads a library of its own; newer Javas want that to be said.
+        self.assertIn("works", run(java, "-cp", f"{jar}:{WORK}", "Smoke", LIBRARY))
 
 
 if __name__ == "__main__":
