@@ -17,7 +17,7 @@ CXX17   = $(CXX) -std=c++17 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
 .PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
-.PHONY: seeds soak bench bench-core bench-python fuzz header licences docs lint clean
+.PHONY: seeds soak bench bench-core bench-python fuzz header abi licences docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -103,14 +103,22 @@ bench-python:
 
 # Needs a nightly toolchain and cargo-fuzz: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 60
+# What programs hand to the C interface needs neither.
+FUZZ_CASES   ?= 100000
 fuzz:
 	cd gossip-core && for target in datagram stream lzw machine; do \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
+	PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --locked -p gossip-ffi --test fuzz
 
 # Rewrites include/gossip/gossip.h from the Rust source; the tests fail while it is stale.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --locked -p gossip-ffi --test header
+
+# Makes today's binary interface the one that later changes are compared with. At a release, and when the version
+# that the linker knows (libgossip.so.0.1) is raised because programs must be compiled again.
+abi:
+	UPDATE_ABI=1 $(CARGO) test --locked -p gossip-ffi --test abi
 
 # Rewrites THIRD_PARTY.md from Cargo.lock; the tests fail while it is stale.
 licences:

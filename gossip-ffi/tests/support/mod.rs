@@ -108,7 +108,11 @@ impl Function {
 
 /// Every function of the header, in its order.
 pub(crate) fn functions() -> Vec<Function> {
-    let header = fs::read_to_string(include_dir().join("gossip/gossip.h")).expect("the header is there");
+    functions_in(&fs::read_to_string(include_dir().join("gossip/gossip.h")).expect("the header is there"))
+}
+
+/// Every function that a header declares, in its order.
+pub(crate) fn functions_in(header: &str) -> Vec<Function> {
     let (mut found, mut comment, mut declaration) = (Vec::new(), String::new(), String::new());
     for line in header.lines() {
         if let Some(text) = line.strip_prefix("///") {
