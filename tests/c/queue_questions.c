@@ -153,9 +153,39 @@ static void an_answer_can_be_too_late(void)
     close_scene(&scene);
 }
 
+/* A member that does not answer datagrams may be pinged over TCP, if the program says so. */
+static void a_silent_member_is_pinged_over_tcp_only_with_leave(void)
+{
+    gossip_queue_t *questions = open_queue(ROOMY);
+    gossip_t *asked = open_node("asked"), *silent = open_node("silent");
+    gossip_pool_t *asked_pool = queue_pool(asked, fast_pool(BLUE), questions, 7, GOSSIP_ASK_TCP_PING);
+    gossip_pool_t *silent_pool = open_pool(silent, BLUE, NULL);
+    gossip_event_t *event;
+
+    OK(gossip_start(asked, &err));
+    OK(gossip_start(silent, &err));
+    join_two(asked_pool, silent_pool, silent);
+    gossip_free(silent); /* without a word */
+    event = await(questions, GOSSIP_EVENT_ASK_TCP_PING);
+    CHECK(is_text(event, "silent") && gossip_event_tag(event) == 7 && gossip_event_pool_id(event) == BLUE);
+    CHECK(gossip_event_member(event) == NULL && gossip_event_deadline_ms(event) > 0);
+    EXPECT(GOSSIP_ERR_INVALID_ARG, gossip_event_reply_bytes(event, "x", 1));
+    EXPECT(GOSSIP_OK, gossip_event_reply_verdict(event, GOSSIP_VERDICT_REJECT, "not this one"));
+    EXPECT(GOSSIP_ERR_INVALID_STATE, gossip_event_reply_verdict(event, GOSSIP_VERDICT_ACCEPT, NULL));
+    gossip_event_free(event);
+    event = await(questions, GOSSIP_EVENT_LEAVE);
+    CHECK(is_member(gossip_event_member(event), "silent"));
+    gossip_event_free(event);
+    gossip_free(asked);
+    gossip_pool_free(asked_pool);
+    gossip_pool_free(silent_pool);
+    gossip_queue_free(questions);
+}
+
 int main(void)
 {
     start_watchdog();
+    a_silent_member_is_pinged_over_tcp_only_with_leave();
     questions_are_answered_from_the_queue();
     a_question_that_is_freed_has_its_default_at_once();
     a_question_in_a_freed_queue_has_its_default_at_once();
