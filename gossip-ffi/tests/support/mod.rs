@@ -22,13 +22,21 @@ pub(crate) fn include_dir() -> PathBuf {
 
 /// Whether `tool` is there; without it, what it would have shown is skipped in sight of all.
 pub(crate) fn has(tool: &str, would_show: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {would_show} is not shown");
-        // Written past the harness, which swallows what a passing test prints.
-        let _ = fs::write("/dev/stderr", format!("SKIPPED: no {tool}; {would_show} is not shown\n"));
-    }
-    found
+    Command::new(tool).arg("--version").output().is_ok() || skips(tool, would_show)
+}
+
+/// Whether `compiler` is there and finds `header`; without, the same.
+pub(crate) fn has_header(compiler: &str, header: &str, would_show: &str) -> bool {
+    let mut finds = Command::new(compiler);
+    finds.args(["-include", header, "-E", "-x", if compiler == "g++" { "c++" } else { "c" }, "/dev/null"]);
+    finds.output().is_ok_and(|found| found.status.success()) || skips(header, would_show)
+}
+
+fn skips(missing: &str, would_show: &str) -> bool {
+    assert!(std::env::var_os("CI").is_none(), "{missing} is missing: {would_show} is not shown");
+    // Written past the harness, which swallows what a passing test prints.
+    let _ = fs::write("/dev/stderr", format!("SKIPPED: no {missing}; {would_show} is not shown\n"));
+    false
 }
 
 /// What a command prints; it must end well.
