@@ -20,6 +20,7 @@ fn alive() -> Alive<'static> {
         addr: Some(Cow::Borrowed(&[10, 0, 0, 42])),
         port: 7946,
         meta: Some(Cow::Borrowed(b"role=worker,zone=a")),
+        relay: 0,
         versions: Some(Cow::Borrowed(&[1, 5, 2, 0, 0, 0])),
     }
 }

@@ -37,6 +37,7 @@ fn alive(number: usize, incarnation: u32) -> Vec<u8> {
         addr: Some(Cow::Borrowed(&ip)),
         port: 7946,
         meta: None,
+        relay: 0,
         versions: Some(Cow::Borrowed(&[1, 5, 2, 0, 0, 0])),
     }))
 }

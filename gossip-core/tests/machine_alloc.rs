@@ -45,6 +45,7 @@ fn alive(number: usize) -> Vec<u8> {
         addr: Some(Cow::Owned(v4.ip().octets().to_vec())),
         port: 7946,
         meta: None,
+        relay: 0,
         versions: Some(Cow::Borrowed(&VERSIONS)),
     };
     encoded(&Message::Alive(alive))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gossip_core::mux::prefix::Framing;
 use gossip_core::pool::action::Outcome;
-use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::config::{BroadcastMode, PoolConfig};
 use gossip_core::pool::exchange::ExchangeError;
 use gossip_core::sim::app::News;
 use gossip_core::sim::host::HostId;
@@ -331,7 +331,8 @@ fn broadcasts_reach_all_of_a_small_cluster() {
 #[test]
 fn the_broadcast_queue_is_bounded_and_drains() {
     for_each_seed(1, |world| {
-        let config = PoolConfig { broadcast_queue_depth: 50, ..PoolConfig::lan(1) };
+        let broadcast_mode = BroadcastMode::Plain;
+        let config = PoolConfig { broadcast_queue_depth: 50, broadcast_mode, ..PoolConfig::lan(1) };
         let nodes = cluster(world, 4, &config);
 
         let taken = (0..100).filter(|_| world.broadcast(nodes[0], &[7; 500]).is_ok()).count();

@@ -237,7 +237,7 @@ fn told(news: ExchangeNews) -> String {
             let text = String::from_utf8_lossy(&state.user_state).into_owned();
             format!("join {}: [{}] '{text}'", state.join, names.join(" "))
         }
-        ExchangeNews::User(payload) => format!("user '{}'", String::from_utf8_lossy(&payload)),
+        ExchangeNews::User { payload, .. } => format!("user '{}'", String::from_utf8_lossy(&payload)),
         ExchangeNews::Acked => "acked".into(),
         ExchangeNews::Finished => "finished".into(),
         ExchangeNews::Failed(error) => failed(&error),
@@ -269,7 +269,12 @@ fn state(names: &[&str], user_state: &'static [u8]) -> LocalState {
             &mut records,
         );
     }
-    LocalState { nodes: names.len() as u32, records: records.into(), user_state: user_state.into() }
+    LocalState {
+        nodes: names.len() as u32,
+        records: records.into(),
+        user_state: user_state.into(),
+        ..LocalState::default()
+    }
 }
 
 fn ring(byte: u8) -> Keyring {

@@ -41,9 +41,9 @@ proptest! {
     }
 
     #[test]
-    fn node_records_and_headers_are_read_as_they_were_written(node in node(), join: bool, nodes: i64, len: i64) {
+    fn node_records_and_headers_are_read_as_they_were_written(node in node(), join: bool, nodes: i64, len: i64, relay in text()) {
         let (mut record, mut opening) = (Vec::new(), Vec::new());
-        let header = PushPullHeader { nodes, user_state_len: len, join };
+        let header = PushPullHeader { nodes, user_state_len: len, join, relay };
         encode_node_record(&node, &mut record);
         encode_push_pull_header(&header, &mut opening);
 
@@ -160,7 +160,8 @@ fn plain_of(frame: &Frame) -> Vec<u8> {
         Frame::PushPull(state) => {
             let records = state.nodes().flat_map(|node| encoded_node(&node)).collect::<Vec<_>>();
             let (nodes, user_state) = (state.len() as u32, state.user_state.clone());
-            LocalState { nodes, records: records.into(), user_state }.encode(state.join)
+            LocalState { nodes, records: records.into(), user_state, relay: state.relay.clone() }
+                .encode(state.join)
         }
         other => panic!("{other:?} is no request"),
     }
@@ -206,9 +207,9 @@ fn record_message() -> impl Strategy<Value = Message<'static>> {
             node,
             from
         })),
-        (any::<u32>(), text(), blob(), any::<u16>(), blob(), blob()).prop_map(
-            |(incarnation, node, addr, port, meta, versions)| {
-                Message::Alive(Alive { incarnation, node, addr, port, meta, versions })
+        (any::<u32>(), text(), blob(), any::<u16>(), blob(), any::<u8>(), blob()).prop_map(
+            |(incarnation, node, addr, port, meta, relay, versions)| {
+                Message::Alive(Alive { incarnation, node, addr, port, meta, relay, versions })
             }
         ),
         (any::<u32>(), text(), text()).prop_map(|(incarnation, node, from)| Message::Dead(Dead {
@@ -225,14 +226,15 @@ fn message() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn node() -> impl Strategy<Value = NodeRecord<'static>> {
-    (text(), blob(), any::<u16>(), blob(), any::<u32>(), any::<i64>(), blob()).prop_map(
-        |(name, addr, port, meta, incarnation, state, versions)| NodeRecord {
+    (text(), blob(), any::<u16>(), blob(), any::<u32>(), any::<i64>(), any::<u8>(), blob()).prop_map(
+        |(name, addr, port, meta, incarnation, state, relay, versions)| NodeRecord {
             name,
             addr,
             port,
             meta,
             incarnation,
             state,
+            relay,
             versions,
         },
     )
@@ -240,12 +242,14 @@ fn node() -> impl Strategy<Value = NodeRecord<'static>> {
 
 /// The plain form of a request on a stream.
 fn request() -> impl Strategy<Value = Vec<u8>> {
-    let push_pull =
-        (vec(node(), 0..6), vec(any::<u8>(), 0..300), any::<bool>()).prop_map(|(nodes, user_state, join)| {
+    let push_pull = (vec(node(), 0..6), vec(any::<u8>(), 0..300), text(), any::<bool>()).prop_map(
+        |(nodes, user_state, relay, join)| {
             let records = nodes.iter().flat_map(encoded_node).collect::<Vec<_>>();
             let (count, records) = (nodes.len() as u32, records.into());
-            LocalState { nodes: count, records, user_state: user_state.into() }.encode(join)
-        });
+            let relay = Bytes::copy_from_slice(&relay);
+            LocalState { nodes: count, records, user_state: user_state.into(), relay }.encode(join)
+        },
+    );
     prop_oneof![
         2 => push_pull,
         1 => vec(any::<u8>(), 0..300).prop_map(|payload| stream::encode_user(&payload)),

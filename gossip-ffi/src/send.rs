@@ -28,10 +28,11 @@ fn nanos(rtt: Duration) -> i64 {
     i64::try_from(rtt.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Gives a message to gossip, for every member. Nobody relays it: a pool of a few nodes is
-/// reached as a whole, perhaps more than once; in a large one some may miss it; a pool of
-/// one has nobody to tell. At most `gossip_pool_max_broadcast_size` bytes fit. `timeout_ms`
-/// is how long to wait for room in the queue, not for delivery.
+/// Gives a message to every other member, each of which gets it once. With a member that does
+/// not understand how, such as one of memberlist (`broadcast_mode`), nobody relays it: a pool of
+/// a few nodes is then reached as a whole, perhaps more than once; in a large one some may miss
+/// it. A pool of one has nobody to tell. At most `gossip_pool_max_broadcast_size` bytes fit.
+/// `timeout_ms` is how long to wait for room in the queue, not for delivery.
 ///
 /// Memory: copies the bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start or after a leave, CLOSED,

@@ -112,10 +112,36 @@ pub struct UserMessage {
     pub pool: PoolId,
     /// The bytes as sent.
     pub bytes: Bytes,
-    /// Address of the sender: the gossip port for datagrams, an ephemeral port for streams.
+    /// Address of the sender: the gossip port for datagrams, an ephemeral port for streams. Of
+    /// a relayed broadcast: of the member that passed it on.
     pub from: SocketAddr,
+    /// The member at that address, where one is known.
+    pub sender: Option<NodeName>,
     /// True if it came on a stream.
     pub reliable: bool,
+    /// True if it came encrypted.
+    pub encrypted: bool,
+    /// When it arrived, counted from the start of the node.
+    pub at: Time,
+    /// Whose broadcast it is, if it was relayed. A plain broadcast and what was sent to this node
+    /// alone look alike: they have none.
+    pub origin: Option<Origin>,
+}
+
+/// Where a relayed broadcast began.
+///
+/// `instance` and `sequence` name it in the whole pool. A sender's broadcasts arrive in any
+/// order; those that must not are put in order by `sequence`, or carry a `name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The member that broadcast it.
+    pub node: NodeName,
+    /// A random number that this member took at its start.
+    pub instance: u64,
+    /// Counts its broadcasts since then, from 1.
+    pub sequence: u64,
+    /// The name under which it replaces older ones; empty for none.
+    pub name: Bytes,
 }
 
 /// A question that the protocol waits for, up to a deadline.

@@ -17,12 +17,10 @@ use crate::pool::error::CommandError;
 use crate::pool::exchange::{ExchangeError, Opening};
 use crate::pool::machine::{Machine, Timer};
 use crate::pool::streams::Talk;
-use crate::swim::broadcast::Subject;
 use crate::swim::effect::Body;
 use crate::swim::timers::TimerKey;
 use crate::swim::versions::understands;
 use crate::wire::limits::{USER_MESSAGE_MAX, USER_STATE_MAX};
-use crate::wire::message::MessageType;
 
 /// Addresses of one join that are talked to at a time.
 const JOIN_PARALLEL: usize = 8;
@@ -174,26 +172,10 @@ impl Machine {
         Ok(id)
     }
 
-    /// Queues a message for every member; it is gossiped like the protocol's own news. At
-    /// most [`broadcast_limit`](Self::broadcast_limit) bytes.
-    pub fn broadcast(&mut self, message: &[u8]) -> Result<(), CommandError> {
-        fits("broadcast", message.len(), self.broadcast_limit())?;
-        let limit = self.config.broadcast_queue_depth;
-        // A pool of one has nobody to send to, so nothing would ever leave the queue.
-        if !self.swim.has_peers() {
-            self.tally.broadcasts_unheard += 1;
-            return Ok(());
-        }
-        if self.broadcasts.len() >= limit {
-            return Err(CommandError::QueueFull { limit });
-        }
-        self.broadcasts.queue(Subject::Unique, user_message(message), None);
-        Ok(())
-    }
-
     /// Sends one user datagram. At most [`message_limit`](Self::message_limit) bytes.
     pub fn send(&mut self, to: &Target, message: &[u8]) -> Result<(), CommandError> {
         fits("message", message.len(), self.message_limit())?;
+        self.check_mark(message)?;
         if self.config.require_node_names && to.name.is_none() {
             return Err(CommandError::NameRequired);
         }
@@ -345,12 +327,4 @@ impl Machine {
 
 pub(super) fn fits(what: &'static str, size: usize, limit: usize) -> Result<(), CommandError> {
     if size > limit { Err(CommandError::TooLarge { what, size, limit }) } else { Ok(()) }
-}
-
-/// A user message as it stands in a datagram.
-fn user_message(payload: &[u8]) -> Bytes {
-    let mut message = Vec::with_capacity(1 + payload.len());
-    message.push(MessageType::User as u8);
-    message.extend_from_slice(payload);
-    message.into()
 }

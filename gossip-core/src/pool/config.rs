@@ -15,6 +15,7 @@ use crate::base::keys;
 use crate::mux::prefix::Framing;
 use crate::pool::keys::KEYS;
 use crate::pool::metric_label;
+use crate::pool::rumours::envelope::RELAY_VERSION;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
 use crate::wire::keyring::Keyring;
@@ -114,6 +115,8 @@ pub struct PoolConfig {
     pub udp_buffer_size: usize,
     /// Datagrams that wait for this pool; a further one is dropped and counted.
     pub handoff_queue_depth: usize,
+    /// How broadcasts of the application travel. Default: [`BroadcastMode::Auto`].
+    pub broadcast_mode: BroadcastMode,
     /// Broadcasts of the application that wait to be sent; a further one is refused.
     pub broadcast_queue_depth: usize,
     /// User messages that wait for the delegate; a further one is dropped and counted.
@@ -169,6 +172,7 @@ impl PoolConfig {
             max_members: 65_536,
             udp_buffer_size: 1400,
             handoff_queue_depth: 1024,
+            broadcast_mode: BroadcastMode::Auto,
             broadcast_queue_depth: 1024,
             message_queue_depth: 4096,
             query_timeout: Duration::from_secs(1),
@@ -230,6 +234,37 @@ impl PoolConfig {
             // Ours: the default answer must come while a stream of `tcp_timeout` still waits for it.
             query_timeout: Duration::from_millis(500),
             ..Self::lan(id)
+        }
+    }
+}
+
+/// How a pool's broadcasts reach the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BroadcastMode {
+    /// As in memberlist: sent to some random members, as often as its own news, and passed on
+    /// by nobody. In a small pool that reaches all of them, perhaps more than once; in a large
+    /// one it does not.
+    Plain,
+    /// Passed on by the members, each of which gets it once. Members that do not understand
+    /// that, such as those of memberlist, get nothing.
+    Relay,
+    /// `Relay` as long as every live member is known to understand it, otherwise `Plain`.
+    #[default]
+    Auto,
+}
+
+impl BroadcastMode {
+    /// The mode of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Plain, Self::Relay, Self::Auto].into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Its name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Relay => "relay",
+            Self::Auto => "auto",
         }
     }
 }
@@ -322,6 +357,7 @@ impl PoolConfig {
     fn tuning(&self) -> Tuning {
         Tuning {
             versions: self.versions(),
+            relay: if self.broadcast_mode == BroadcastMode::Plain { 0 } else { RELAY_VERSION },
             probe_interval: self.probe_interval,
             probe_timeout: self.probe_timeout,
             indirect_checks: self.indirect_checks,

@@ -22,6 +22,11 @@ pub enum CommandError {
         /// How many may wait.
         limit: usize,
     },
+    /// The message begins like the envelope of a relayed broadcast, and would be taken for one.
+    #[error(
+        "message begins with f7 72 6c 79, which marks relayed broadcasts; put another byte in front of it"
+    )]
+    ReservedMark,
     /// The pool has left; join again first.
     #[error("pool has left; join again first")]
     HasLeft,

@@ -70,7 +70,12 @@ pub enum ExchangeNews {
     /// All that the peer knows. Inbound, the exchange now waits for [`Exchange::handle_answer`].
     RemoteState(RemoteState),
     /// Bytes from the peer's application.
-    User(Bytes),
+    User {
+        /// The bytes.
+        payload: Bytes,
+        /// Whether they came encrypted.
+        encrypted: bool,
+    },
     /// The peer answered our ping.
     Acked,
     /// The exchange is complete.
@@ -396,7 +401,8 @@ impl Exchange {
             Frame::User(payload) => {
                 // Go tells nobody of an empty message on a stream.
                 if !payload.is_empty() {
-                    self.news.push_back(ExchangeNews::User(payload));
+                    let encrypted = self.reader.is_encrypted();
+                    self.news.push_back(ExchangeNews::User { payload, encrypted });
                 }
                 self.end(Ok(()));
             }

@@ -10,6 +10,7 @@ use crate::base::time::Time;
 use crate::pool::action::{Action, Asks, Reply};
 use crate::pool::config::PoolConfig;
 use crate::pool::machine::{Identity, Machine, Received};
+use crate::pool::rumours::envelope::{Body, Envelope, MARK, Section};
 use crate::wire::nonce::Nonces;
 
 /// Any bytes as datagrams, time that passes between them, and answers of the application:
@@ -31,6 +32,36 @@ pub fn machine(mut input: &[u8]) {
         drain(&mut machine, now, true);
         debug_assert!(machine.poll_timeout().is_none_or(|next| next > now), "time stands still");
         debug_assert!(machine.local().is_some(), "the machine knows itself");
+    }
+}
+
+/// Any bytes as an envelope, as the body of a rumour and as the section of a push/pull; what
+/// decodes is encoded as it was.
+pub fn envelope(bytes: &[u8]) {
+    let marked = [&MARK, bytes].concat();
+    let mut again = Vec::new();
+    match Envelope::decode(&marked) {
+        Some(Envelope::Rumour(arc, body)) => {
+            Envelope::begin_rumour(arc, &mut again);
+            again.extend_from_slice(body);
+        }
+        Some(Envelope::Digest(entries)) => {
+            Envelope::begin_digest(&mut again);
+            entries.iter().for_each(|entry| entry.encode(&mut again));
+            debug_assert!(entries.iter().all(|entry| entry.ids().count() <= 256));
+        }
+        Some(Envelope::Request(entries)) => {
+            Envelope::begin_request(&mut again);
+            entries.iter().for_each(|entry| entry.encode(&mut again));
+        }
+        None => again.clone_from(&marked),
+    }
+    debug_assert_eq!(again, marked);
+    if let Some(body) = Body::decode(bytes) {
+        debug_assert_eq!(body.encode(), bytes);
+    }
+    if let Some(section) = Section::decode(bytes) {
+        debug_assert_eq!(section.encode(), bytes);
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use tracing::{debug, trace};
 
 use crate::base::limit::warn_limited;
 use crate::base::time::Time;
-use crate::pool::action::{Notice, UserMessage};
+use crate::pool::action::{Action, Notice};
 use crate::pool::machine::{Machine, Received};
 use crate::wire::error::Refused;
 use crate::wire::message::Message;
@@ -24,12 +23,13 @@ impl Machine {
         if !self.swim.allows(from.ip().into()) {
             return self.refuse_source(now, from);
         }
-        let wire = self.wire.clone();
+        let (wire, before) = (self.wire.clone(), self.actions.len());
         let mut scratch = self.scratch.take().unwrap_or_default();
         let opened = packet::open(&wire, &mut scratch, bytes, &mut |message| match message {
             Ok(message) => self.hear(now, at, from, message),
             Err(why) => self.refuse(now, from, why),
         });
+        self.tell_encryption(before, scratch.was_encrypted());
         self.scratch = Some(scratch);
         match opened {
             Ok(under) => self.heard_under(from, under),
@@ -69,15 +69,18 @@ impl Machine {
             Message::Suspect(suspect) => self.swim.hear_suspect(now, &suspect),
             Message::Alive(alive) => self.hear_alive(now, alive),
             Message::Dead(dead) => self.swim.hear_dead(now, &dead),
-            Message::User(payload) => self.hear_user(from, Bytes::copy_from_slice(payload), false),
+            Message::User(payload) => self.hear_message(now, received, from, payload),
         }
     }
 
-    /// A message of another application.
-    pub(super) fn hear_user(&mut self, from: SocketAddr, bytes: Bytes, reliable: bool) {
-        self.tally.messages_received += 1;
-        self.settle();
-        self.notify(Notice::Message(UserMessage { pool: self.config.id, bytes, from, reliable }));
+    /// Notes of the user messages that the latest datagram brought, the actions from `first` on,
+    /// whether it was encrypted.
+    fn tell_encryption(&mut self, first: usize, was_encrypted: bool) {
+        for action in self.actions.range_mut(first..) {
+            if let Action::Tell(Notice::Message(message)) = action {
+                message.encrypted = was_encrypted;
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::base::keys::{Key, Kind, Range, parse_list, row, write_list};
 use crate::base::networks::parse_cidrs;
 use crate::mux::prefix::Framing;
-use crate::pool::config::PoolConfig;
+use crate::pool::config::{BroadcastMode, PoolConfig};
 use crate::pool::metric_label;
 use crate::wire::limits::{LABEL_MAX, META_MAX};
 
@@ -160,6 +160,21 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(count max_members, 1, 1048576, "nodes", "nodes held at a time, the recently dead included; others are not believed in"),
     row!(count udp_buffer_size, 512, 65507, "bytes", "size up to which datagrams are packed"),
     row!(count handoff_queue_depth, 1, 1048576, "datagrams", "datagrams that wait for the pool; more are dropped and counted"),
+    Key {
+        name: "broadcast_mode",
+        kind: Kind::Text,
+        unit: "",
+        range: Range::Words("plain, relay or auto"),
+        about: "how broadcasts travel: as in memberlist, passed on by nobody; passed on so that every member gets each once; \
+                or the latter while all members understand it",
+        get: |config| config.broadcast_mode.name().to_owned(),
+        set: |config, text| {
+            let mode = BroadcastMode::from_name(text).ok_or("must be plain, relay or auto")?;
+            config.broadcast_mode = mode;
+            Ok(())
+        },
+        check: |_| Ok(()),
+    },
     row!(count broadcast_queue_depth, 1, 1048576, "broadcasts", "application broadcasts that wait to be sent; more are refused"),
     row!(count message_queue_depth, 1, 1048576, "messages", "user messages that wait for the delegate; more are dropped and counted"),
     row!(duration query_timeout, 24 h, "how long a delegate may take to answer before the default is taken"),

@@ -24,6 +24,7 @@ use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
 use crate::pool::layers::Speakers;
 use crate::pool::outbound::Packer;
+use crate::pool::rumours::state::Rumours;
 use crate::pool::stats::Stats;
 use crate::pool::streams::{Merge, RecordCache, Talk};
 use crate::swim::broadcast::BroadcastQueue;
@@ -64,6 +65,7 @@ pub(super) enum Timer {
     TaskEnd(TaskId),
     MergeSlice,
     QueueCheck,
+    Rumours,
 }
 
 /// One pool's membership. Drive it as the [module above](super) says.
@@ -77,8 +79,10 @@ pub struct Machine {
     pub(super) scratch: Option<Box<Scratch>>,
     pub(super) nonces: Nonces,
     pub(super) swim: Swim,
-    /// The application's broadcasts; the rules' own are in `swim`.
+    /// The application's plain broadcasts; the rules' own are in `swim`.
     pub(super) broadcasts: BroadcastQueue,
+    /// The application's relayed broadcasts, and those of others.
+    pub(super) rumours: Rumours,
     pub(super) packer: Packer,
     pub(super) exchanges: BTreeMap<ExchangeId, Talk>,
     pub(super) tasks: BTreeMap<TaskId, Task>,
@@ -129,6 +133,8 @@ impl Machine {
         if !config.queue_check_interval.is_zero() {
             timers.set(now + config.queue_check_interval, Timer::QueueCheck);
         }
+        // A generator of their own: what is drawn for them changes nothing else.
+        let rumours = Rumours::new(&config, seed.rotate_left(32) ^ RUMOURS_SEED, now);
         let accepts_next = config.next_label.is_some();
         let mut machine = Self {
             config,
@@ -139,6 +145,7 @@ impl Machine {
             nonces,
             swim,
             broadcasts: BroadcastQueue::default(),
+            rumours,
             packer: Packer::default(),
             exchanges: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -174,6 +181,7 @@ impl Machine {
                     Timer::TaskEnd(id) => self.task_expired(id),
                     Timer::MergeSlice => self.merge_slice(now),
                     Timer::QueueCheck => self.check_queue(now),
+                    Timer::Rumours => self.rumours_due(now),
                 }
             }
         }
@@ -299,7 +307,7 @@ impl Machine {
 
     /// The counters at this moment.
     pub fn stats(&self) -> Stats {
-        let mut members = [0; 4];
+        let (mut members, mut deaf) = ([0; 4], 0);
         for record in self.swim.roster.iter() {
             let slot = match record.state {
                 State::Alive => &mut members[0],
@@ -308,6 +316,8 @@ impl Machine {
                 State::Left => &mut members[3],
             };
             *slot += 1;
+            let is_deaf = record.relay == 0 && record.state.is_live() && record.node.name != self.swim.name;
+            deaf += u64::from(is_deaf);
         }
         let is_inbound = |talk: &&Talk| matches!(talk, Talk::Inbound { .. });
         let inbound = self.exchanges.values().filter(is_inbound).count();
@@ -315,8 +325,8 @@ impl Machine {
         Stats {
             overflows: self.tally.verdicts_overflowed + swim.overflows(),
             swim,
-            broadcasts_queued: (self.swim.broadcasts.len() + self.broadcasts.len()) as u64,
-            broadcasts_user: self.broadcasts.len() as u64,
+            broadcasts_queued: (self.swim.broadcasts.len() + self.broadcasts_waiting()) as u64,
+            broadcasts_user: self.broadcasts_waiting() as u64,
             asks_open: self.open_asks.len() as u64,
             verdicts_waiting: self.parked.len() as u64,
             merges_waiting: self.merges.len() as u64,
@@ -324,6 +334,12 @@ impl Machine {
             exchanges_outbound: (self.exchanges.len() - inbound) as u64,
             commands_open: self.tasks.len() as u64,
             relays_open: self.swim.relays.len() as u64,
+            relay_deaf: deaf,
+            relay_kept: self.rumours.kept.len() as u64,
+            relay_kept_bytes: self.rumours.kept.bytes() as u64,
+            relay_outbox_bytes: self.rumours.outbox.bytes() as u64,
+            relay_wanted: self.rumours.wanted.len() as u64,
+            relay_origins: self.rumours.heard.len() as u64,
             members,
             health: self.health(),
             ..self.tally.clone()
@@ -341,6 +357,11 @@ impl Machine {
         self.timers.set(now + self.config.queue_check_interval, Timer::QueueCheck);
     }
 
+    /// The latest time seen, for commands that are not told it.
+    pub(super) fn now(&self) -> Time {
+        self.latest
+    }
+
     /// `now`, unless a later time has been seen.
     pub(super) fn at(&mut self, now: Time) -> Time {
         self.latest = self.latest.max(now);
@@ -356,3 +377,6 @@ impl Machine {
         self.actions.push_back(Action::Tell(notice));
     }
 }
+
+/// Tells the seed of the rumours from that of the rest.
+const RUMOURS_SEED: u64 = 0x5275_6d6f_7572_2121;

@@ -35,8 +35,11 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+#[cfg(feature = "sim")]
+mod acquaint;
 pub mod action;
 pub mod asks;
+pub mod broadcasting;
 pub mod commands;
 pub mod config;
 pub mod error;
@@ -48,6 +51,8 @@ pub mod layers;
 pub mod machine;
 pub mod metric_label;
 pub mod outbound;
+pub mod relaying;
+pub mod rumours;
 pub mod stats;
 pub mod streams;
 pub mod traffic;

@@ -46,7 +46,7 @@ impl Packer {
     }
 
     /// Appends a message that `write` writes.
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.messages);
         self.ends.push(self.messages.len());
     }
@@ -72,37 +72,56 @@ impl Packer {
 impl Machine {
     /// Appends the next datagram, prefix included, to `out` and says where it goes.
     pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> Option<SocketAddr> {
-        self.at(now);
+        let now = self.at(now);
         while let Some(parcel) = self.swim.poll_parcel() {
             let to = parcel.to;
-            if self.pack(parcel, out) {
+            if self.pack(now, parcel, out) {
                 return Some(to);
             }
         }
-        None
+        self.pack_letters(out)
+    }
+
+    /// Writes a datagram about rumours, and says where it goes.
+    fn pack_letters(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        let limit = self.packet_room().saturating_sub(COMPOUND_OVERHEAD);
+        let room = Room { overhead: COMPOUND_PART_OVERHEAD, limit, parts: COMPOUND_PARTS_SAFE };
+        let (to, crc, letters) = self.rumours.outbox.take(room)?;
+        let mut packer = std::mem::take(&mut self.packer);
+        packer.clear();
+        letters.iter().for_each(|letter| packer.add(|out| letter.write(out)));
+        self.close(to, crc, &mut packer, out);
+        self.packer = packer;
+        Some(to)
     }
 
     /// Writes the datagram of a parcel; false if there is nothing to say.
-    fn pack(&mut self, parcel: Parcel, out: &mut Vec<u8>) -> bool {
+    fn pack(&mut self, now: Time, parcel: Parcel, out: &mut Vec<u8>) -> bool {
         let mut packer = std::mem::take(&mut self.packer);
         packer.clear();
         let rides = self.write_body(&parcel.body, &mut packer);
         if rides {
+            self.add_digest(now, &mut packer, parcel.to, &parcel.body);
             self.add_broadcasts(&mut packer, matches!(parcel.body, Body::Gossip));
         }
         let says_something = !packer.ends.is_empty();
         if says_something {
-            packer.packed += 1;
-            let start = out.len();
-            let mut scratch = self.scratch.take().unwrap_or_default();
-            let wire = Arc::clone(self.wire_to(parcel.to));
-            packet::close(&wire, &mut scratch, &mut self.nonces, packer.finish(), parcel.crc, out);
-            self.scratch = Some(scratch);
-            self.tally.packets_sent += 1;
-            self.tally.bytes_sent += (out.len() - start) as u64;
+            self.close(parcel.to, parcel.crc, &mut packer, out);
         }
         self.packer = packer;
         says_something
+    }
+
+    /// Puts the layers around what was packed.
+    fn close(&mut self, to: SocketAddr, crc: bool, packer: &mut Packer, out: &mut Vec<u8>) {
+        packer.packed += 1;
+        let start = out.len();
+        let mut scratch = self.scratch.take().unwrap_or_default();
+        let wire = Arc::clone(self.wire_to(to));
+        packet::close(&wire, &mut scratch, &mut self.nonces, packer.finish(), crc, out);
+        self.scratch = Some(scratch);
+        self.tally.packets_sent += 1;
+        self.tally.bytes_sent += (out.len() - start) as u64;
     }
 
     /// Writes what a parcel says itself; true if broadcasts may ride along.
@@ -189,15 +208,15 @@ impl Machine {
     }
 
     /// Bytes that messages may take in a datagram, all layers counted at their largest.
-    fn packet_room(&self) -> usize {
+    pub(super) fn packet_room(&self) -> usize {
         let layers = self.wire.label_overhead() + self.wire.encrypt_overhead() + CHECKSUM_OVERHEAD;
         self.config.udp_buffer_size.saturating_sub(layers)
     }
 
-    /// The longest broadcast that fits a datagram.
+    /// The longest broadcast that fits a datagram, relayed or not; one with a name has that much less.
     pub fn broadcast_limit(&self) -> usize {
         let framing = COMPOUND_OVERHEAD + COMPOUND_PART_OVERHEAD + 1;
-        self.packet_room().saturating_sub(framing)
+        self.packet_room().saturating_sub(framing + self.relay_overhead())
     }
 
     /// The longest metadata: 512 bytes, or what lets our own announcement fit a datagram.
@@ -206,7 +225,7 @@ impl Machine {
         let Some(record) = self.swim.local() else { return META_MAX };
         let bare = Node { meta: Meta::default(), ..Node::clone(&record.node) };
         let mut announcement = Vec::new();
-        encode_alive(&alive_of(&bare, u32::MAX), &mut announcement);
+        encode_alive(&alive_of(&bare, u32::MAX, record.relay), &mut announcement);
         let taken = COMPOUND_OVERHEAD + COMPOUND_PART_OVERHEAD + announcement.len() + BLOB_HEADER;
         self.packet_room().saturating_sub(taken).min(META_MAX)
     }

@@ -65,6 +65,21 @@ pub struct Stats {
     pub verdicts_overflowed: u64,
     /// Broadcasts of the application dropped, because there was nobody to hear them.
     pub broadcasts_unheard: u64,
+    /// Copies of relayed broadcasts sent: the own, those passed on, those that others had missed.
+    pub relay_sent: u64,
+    /// Copies of relayed broadcasts received.
+    pub relay_received: u64,
+    /// Those of them that had been here before.
+    pub relay_duplicates: u64,
+    /// Relayed broadcasts that had gone astray and came when they were asked for, or by push/pull.
+    pub relay_repaired: u64,
+    /// Relayed broadcasts not delivered, because a newer one of their name and origin was here.
+    pub relay_superseded: u64,
+    /// Copies not sent because too much waited to be sent, or not taken because too many nodes
+    /// broadcast; they are repaired later.
+    pub relay_dropped: u64,
+    /// Envelopes of relayed broadcasts that made no sense.
+    pub relay_invalid: u64,
     /// Things not done because a bounded table of the machine was full; the sum of
     /// `verdicts_overflowed` and the rules' own.
     pub overflows: u64,
@@ -91,6 +106,19 @@ pub struct Stats {
     pub commands_open: u64,
     /// Pings under way for others (gauge).
     pub relays_open: u64,
+    /// Live members that are not known to understand relayed broadcasts (gauge). In the mode
+    /// `auto` broadcasts are relayed while this is 0.
+    pub relay_deaf: u64,
+    /// Relayed broadcasts kept for members that missed them (gauge).
+    pub relay_kept: u64,
+    /// What those take (gauge).
+    pub relay_kept_bytes: u64,
+    /// What waits to be sent of relayed broadcasts (gauge).
+    pub relay_outbox_bytes: u64,
+    /// Relayed broadcasts that others have and this node lacks (gauge).
+    pub relay_wanted: u64,
+    /// Origins whose relayed broadcasts are remembered, so that none is delivered twice (gauge).
+    pub relay_origins: u64,
     /// Members alive, suspect, dead, left (gauges).
     pub members: [u64; 4],
     /// Health score: 0 is healthy (gauge).
@@ -143,8 +171,10 @@ impl Stats {
             streams_accepted streams_connected stream_bytes_sent stream_bytes_received streams_failed
             push_pulls local_state_bytes sources_refused push_pulls_refused merges_incompatible
             merges_refused merges_abandoned asks_expired replies_late verdicts_overflowed
-            broadcasts_unheard overflows broadcasts_queued broadcasts_user asks_open verdicts_waiting
-            merges_waiting exchanges_inbound exchanges_outbound commands_open relays_open health;
+            broadcasts_unheard relay_sent relay_received relay_duplicates relay_repaired relay_superseded
+            relay_dropped relay_invalid overflows broadcasts_queued broadcasts_user asks_open verdicts_waiting
+            merges_waiting exchanges_inbound exchanges_outbound commands_open relays_open relay_deaf relay_kept
+            relay_kept_bytes relay_outbox_bytes relay_wanted relay_origins health;
             refused streams_failed_by push_pull_duration remote_state_size swim broadcast_queue members);
         rows.extend(self.swim.rows());
         rows.extend(duration_rows("push_pull_duration", &self.push_pull_duration));

@@ -15,7 +15,7 @@ use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
 use crate::base::limit::warn_limited;
 use crate::base::time::Time;
-use crate::pool::action::{Action, Notice, Outcome, Question};
+use crate::pool::action::{Action, Notice, Outcome, Question, UserMessage};
 use crate::pool::asks::Ask;
 use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
 use crate::pool::inbound::remedy;
@@ -82,9 +82,18 @@ impl Machine {
         match news {
             ExchangeNews::PushPullBegun => self.push_pull_begun(now, id),
             ExchangeNews::RemoteState(state) => self.remote_state(now, id, state),
-            ExchangeNews::User(bytes) => {
+            ExchangeNews::User { payload, encrypted } => {
                 if let Some(&Talk::Inbound { from, .. }) = self.exchanges.get(&id) {
-                    self.hear_user(from, bytes, true);
+                    self.hear_user(UserMessage {
+                        pool: self.config.id,
+                        bytes: payload,
+                        from,
+                        sender: None,
+                        reliable: true,
+                        encrypted,
+                        at: now,
+                        origin: None,
+                    });
                 }
             }
             ExchangeNews::Acked => {
@@ -145,6 +154,7 @@ impl Machine {
 
     /// Answers a push/pull with `own`, then merges what it brought.
     pub(super) fn answer(&mut self, now: Time, id: ExchangeId, own: LocalState, remote: RemoteState) {
+        let own = LocalState { relay: self.section_answering(&remote), ..own };
         self.actions.push_back(Action::Answer { id, state: own });
         self.judge_merge(now, remote, None);
     }
@@ -208,7 +218,8 @@ impl Machine {
 
     fn merged(&mut self, now: Time, merge: Merge) {
         self.tally.push_pulls += 1;
-        let RemoteState { join, user_state, .. } = merge.state;
+        let RemoteState { join, user_state, relay, .. } = merge.state;
+        self.hear_section(now, &relay, merge.join.is_some());
         self.settle();
         if !user_state.is_empty() {
             self.notify(Notice::RemoteState { join, state: user_state });
@@ -281,7 +292,8 @@ impl Machine {
         join: bool,
         user_state: Bytes,
     ) {
-        let state = self.state_with(user_state);
+        let relay = self.section_for(&to, join);
+        let state = LocalState { relay, ..self.state_with(user_state) };
         let deadline = now + self.config.tcp_timeout;
         self.actions.push_back(Action::Open { id, to, opening: Opening::PushPull { join, state }, deadline });
     }
@@ -308,6 +320,7 @@ impl Machine {
                     meta: node.meta.as_blob().map(Cow::Borrowed),
                     incarnation: record.incarnation,
                     state: record.state as i64,
+                    relay: record.relay,
                     versions: Some(Cow::Borrowed(&node.versions.to_bytes())),
                 };
                 encode_node_record(&record, &mut records);
@@ -315,6 +328,11 @@ impl Machine {
             let nodes = u32::try_from(self.swim.roster.len()).unwrap_or(u32::MAX);
             self.records = RecordCache { version: Some(self.swim.version), nodes, records: records.into() };
         }
-        LocalState { nodes: self.records.nodes, records: self.records.records.clone(), user_state }
+        LocalState {
+            nodes: self.records.nodes,
+            records: self.records.records.clone(),
+            user_state,
+            relay: Bytes::new(),
+        }
     }
 }

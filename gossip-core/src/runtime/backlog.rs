@@ -247,7 +247,16 @@ mod tests {
 
     fn message(len: usize) -> Notice {
         let bytes = Bytes::from(vec![0; len]);
-        Notice::Message(UserMessage { pool: PoolId(1), bytes, from: addr(), reliable: false })
+        Notice::Message(UserMessage {
+            pool: PoolId(1),
+            bytes,
+            from: addr(),
+            sender: None,
+            reliable: false,
+            encrypted: false,
+            at: crate::base::time::Time::ZERO,
+            origin: None,
+        })
     }
 
     fn told(backlog: &mut Backlog<Notice>) -> Vec<String> {

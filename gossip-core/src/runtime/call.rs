@@ -94,7 +94,8 @@ impl Pool {
                 return Ok(Response::Found(join::find_here(&self.0, &text, timeout).await?));
             }
             Request::Broadcast(message) => {
-                let broadcast = |reply| Command::Broadcast { message, timeout, reply };
+                let name = Bytes::new();
+                let broadcast = |reply| Command::Broadcast { name, message, timeout, reply };
                 return Ok(self.ask(broadcast).await?.map(|()| Response::Done)?);
             }
             Request::SendReliable(to, message) => {

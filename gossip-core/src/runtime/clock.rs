@@ -10,13 +10,15 @@ use crate::base::time::Time;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     epoch: Instant,
+    /// What the clock on the wall showed then.
+    wall: SystemTime,
 }
 
 impl Clock {
     /// A clock that shows zero.
     #[allow(clippy::disallowed_methods)]
     pub(crate) fn start() -> Self {
-        Self { epoch: Instant::now() }
+        Self { epoch: Instant::now(), wall: SystemTime::now() }
     }
 
     /// The time on the wall, for people.
@@ -28,6 +30,11 @@ impl Clock {
     /// The time now.
     pub(crate) fn now(self) -> Time {
         Time::ZERO + self.epoch.elapsed()
+    }
+
+    /// The time of day at `time`, as if the clock on the wall had not been set since the start.
+    pub(crate) fn wall_at(self, time: Time) -> SystemTime {
+        self.wall.checked_add(time.since(Time::ZERO)).unwrap_or(self.wall)
     }
 
     /// How long it is until `time`; zero if it has passed.

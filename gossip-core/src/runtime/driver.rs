@@ -280,8 +280,8 @@ impl Driver {
     fn command(&mut self, now: Time, command: Command) {
         match command {
             Command::Task { task, timeout, reply } => self.begin(now, task, timeout, reply),
-            Command::Broadcast { message, timeout, reply } => {
-                let waiting = Waiting { message, deadline: now + timeout, reply };
+            Command::Broadcast { name, message, timeout, reply } => {
+                let waiting = Waiting { name, message, deadline: now + timeout, reply };
                 self.waiting.put(&mut self.machine, now, waiting, &self.shared.counters);
             }
             Command::Abandon => {

@@ -308,7 +308,16 @@ mod tests {
     }
 
     fn message(text: &'static str) -> Notice {
-        Notice::Message(UserMessage { pool: POOL, bytes: text.into(), from: addr(), reliable: true })
+        Notice::Message(UserMessage {
+            pool: POOL,
+            bytes: text.into(),
+            from: addr(),
+            sender: None,
+            reliable: true,
+            encrypted: false,
+            at: crate::base::time::Time::ZERO,
+            origin: None,
+        })
     }
 
     fn member(name: &str, incarnation: u32) -> Member {

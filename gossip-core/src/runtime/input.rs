@@ -46,8 +46,9 @@ pub(crate) enum Input {
 pub(crate) enum Command {
     /// Something that takes time.
     Task { task: Task, timeout: Duration, reply: Reply<Result<Outcome, CommandError>> },
-    /// A message to everyone; waits for room as long as `timeout` says.
-    Broadcast { message: Bytes, timeout: Duration, reply: Reply<Result<(), CommandError>> },
+    /// A message to everyone, in place of an older one of its name if it has one; waits for
+    /// room as long as `timeout` says.
+    Broadcast { name: Bytes, message: Bytes, timeout: Duration, reply: Reply<Result<(), CommandError>> },
     /// Nobody waits any more for some of those under way.
     Abandon,
     /// Something done at once.

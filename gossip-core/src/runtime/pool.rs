@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::base::addr::Target;
 use crate::base::ids::PoolId;
 use crate::base::name::NodeName;
+use crate::base::time::Time;
 use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
@@ -110,22 +111,48 @@ impl Pool {
         }
     }
 
-    /// Gives a message to gossip, for every member.
+    /// Gives a message to every other member.
     ///
-    /// It is sent as often as memberlist sends its own news, which grows with the
-    /// logarithm of the pool's size, and nobody relays it: in a pool of a few nodes it
-    /// reaches all of them, perhaps more than once; in a large one some may miss it. A pool
-    /// of one has nobody to tell, and keeps nothing. A message larger than
-    /// [`max_broadcast_size`](Self::max_broadcast_size) is refused. If the queue is full
-    /// this waits for room, and gives up with `QueueFull` after `timeout`; zero only tries.
+    /// In a pool whose members all understand it the message is relayed: everyone who is a
+    /// live member and stays one gets it, once, in a pool of thousands as in one of three
+    /// ([`UserMessage::origin`](crate::UserMessage::origin) says whose it is). With a member that
+    /// does not, such as one of memberlist, it is sent as memberlist sends its own news, and
+    /// nobody relays it: in a pool of a few nodes it reaches all of them, perhaps more than once;
+    /// in a large one some may miss it. `broadcast_mode` chooses.
+    ///
+    /// A pool of one has nobody to tell, and keeps nothing. A message larger than
+    /// [`max_broadcast_size`](Self::max_broadcast_size) is refused. What is broadcast faster than
+    /// the pool can take waits in a queue; if that is full this waits for room, and gives up
+    /// with `QueueFull` after `timeout`; zero only tries.
     pub fn broadcast(&self, message: &[u8], timeout: Duration) -> Result<(), Error> {
-        let message = Bytes::copy_from_slice(message);
-        Ok(self.request(|reply| Command::Broadcast { message, timeout, reply: Reply::Thread(reply) })??)
+        self.broadcast_named(b"", message, timeout)
+    }
+
+    /// The same, in place of this node's older broadcasts of the same name: one that still waits
+    /// is not sent, and relayed ones are not delivered to a member that has the newer one already.
+    /// What others broadcast under that name is not touched.
+    ///
+    /// The name is at most 255 bytes, which the largest message has the less; the empty name
+    /// replaces nothing.
+    pub fn broadcast_named(&self, name: &[u8], message: &[u8], timeout: Duration) -> Result<(), Error> {
+        let (name, message) = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(message));
+        Ok(self.request(|reply| Command::Broadcast {
+            name,
+            message,
+            timeout,
+            reply: Reply::Thread(reply),
+        })??)
     }
 
     /// The largest message that can be broadcast.
     pub fn max_broadcast_size(&self) -> usize {
         self.0.broadcast_limit.load(Relaxed)
+    }
+
+    /// The time of day at which a [message](crate::UserMessage) arrived, for people: it counts on
+    /// from the start of the node, whatever becomes of the system's clock meanwhile.
+    pub fn wall_clock(&self, at: Time) -> SystemTime {
+        self.0.clock.wall_at(at)
     }
 
     /// Sends a message in one datagram to a member, or to whoever is at an address: it may

@@ -17,6 +17,7 @@ pub(crate) struct WaitingBroadcasts(VecDeque<Waiting>);
 /// A broadcast that waits for room until its deadline.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    pub(crate) name: Bytes,
     pub(crate) message: Bytes,
     pub(crate) deadline: Time,
     pub(crate) reply: Reply<Result<(), CommandError>>,
@@ -76,7 +77,7 @@ impl WaitingBroadcasts {
 
     /// Queues a broadcast, or lets it wait for room in front of those that wait.
     fn attempt(&mut self, machine: &mut Machine, now: Time, waiting: Waiting, counters: &Counters) {
-        let result = machine.broadcast(&waiting.message);
+        let result = machine.broadcast_named(&waiting.name, &waiting.message);
         if matches!(result, Err(CommandError::QueueFull { .. })) && now < waiting.deadline {
             self.0.push_front(waiting);
         } else {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::base::name::NodeName;
 use crate::base::time::Time;
-use crate::pool::action::Notice;
+use crate::pool::action::{Notice, UserMessage};
 use crate::sim::seed::Fingerprint;
 use crate::swim::node::{Member, State};
 
@@ -58,6 +58,8 @@ pub(super) struct Observer {
     entries: Vec<Entry>,
     places: BTreeMap<NodeName, usize>,
     announced: BTreeSet<NodeName>,
+    /// Relayed broadcasts that the application was told of, by instance and number.
+    relayed: BTreeSet<(u64, u64)>,
     live: usize,
     names: u64,
     facts: u64,
@@ -89,7 +91,8 @@ impl Observer {
         std::mem::replace(&mut self.incarnation, incarnation) != incarnation
     }
 
-    /// Hears what the application is told: joining and leaving alternate.
+    /// Hears what the application is told: joining and leaving alternate, and no relayed
+    /// broadcast comes twice.
     pub(super) fn hear(&mut self, notice: &Notice) -> Result<(), String> {
         let (member, fits) = match notice {
             Notice::Joined(member) => {
@@ -99,9 +102,19 @@ impl Observer {
             Notice::Updated(member) => {
                 (member, self.announced.contains(member.name()) && member.state == State::Alive)
             }
+            Notice::Message(message) => return self.hear_message(message),
             _ => return Ok(()),
         };
         if fits { Ok(()) } else { Err(format!("is told of {} out of turn: {notice:?}", member.name())) }
+    }
+
+    fn hear_message(&mut self, message: &UserMessage) -> Result<(), String> {
+        let Some(origin) = &message.origin else { return Ok(()) };
+        if self.relayed.insert((origin.instance, origin.sequence)) {
+            Ok(())
+        } else {
+            Err(format!("is told twice of broadcast {} of {}", origin.sequence, origin.node))
+        }
     }
 
     /// Looks at what the host believes now.

@@ -2,6 +2,7 @@
 
 use crate::base::time::Time;
 use crate::pool::machine::Machine;
+use crate::pool::rumours::{kept, outbox, state, wanted};
 use crate::sim::checks::Ledger;
 use crate::sim::host::{Host, LATENESS};
 use crate::swim::node::State;
@@ -39,6 +40,17 @@ impl Host {
         let limit = self.pool.config().broadcast_queue_depth as u64 + nodes;
         if stats.broadcasts_queued > limit {
             return Err(format!("{} broadcasts wait, at most {limit} may", stats.broadcasts_queued));
+        }
+        let limits = [
+            ("bytes of kept rumours", stats.relay_kept_bytes, kept::BYTES_MAX),
+            ("bytes about rumours to be sent", stats.relay_outbox_bytes, outbox::BYTES_MAX),
+            ("rumours missed", stats.relay_wanted, wanted::WANTED_MAX),
+            ("origins of rumours", stats.relay_origins, state::origins_max(self.pool.config())),
+        ];
+        for (what, count, limit) in limits {
+            if count > limit as u64 {
+                return Err(format!("{count} {what}, at most {limit} may be"));
+            }
         }
         let open = self.conversations.len();
         if open > EXCHANGES_MAX {

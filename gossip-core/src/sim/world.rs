@@ -131,6 +131,18 @@ impl World {
         }
     }
 
+    /// Lets hosts that have just been spawned know each other at once, without the traffic of
+    /// joining: for scenarios that begin with a pool of thousands.
+    pub fn acquaint(&mut self, hosts: &[HostId]) {
+        for &host in hosts {
+            let Some(mut machine) = self.hosts[host.index()].machine.take() else { continue };
+            let others = hosts.iter().filter_map(|other| self.hosts[other.index()].machine.as_ref());
+            machine.acquaint(self.fabric.now, others);
+            self.hosts[host.index()].machine = Some(machine);
+            self.command(host, |_, _| ());
+        }
+    }
+
     /// Announces new metadata.
     pub fn update(&mut self, host: HostId, meta: impl Into<Bytes>) -> TaskId {
         let meta = meta.into();
@@ -152,6 +164,11 @@ impl World {
     /// Hands a message to all members.
     pub fn broadcast(&mut self, from: HostId, message: &[u8]) -> Result<(), CommandError> {
         self.command(from, |machine, _| machine.broadcast(message))
+    }
+
+    /// Hands a message to all members, in place of an older one of that name.
+    pub fn broadcast_named(&mut self, from: HostId, name: &[u8], message: &[u8]) -> Result<(), CommandError> {
+        self.command(from, |machine, _| machine.broadcast_named(name, message))
     }
 
     /// Pings a host as the application would.

@@ -48,6 +48,7 @@ impl Swim {
             addr: Some(Cow::Borrowed(addr.ip.as_bytes())),
             port: addr.port,
             meta: meta.map(Cow::Borrowed),
+            relay: self.tuning.relay,
             versions: Some(Cow::Owned(self.tuning.versions.to_bytes().to_vec())),
         };
         self.accept(now, &alive, addr, waiter);
@@ -122,6 +123,18 @@ impl Swim {
             self.hear_of_ourselves(now, &alive);
         } else if alive.incarnation > stored || takeover {
             self.accept(now, &alive, addr, None);
+        } else if alive.incarnation == stored {
+            self.learn_relay(&alive);
+        }
+    }
+
+    /// The same facts again, and that the node understands relayed broadcasts: they came to us
+    /// through memberlist first, which does not pass that on.
+    fn learn_relay(&mut self, alive: &Alive<'_>) {
+        let Some(record) = self.roster.get_mut(&alive.node) else { return };
+        if alive.relay > record.relay {
+            record.relay = alive.relay;
+            self.version += 1;
         }
     }
 
@@ -166,11 +179,11 @@ impl Swim {
         let (incarnation, name) = (self.incarnation, self.name.clone());
         let Some(record) = self.roster.get_mut(name.as_bytes()) else { return };
         record.incarnation = incarnation;
-        let node = record.node.clone();
+        let (node, relay) = (record.node.clone(), record.relay);
         self.version += 1;
         // Under our name, so that it replaces what we said before; Go queues refutations
         // under the address instead (behaviour 19, number 11).
-        self.broadcast_alive(&alive_of(&node, incarnation), None);
+        self.broadcast_alive(&alive_of(&node, incarnation, relay), None);
     }
 
     /// The message holds: remember it, pass it on, tell the application.
@@ -181,12 +194,18 @@ impl Swim {
         self.version += 1;
         let announced = Versions::from_bytes(blob_bytes(&alive.versions));
         let meta = Meta::from(alive.meta.as_deref());
-        let incarnation = alive.incarnation;
+        let (incarnation, relay) = (alive.incarnation, alive.relay);
         let Some(record) = self.roster.get_mut(&alive.node) else {
             let name = alive.node.as_ref().into();
             let node = Node { name, addr, meta, versions: announced.unwrap_or_default() };
-            let record =
-                Record { node: node.into(), incarnation, state: State::Alive, since: now, suspicion: None };
+            let record = Record {
+                node: node.into(),
+                incarnation,
+                relay,
+                state: State::Alive,
+                since: now,
+                suspicion: None,
+            };
             self.roster.insert(record, &mut self.rng);
             return self.tell(Effect::Joined, &alive.node);
         };
@@ -197,6 +216,7 @@ impl Swim {
             record.node = Node { name: node.name.clone(), addr, meta, versions }.into();
         }
         record.incarnation = incarnation;
+        record.relay = relay;
         let was_live = record.state.is_live();
         if record.state != State::Alive {
             record.state = State::Alive;
@@ -234,13 +254,14 @@ fn are_possible(alive: &Alive<'_>) -> bool {
 }
 
 /// The alive message about a known node.
-pub fn alive_of(node: &Node, incarnation: u32) -> Alive<'_> {
+pub fn alive_of(node: &Node, incarnation: u32, relay: u8) -> Alive<'_> {
     Alive {
         incarnation,
         node: Cow::Borrowed(node.name.as_bytes()),
         addr: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
         port: node.addr.port,
         meta: node.meta.as_blob().map(Cow::Borrowed),
+        relay,
         versions: Some(Cow::Owned(node.versions.to_bytes().to_vec())),
     }
 }

@@ -54,6 +54,7 @@ pub fn alive_from<'r>(record: &'r NodeRecord<'_>) -> Alive<'r> {
         addr: record.addr.as_deref().map(Cow::Borrowed),
         port: record.port,
         meta: record.meta.as_deref().map(Cow::Borrowed),
+        relay: record.relay,
         versions: record.versions.as_deref().map(Cow::Borrowed),
     }
 }

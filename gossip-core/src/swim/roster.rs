@@ -22,6 +22,8 @@ pub struct Record {
     pub node: Arc<Node>,
     /// The incarnation they belong to.
     pub incarnation: u32,
+    /// The version of relayed broadcasts that it understands; 0 for none, or not known.
+    pub relay: u8,
     /// Its state.
     pub state: State,
     /// When the state began.
@@ -197,7 +199,14 @@ mod tests {
         let addr = NodeAddr::from(SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 7946)));
         let name = NodeName::from(format!("n{number}").as_str());
         let node = Node { name, addr, meta: Meta::default(), versions: Versions::default() };
-        Record { node: node.into(), incarnation: 1, state: State::Alive, since: Time::ZERO, suspicion: None }
+        Record {
+            node: node.into(),
+            incarnation: 1,
+            relay: 0,
+            state: State::Alive,
+            since: Time::ZERO,
+            suspicion: None,
+        }
     }
 
     fn roster(count: usize, rng: &mut Rng) -> Roster {

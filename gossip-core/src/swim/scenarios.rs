@@ -44,6 +44,7 @@ fn alive(fields: &Value) -> Alive<'static> {
         addr: blob(&fields["Addr"]),
         port: number(&fields["Port"]) as u16,
         meta: blob(&fields["Meta"]),
+        relay: 0,
         versions: blob(&fields["Vsn"]),
     }
 }
@@ -56,6 +57,7 @@ fn record(fields: &Value) -> NodeRecord<'static> {
         meta: blob(&fields["Meta"]),
         incarnation: number(&fields["Incarnation"]),
         state: fields["State"].as_i64().unwrap_or_default(),
+        relay: 0,
         versions: blob(&fields["Vsn"]),
     }
 }

@@ -14,6 +14,8 @@ use crate::swim::node::Versions;
 pub struct Tuning {
     /// Own versions, as announced.
     pub versions: Versions,
+    /// The version of relayed broadcasts that this node understands, as announced; 0 for none.
+    pub relay: u8,
     /// Period of the probe loop; zero turns it off.
     pub probe_interval: Duration,
     /// Wait for a direct ack, and for a relayed one before the nack.

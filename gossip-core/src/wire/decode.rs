@@ -124,6 +124,7 @@ pub fn decode_alive(record: &[u8]) -> Result<Alive<'_>, Refused> {
             b"Addr" => alive.addr = value.blob()?,
             b"Port" => alive.port = value.unsigned()?,
             b"Meta" => alive.meta = value.blob()?,
+            b"Relay" => alive.relay = relay(value)?,
             b"Vsn" => alive.versions = value.blob()?,
             _ => value.skip()?,
         }
@@ -139,13 +140,14 @@ pub fn decode_dead(record: &[u8]) -> Result<Dead<'_>, Refused> {
 }
 
 /// Reads the record that opens a push/pull. Its numbers are not yet checked.
-pub fn decode_push_pull_header(record: &[u8]) -> Result<PushPullHeader, Refused> {
+pub fn decode_push_pull_header(record: &[u8]) -> Result<PushPullHeader<'_>, Refused> {
     let mut header = PushPullHeader::default();
     Reader::new(record).record(&["Nodes", "UserStateLen", "Join"], |key, value| {
         match key {
             b"Nodes" => header.nodes = value.int()?,
             b"UserStateLen" => header.user_state_len = value.int()?,
             b"Join" => header.join = value.boolean()?,
+            b"Relay" => header.relay = value.text()?,
             _ => value.skip()?,
         }
         Ok(())
@@ -165,6 +167,7 @@ pub fn decode_node_record(record: &[u8]) -> Result<NodeRecord<'_>, Refused> {
             b"Meta" => node.meta = value.blob()?,
             b"Incarnation" => node.incarnation = value.unsigned()?,
             b"State" => node.state = value.int()?,
+            b"Relay" => node.relay = relay(value)?,
             b"Vsn" => node.versions = value.blob()?,
             _ => value.skip()?,
         }
@@ -184,6 +187,11 @@ pub fn decode_user_header(record: &[u8]) -> Result<UserHeader, Refused> {
         Ok(())
     })?;
     Ok(header)
+}
+
+/// Reads which relayed broadcasts a node understands; later versions may count further than we.
+fn relay(value: &mut Reader<'_>) -> Result<u8, Refused> {
+    Ok(u8::try_from(value.unsigned::<u32>()?).unwrap_or(u8::MAX))
 }
 
 /// Reads a field of who sent a ping, or skips one that is none.

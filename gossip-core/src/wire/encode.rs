@@ -71,13 +71,13 @@ pub fn encode_suspect(suspect: &Suspect<'_>, out: &mut Vec<u8>) {
 /// Appends the facts of a node.
 pub fn encode_alive(alive: &Alive<'_>, out: &mut Vec<u8>) {
     out.push(MessageType::Alive as u8);
-    Writer::record(out, 6)
+    let record = Writer::record(out, 6 + u8::from(alive.relay > 0))
         .blob("Addr", &alive.addr)
         .unsigned("Incarnation", alive.incarnation)
         .blob("Meta", &alive.meta)
         .text("Node", &alive.node)
-        .unsigned("Port", alive.port.into())
-        .blob("Vsn", &alive.versions);
+        .unsigned("Port", alive.port.into());
+    relay(record, alive.relay).blob("Vsn", &alive.versions);
 }
 
 /// Appends the end of a node.
@@ -90,28 +90,35 @@ pub fn encode_dead(dead: &Dead<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends the record that opens a push/pull, without a type byte.
-pub fn encode_push_pull_header(header: &PushPullHeader, out: &mut Vec<u8>) {
-    Writer::record(out, 3)
-        .boolean("Join", header.join)
-        .int("Nodes", header.nodes)
-        .int("UserStateLen", header.user_state_len);
+pub fn encode_push_pull_header(header: &PushPullHeader<'_>, out: &mut Vec<u8>) {
+    let tells = !header.relay.is_empty();
+    let mut record =
+        Writer::record(out, 3 + u8::from(tells)).boolean("Join", header.join).int("Nodes", header.nodes);
+    if tells {
+        record = record.text("Relay", &header.relay);
+    }
+    record.int("UserStateLen", header.user_state_len);
 }
 
 /// Appends one node's record of a push/pull; it has no type byte.
 pub fn encode_node_record(node: &NodeRecord<'_>, out: &mut Vec<u8>) {
-    Writer::record(out, 7)
+    let record = Writer::record(out, 7 + u8::from(node.relay > 0))
         .blob("Addr", &node.addr)
         .unsigned("Incarnation", node.incarnation)
         .blob("Meta", &node.meta)
         .text("Name", &node.name)
-        .unsigned("Port", node.port.into())
-        .int("State", node.state)
-        .blob("Vsn", &node.versions);
+        .unsigned("Port", node.port.into());
+    relay(record, node.relay).int("State", node.state).blob("Vsn", &node.versions);
 }
 
 /// Appends the record that opens a user message on a stream, without a type byte.
 pub fn encode_user_header(header: &UserHeader, out: &mut Vec<u8>) {
     Writer::record(out, 1).int("UserMsgLen", header.len);
+}
+
+/// Which relayed broadcasts a node understands, left out by those that understand none.
+fn relay(record: Writer<'_>, version: u8) -> Writer<'_> {
+    if version > 0 { record.unsigned("Relay", version.into()) } else { record }
 }
 
 /// How many of the source's fields are written: Go leaves empty ones out.

@@ -163,6 +163,9 @@ pub struct Alive<'a> {
     pub port: u16,
     /// Bytes of its application.
     pub meta: Blob<'a>,
+    /// The version of relayed broadcasts that it understands, 0 for none: a key of ours, which
+    /// memberlist ignores and does not pass on.
+    pub relay: u8,
     /// pmin, pmax, pcur, dmin, dmax, dcur; 6 bytes in a sane message.
     pub versions: Blob<'a>,
 }
@@ -177,6 +180,7 @@ impl Alive<'_> {
             addr: own(self.addr),
             port: self.port,
             meta: own(self.meta),
+            relay: self.relay,
             versions: own(self.versions),
         }
     }
@@ -194,14 +198,16 @@ pub struct Dead<'a> {
 }
 
 /// The record that opens a push/pull.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PushPullHeader {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PushPullHeader<'a> {
     /// How many node records follow.
     pub nodes: i64,
     /// How many bytes of application state follow them.
     pub user_state_len: i64,
     /// Whether the exchange is part of a join.
     pub join: bool,
+    /// About relayed broadcasts; left out if empty. A key of ours, for nodes of ours alone.
+    pub relay: Text<'a>,
 }
 
 /// One node's record in a push/pull.
@@ -219,6 +225,9 @@ pub struct NodeRecord<'a> {
     pub incarnation: u32,
     /// 0 alive, 1 suspect, 2 dead, 3 left; other values are ignored.
     pub state: i64,
+    /// The version of relayed broadcasts that it understands, 0 for none: a key of ours, as in
+    /// [`Alive`].
+    pub relay: u8,
     /// pmin, pmax, pcur, dmin, dmax, dcur; 6 bytes in a sane record.
     pub versions: Blob<'a>,
 }

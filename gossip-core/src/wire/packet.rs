@@ -23,6 +23,14 @@ pub struct Scratch {
     packed: Vec<u8>,
     /// The unfolded message of each level of nesting.
     levels: [Vec<u8>; NESTING_MAX],
+    was_encrypted: bool,
+}
+
+impl Scratch {
+    /// Whether the datagram opened last was encrypted.
+    pub fn was_encrypted(&self) -> bool {
+        self.was_encrypted
+    }
 }
 
 impl fmt::Debug for Scratch {
@@ -44,10 +52,11 @@ pub fn open(
 ) -> Result<Under, Refused> {
     let (under, header_len) = accept_label(wire, datagram)?;
     let payload = datagram.get_mut(header_len..).unwrap_or_default();
-    let message = match wire.keyring.is_empty() {
-        true => &*payload,
+    let (message, was_encrypted) = match wire.keyring.is_empty() {
+        true => (&*payload, false),
         false => decrypted(wire, wire.label_under(under), payload)?,
     };
+    scratch.was_encrypted = was_encrypted;
     let message = checksum::strip(message)?;
     let mut unfolding = Unfolding { coder: &mut scratch.coder, left: DATAGRAM_DECOMPRESSED_MAX, each };
     unfolding.message(message, &mut scratch.levels);
@@ -87,14 +96,15 @@ fn accept_label(wire: &Wire, datagram: &[u8]) -> Result<(Under, usize), Refused>
     Ok((label::check(received, wire)?, datagram.len() - rest.len()))
 }
 
-/// The plain text of a payload; the payload as it came, if it is not encrypted and need not be.
-fn decrypted<'a>(wire: &Wire, label: &[u8], payload: &'a mut [u8]) -> Result<&'a [u8], Refused> {
+/// The plain text of a payload, and true; or the payload as it came, if it is not encrypted and
+/// need not be.
+fn decrypted<'a>(wire: &Wire, label: &[u8], payload: &'a mut [u8]) -> Result<(&'a [u8], bool), Refused> {
     match seal::open(&wire.keyring, label, payload) {
-        Ok(message) => Ok(payload.get(message).unwrap_or_default()),
+        Ok(message) => Ok((payload.get(message).unwrap_or_default(), true)),
         // Somebody with our key wrote what cannot be plain text any more.
         Err(Refused::Padding) => Err(Refused::Padding),
         Err(why) if wire.verify_incoming => Err(why),
-        Err(_) => Ok(payload),
+        Err(_) => Ok((payload, false)),
     }
 }
 

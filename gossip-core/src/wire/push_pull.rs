@@ -3,6 +3,7 @@
 //! On a plain stream it has no length and no separators, so the reader counts: it waits
 //! for one record after the other and never looks at a byte twice to find its end.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -23,23 +24,27 @@ pub struct LocalState {
     pub records: Bytes,
     /// Bytes of the application.
     pub user_state: Bytes,
+    /// About relayed broadcasts: for nodes of ours alone, otherwise empty.
+    pub relay: Bytes,
 }
 
 impl LocalState {
     /// The whole message, its type byte first.
     pub fn encode(&self, join: bool) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER_LEN_MAX + self.records.len() + self.user_state.len());
+        let (header_len, relay) = (HEADER_LEN_MAX + self.relay.len(), Cow::Borrowed(&*self.relay));
+        let mut out = Vec::with_capacity(header_len + self.records.len() + self.user_state.len());
         let user_state_len = self.user_state.len() as i64;
         out.push(MessageType::PushPull as u8);
-        encode_push_pull_header(&PushPullHeader { nodes: self.nodes.into(), user_state_len, join }, &mut out);
+        let header = PushPullHeader { nodes: self.nodes.into(), user_state_len, join, relay };
+        encode_push_pull_header(&header, &mut out);
         out.extend_from_slice(&self.records);
         out.extend_from_slice(&self.user_state);
         out
     }
 }
 
-/// Type byte and header with the largest numbers.
-const HEADER_LEN_MAX: usize = 48;
+/// Type byte and header with the largest numbers, without what is about relayed broadcasts.
+const HEADER_LEN_MAX: usize = 56;
 
 /// What a peer told us: everything it knows. Its records are known to be readable.
 #[derive(Clone)]
@@ -48,6 +53,8 @@ pub struct RemoteState {
     pub join: bool,
     /// Bytes of the peer's application.
     pub user_state: Bytes,
+    /// About relayed broadcasts, as the peer's [`LocalState`] had it.
+    pub relay: Bytes,
     body: Bytes,
     /// Where each record begins in the body.
     starts: Vec<u32>,
@@ -99,11 +106,12 @@ pub(super) struct StateReader {
     starts: Vec<u32>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 struct Header {
     join: bool,
     nodes: usize,
     user_state_len: i64,
+    relay: Bytes,
 }
 
 impl StateReader {
@@ -114,41 +122,42 @@ impl StateReader {
 
     /// Goes as far as the bytes allow; true once everything is there.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<bool, Refused> {
-        let header = match self.header {
-            Some(header) => header,
+        let (nodes, user_state_len) = match &self.header {
+            Some(header) => (header.nodes, header.user_state_len),
             None => match self.scan.advance(bytes, STREAM_RECORD_MAX)? {
                 Some(record) => self.begin_records(record)?,
                 None => return Ok(false),
             },
         };
-        while self.starts.len() < header.nodes {
+        while self.starts.len() < nodes {
             if !self.take_record(bytes)? {
                 return Ok(false);
             }
         }
         // Go checks this length behind the records, and a peer may rely on what it said before.
-        let user_state_len = checked(header.user_state_len, USER_STATE_MAX)
-            .ok_or(Refused::UserStateLen(header.user_state_len))?;
+        let user_state_len =
+            checked(user_state_len, USER_STATE_MAX).ok_or(Refused::UserStateLen(user_state_len))?;
         Ok(bytes.len() >= self.scan.end() + user_state_len)
     }
 
     /// The state, once [`advance`](Self::advance) has said that `bytes` holds all of it.
     pub(super) fn finish(self, bytes: Bytes) -> RemoteState {
-        let header = self.header.unwrap_or(Header { join: false, nodes: 0, user_state_len: 0 });
+        let Header { join, user_state_len, relay, .. } = self.header.unwrap_or_default();
         let start = self.scan.end().min(bytes.len());
-        let len = checked(header.user_state_len, bytes.len() - start).unwrap_or_default();
+        let len = checked(user_state_len, bytes.len() - start).unwrap_or_default();
         let user_state = bytes.slice(start..start + len);
-        RemoteState { join: header.join, user_state, body: bytes, starts: self.starts }
+        RemoteState { join, user_state, relay, body: bytes, starts: self.starts }
     }
 
-    fn begin_records(&mut self, record: &[u8]) -> Result<Header, Refused> {
-        let PushPullHeader { nodes, user_state_len, join } = decode_push_pull_header(record)?;
+    /// Takes in the header; returns the number of records and the length of the application's state.
+    fn begin_records(&mut self, record: &[u8]) -> Result<(usize, i64), Refused> {
+        let PushPullHeader { nodes, user_state_len, join, relay } = decode_push_pull_header(record)?;
         let nodes = checked(nodes, NODES_MAX).ok_or(Refused::Nodes(nodes))?;
-        let header = Header { join, nodes, user_state_len };
+        let relay = Bytes::copy_from_slice(&relay);
         self.records_start = self.scan.end();
         self.scan = RecordScan::new(self.records_start);
-        self.header = Some(header);
-        Ok(header)
+        self.header = Some(Header { join, nodes, user_state_len, relay });
+        Ok((nodes, user_state_len))
     }
 
     fn take_record(&mut self, bytes: &[u8]) -> Result<bool, Refused> {
@@ -183,7 +192,7 @@ mod tests {
                 &mut records,
             );
         }
-        let bytes = LocalState { nodes: 2, records: records.into(), user_state: Bytes::new() }.encode(true);
+        let bytes = LocalState { nodes: 2, records: records.into(), ..LocalState::default() }.encode(true);
         let mut reader = StateReader::new(1);
         assert_eq!(reader.advance(&bytes), Ok(true));
 

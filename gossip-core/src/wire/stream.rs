@@ -128,6 +128,7 @@ pub struct FrameReader {
     at: usize,
     /// The bytes are what a layer contained: nothing can follow them.
     is_whole: bool,
+    is_encrypted: bool,
     kind: Option<MessageType>,
 }
 
@@ -226,14 +227,29 @@ impl FrameReader {
         self.taken.saturating_sub(self.front)
     }
 
+    /// Whether the message came encrypted; known once it is complete.
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
     /// Whether any byte has arrived.
     pub fn has_begun(&self) -> bool {
         !self.bytes.is_empty() || self.kind.is_some()
     }
 
     fn new(wire: Arc<Wire>, is_request: bool, stage: Stage) -> Self {
-        let (bytes, kind) = (Vec::new(), None);
-        Self { wire, is_request, stage, bytes, taken: 0, front: 0, at: 0, is_whole: false, kind }
+        Self {
+            wire,
+            is_request,
+            stage,
+            bytes: Vec::new(),
+            taken: 0,
+            front: 0,
+            at: 0,
+            is_whole: false,
+            is_encrypted: false,
+            kind: None,
+        }
     }
 
     fn step(&mut self, stage: Stage) -> Result<Step, Refused> {
@@ -301,6 +317,7 @@ impl FrameReader {
         self.at += UNIT_HEAD_LEN + message.start;
         self.bytes.truncate(self.at + message.len());
         self.is_whole = true;
+        self.is_encrypted = true;
         Ok(Step::Next(Stage::Inner))
     }
 

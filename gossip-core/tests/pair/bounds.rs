@@ -60,6 +60,7 @@ fn impossible_facts_are_not_put_to_the_application() {
         addr: Some([10, 0, 0, 1].as_slice().into()),
         port: 7946,
         meta: None,
+        relay: 0,
         versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
     };
 

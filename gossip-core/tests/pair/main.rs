@@ -16,7 +16,7 @@ use bytes::Bytes;
 use gossip_core::base::addr::Target;
 use gossip_core::base::time::Time;
 use gossip_core::pool::action::{Action, Asks, Notice, Outcome, Question, Reply};
-use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::config::{BroadcastMode, PoolConfig};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::machine::Received;
 use gossip_core::swim::node::State;
@@ -188,7 +188,8 @@ fn no_datagram_is_larger_than_configured() {
 
 #[test]
 fn a_full_broadcast_queue_refuses_and_names_its_limit() {
-    let config = PoolConfig { broadcast_queue_depth: 2, ..PoolConfig::local(1) };
+    let broadcast_mode = BroadcastMode::Plain;
+    let config = PoolConfig { broadcast_queue_depth: 2, broadcast_mode, ..PoolConfig::local(1) };
     let mut hosts = joined(2, &config);
     let machine = &mut hosts.list[0].machine;
 

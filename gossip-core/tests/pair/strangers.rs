@@ -72,6 +72,7 @@ impl Lone {
             addr: Some(octets.as_slice().into()),
             port: 7946,
             meta: None,
+            relay: 0,
             versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
         };
         self.hear_from(addr(1), &Message::Alive(alive));
@@ -399,4 +400,77 @@ fn an_ended_command_and_a_refuted_suspicion_leave_no_timer() {
     assert!(done.next().is_some());
     drop(done);
     assert_eq!(lone.machine.poll_timeout(), None);
+}
+
+/// What n1 says of itself, and whether it understands relayed broadcasts.
+fn alive_with(incarnation: u32, relay: u8) -> Message<'static> {
+    Message::Alive(Alive {
+        incarnation,
+        node: b"n1".as_slice().into(),
+        addr: Some([10, 0, 0, 1].as_slice().into()),
+        port: 7946,
+        meta: None,
+        relay,
+        versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
+    })
+}
+
+#[test]
+fn that_a_member_understands_relays_is_learnt_late_and_forgotten_with_its_next_life() {
+    let mut lone = Lone::new(PoolConfig::lan(1));
+    let mut deaf_after = |incarnation, relay| {
+        lone.hear_from(addr(2), &alive_with(incarnation, relay));
+        lone.machine.stats().relay_deaf
+    };
+
+    assert_eq!(deaf_after(1, 0), 1, "memberlist does not pass on what it does not know");
+    assert_eq!(deaf_after(1, 1), 0, "the same facts from one of ours");
+    assert_eq!(deaf_after(1, 0), 0, "and again by way of memberlist");
+    assert_eq!(deaf_after(2, 0), 1, "newer facts count alone");
+    assert_eq!(deaf_after(3, 2), 0, "a later version understands ours");
+}
+
+#[test]
+fn a_user_message_is_taken_for_an_envelope_only_from_who_understands_them() {
+    let mut lone = Lone::among(1, PoolConfig::lan(1));
+    let rumour = b"\xf7rly\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x01\x02n1\0hi";
+
+    let told = |lone: &mut Lone| -> Vec<_> {
+        lone.hear_from(addr(1), &Message::User(rumour));
+        let actions = std::iter::from_fn(|| lone.machine.poll_action());
+        let messages = actions.filter_map(|action| match action {
+            Action::Tell(gossip_core::Notice::Message(message)) => Some(message),
+            _ => None,
+        });
+        messages.map(|message| (message.bytes, message.origin.map(|origin| origin.sequence))).collect()
+    };
+
+    assert_eq!(told(&mut lone), [(Bytes::from_static(rumour), None)], "memberlist meant what it said");
+    lone.hear_from(addr(1), &alive_with(1, 1));
+    assert_eq!(told(&mut lone), [(Bytes::from_static(b"hi"), Some(1))]);
+    assert_eq!(told(&mut lone), [], "once");
+    let stats = lone.machine.stats();
+    assert_eq!((stats.relay_received, stats.relay_duplicates), (2, 1));
+}
+
+#[test]
+fn envelopes_that_make_no_sense_are_counted_and_change_nothing() {
+    let mut lone = Lone::among(1, PoolConfig::lan(1));
+    lone.hear_from(addr(1), &alive_with(1, 1));
+    lone.sent();
+
+    for envelope in [
+        &b"\xf7rly"[..],
+        b"\xf7rly\x01\0",
+        b"\xf7rly\x02\0\0",
+        b"\xf7rly\x07",
+        b"\xf7rly\x01\0\0\0\0\0\0\0\0",
+    ] {
+        lone.hear_from(addr(1), &Message::User(envelope));
+    }
+
+    assert_eq!(lone.machine.stats().relay_invalid, 5);
+    assert!(lone.sent().is_empty());
+    let refused = lone.machine.send(&addr(1).into(), b"\xf7rly to you");
+    assert_eq!(refused, Err(gossip_core::CommandError::ReservedMark));
 }

@@ -40,6 +40,7 @@ fn alive(name: &str, number: u8) -> Message<'_> {
         addr: Some(Cow::Owned(vec![10, 0, 0, number])),
         port: 7946,
         meta: None,
+        relay: 0,
         versions: Some(Cow::Borrowed(&[1, 5, 2, 0, 0, 0])),
     })
 }

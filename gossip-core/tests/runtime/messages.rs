@@ -1,11 +1,12 @@
 //! What applications say to each other, and the events that tell of it.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use gossip_core::base::ids::PoolId;
-use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::config::{BroadcastMode, PoolConfig};
 use gossip_core::pool::error::CommandError;
 use gossip_core::runtime::error::Error;
+use gossip_core::wire::keyring::{Key, Keyring};
 
 use super::support::*;
 
@@ -22,6 +23,49 @@ fn a_broadcast_reaches_every_member() {
 
     told_a.expect("datagram to all");
     told_b.expect("datagram to all");
+}
+
+#[test]
+fn a_message_tells_who_sent_it_how_and_when() {
+    let keyring = Keyring::new([], Some(Key::new(&[7; 16]).unwrap())).unwrap();
+    let config = PoolConfig { keyring, ..quick(1) };
+    let (send, told) = std::sync::mpsc::channel();
+    let a = node("a");
+    a.register_pool(config.clone(), Some(on_message(move |message| send.send(message.clone()).unwrap())))
+        .unwrap();
+    a.start().unwrap();
+    let (b, pool_b, _) = started_with("b", config);
+    join(&pool_b, &a);
+
+    pool_b.broadcast(b"news", PATIENCE).unwrap();
+    let news = told.recv_timeout(PATIENCE).unwrap();
+    pool_b.broadcast_named(b"cfg", b"named", PATIENCE).unwrap();
+    let named = told.recv_timeout(PATIENCE).unwrap();
+    pool_b.send_best_effort(&member(&pool_b, "a"), b"for you").unwrap();
+    let for_you = told.recv_timeout(PATIENCE).unwrap();
+
+    assert_eq!(
+        (&*news.bytes, &*named.bytes, &*for_you.bytes),
+        (&b"news"[..], &b"named"[..], &b"for you"[..])
+    );
+    for message in [&news, &named, &for_you] {
+        assert_eq!((message.pool, message.from, message.reliable), (PoolId(1), b.local_addr(), false));
+        assert_eq!(message.sender.as_ref().unwrap().to_string(), "b");
+        assert!(message.encrypted);
+    }
+    let (first, second) = (news.origin.unwrap(), named.origin.unwrap());
+    assert_eq!((&*first.node.to_string(), first.sequence, &*first.name), ("b", 1, &b""[..]));
+    assert_eq!((first.instance, second.sequence, &*second.name), (second.instance, 2, &b"cfg"[..]));
+    assert_eq!(for_you.origin, None);
+    let pool_a = a.pool(PoolId(1)).unwrap();
+    let (then, now) = (pool_a.wall_clock(news.at), pool_a.wall_clock(for_you.at));
+    assert_eq!(now.duration_since(then).unwrap(), for_you.at.since(news.at));
+    assert!(then.duration_since(UNIX_EPOCH).unwrap() > Duration::from_secs(50 * 365 * 24 * 3600));
+    let limit = pool_b.max_broadcast_size() - 3;
+    let error = pool_b.broadcast_named(b"cfg", &vec![0; limit + 1], PATIENCE).unwrap_err();
+    assert_eq!(error.to_string(), format!("broadcast is {} bytes, at most {limit} fit", limit + 1));
+    let error = pool_b.broadcast_named(&[b'n'; 256], b"", PATIENCE).unwrap_err();
+    assert_eq!(error.to_string(), "broadcast name is 256 bytes, at most 255 fit");
 }
 
 #[test]
@@ -73,6 +117,7 @@ fn what_does_not_fit_a_packet_is_refused_with_the_limit() {
 /// Two members of a pool from which no broadcast ever leaves.
 fn silent_pool() -> PoolConfig {
     PoolConfig {
+        broadcast_mode: BroadcastMode::Plain,
         broadcast_queue_depth: 2,
         gossip_interval: Duration::ZERO,
         probe_interval: Duration::ZERO,

@@ -128,7 +128,7 @@ impl Run {
                 }
                 exchange.handle_answer(Time::ZERO, own_state());
             }
-            ExchangeNews::User(payload) => self.users.push(hex_text(&payload)),
+            ExchangeNews::User { payload, .. } => self.users.push(hex_text(&payload)),
             ExchangeNews::Finished | ExchangeNews::Failed(_) => self.endings += 1,
             ExchangeNews::PushPullBegun | ExchangeNews::Acked => {}
         }
@@ -143,6 +143,7 @@ fn own_state() -> LocalState {
         nodes: 1,
         records: encoded("pushNodeState", &fields).into(),
         user_state: b"LS".as_slice().into(),
+        ..LocalState::default()
     }
 }
 

@@ -279,6 +279,7 @@ fn plain_stream(vector: &Vector) -> Vec<u8> {
                 nodes: nodes.len() as u32,
                 records: records.into(),
                 user_state: bytes(&fields["userState"]).into(),
+                ..LocalState::default()
             };
             state.encode(fields["header"]["Join"] == true)
         }

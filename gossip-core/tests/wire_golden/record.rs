@@ -42,7 +42,10 @@ pub(crate) fn encoded(kind: &str, fields: &Value) -> Vec<u8> {
         "compress" => Envelope { algo: f.u32("Algo") as u8, buf: f.blob("Buf") }.encode(&mut out),
         "pushPullHeader" => {
             let (nodes, user_state_len, join) = (f.int("Nodes"), f.int("UserStateLen"), f.is("Join"));
-            encode_push_pull_header(&PushPullHeader { nodes, user_state_len, join }, &mut out);
+            encode_push_pull_header(
+                &PushPullHeader { nodes, user_state_len, join, ..PushPullHeader::default() },
+                &mut out,
+            );
         }
         "userMsgHeader" => encode_user_header(&UserHeader { len: f.int("UserMsgLen") }, &mut out),
         "pushNodeState" => encode_node_record(&f.node(), &mut out),
@@ -204,6 +207,7 @@ impl Fields<'_> {
             addr: self.blob("Addr"),
             port: self.port("Port"),
             meta: self.blob("Meta"),
+            relay: 0,
             versions: self.blob("Vsn"),
         }
     }
@@ -217,6 +221,7 @@ impl Fields<'_> {
             meta,
             incarnation,
             state: self.int("State"),
+            relay: 0,
             versions,
         }
     }

@@ -265,6 +265,24 @@ impl Ours {
         );
     }
 
+    /// Whether such a message came that nobody has waited for.
+    pub fn has_message(&self, text: &str) -> bool {
+        let is_it =
+            |notice: &Notice| matches!(notice, Notice::Message(message) if message.bytes == text.as_bytes());
+        self.told.find(&mut { is_it }).is_some()
+    }
+
+    /// Waits for a message, and says whose broadcast it is if it was relayed.
+    #[track_caller]
+    pub fn wait_origin(&self, text: &str) -> Option<String> {
+        let is_it =
+            |notice: &Notice| matches!(notice, Notice::Message(message) if message.bytes == text.as_bytes());
+        match self.expect("such message", is_it) {
+            Notice::Message(message) => message.origin.map(|origin| origin.node.to_string()),
+            _ => unreachable!("only messages match"),
+        }
+    }
+
     /// Waits for a push/pull that brings this state.
     #[track_caller]
     pub fn wait_state(&self, text: &str) {

@@ -225,6 +225,9 @@ class PoolConfig:
     """Bytes up to which datagrams are packed."""
     handoff_queue_depth: int = 1024
     """Datagrams that wait for the pool; more are dropped and counted."""
+    broadcast_mode: str = "auto"
+    """How broadcasts travel: `plain` (as in memberlist, passed on by nobody), `relay` (passed
+    on, so that every member gets each once), or `auto`: `relay` while all members understand it."""
     broadcast_queue_depth: int = 1024
     """Broadcasts that wait to be sent; more are refused."""
     message_queue_depth: int = 4096

@@ -125,10 +125,12 @@ class Pool:
         return True
 
     def broadcast(self, message: Buffer, *, timeout: Seconds | None = 0.0) -> None:
-        """Gives a message to gossip, for every member.
+        """Gives a message to every other member, each of which gets it once.
 
-        Nobody relays it: a pool of a few nodes is reached as a whole, perhaps more than
-        once; in a large one some may miss it; a pool of one has nobody to tell.
+        With a member that does not understand how, such as one of memberlist
+        (`broadcast_mode`), nobody relays it: a pool of a few nodes is then reached as a
+        whole, perhaps more than once; in a large one some may miss it. A pool of one has
+        nobody to tell.
 
         `MessageTooLargeError` if it can never fit; `QueueFullError` if the queue is still
         full after `timeout`.

@@ -1,6 +1,7 @@
 //! The table of all metrics; those of the port stand in `port_table`.
 
 use crate::pool::exchange::ExchangeError;
+use crate::pool::rumours::{kept, outbox};
 use crate::runtime::metrics::PortReport;
 use crate::runtime::metrics::lines::Lines;
 use crate::runtime::metrics::port_table::PORT;
@@ -209,6 +210,28 @@ const POOL: &[Metric] = &[
             lines.value(pool.machine.messages_received);
         },
     ),
+    labelled(
+        Counter,
+        "gossip_pool_relay_copies_total",
+        &["pool", "copy"],
+        "Copies of relayed broadcasts.",
+        |pool, lines| {
+            let machine = &pool.machine;
+            let copies = [
+                ("sent", machine.relay_sent),
+                ("received", machine.relay_received),
+                ("duplicate", machine.relay_duplicates),
+                ("repaired", machine.relay_repaired),
+            ];
+            lines.each("copy", copies);
+        },
+    ),
+    pool(
+        Gauge,
+        "gossip_pool_relay_deaf_members",
+        "Live members not known to understand relayed broadcasts: in the mode auto they are relayed while this is 0.",
+        |pool, lines| lines.value(pool.machine.relay_deaf),
+    ),
     pool(Counter, "gossip_pool_probes_total", "Probes begun.", |pool, lines| {
         lines.value(pool.machine.swim.probes);
     }),
@@ -307,19 +330,34 @@ const POOL: &[Metric] = &[
         "gossip_pool_queue_bytes",
         &["pool", "queue"],
         "Bytes of the messages and states that wait in a queue.",
-        |pool, lines| lines.labelled("queue", "delegate", pool.delegate_bytes.now),
+        |pool, lines| {
+            let machine = &pool.machine;
+            let bytes = [
+                ("delegate", pool.delegate_bytes.now),
+                ("relay_kept", machine.relay_kept_bytes),
+                ("relay_outbox", machine.relay_outbox_bytes),
+            ];
+            lines.each("queue", bytes);
+        },
     ),
     labelled(
         Gauge,
         "gossip_pool_queue_limit_bytes",
         &["pool", "queue"],
         "The most bytes that wait in a queue.",
-        |pool, lines| lines.labelled("queue", "delegate", pool.delegate_bytes.limit),
+        |pool, lines| {
+            let limits = [
+                ("delegate", pool.delegate_bytes.limit),
+                ("relay_kept", kept::BYTES_MAX as u64),
+                ("relay_outbox", outbox::BYTES_MAX as u64),
+            ];
+            lines.each("queue", limits);
+        },
     ),
 ];
 
 /// Everything that a pool drops, each once, by reason.
-fn drops(pool: &PoolStats) -> [(&'static str, u64); 27] {
+fn drops(pool: &PoolStats) -> [(&'static str, u64); 30] {
     let (machine, swim) = (&pool.machine, &pool.machine.swim);
     [
         ("inbox_full", pool.inbox_dropped),
@@ -344,6 +382,9 @@ fn drops(pool: &PoolStats) -> [(&'static str, u64); 27] {
         ("news_too_long", swim.broadcasts_too_long),
         ("broadcast_refused", pool.broadcasts_refused),
         ("broadcast_unheard", machine.broadcasts_unheard),
+        ("relay_full", machine.relay_dropped),
+        ("relay_superseded", machine.relay_superseded),
+        ("relay_invalid", machine.relay_invalid),
         ("delegate_full", pool.messages_dropped),
         ("delegate_at_end", pool.notices_abandoned),
         ("events_full", pool.events.map_or(0, |events| events.dropped)),
@@ -353,7 +394,7 @@ fn drops(pool: &PoolStats) -> [(&'static str, u64); 27] {
 }
 
 /// What waits where, or is under way.
-fn depths(pool: &PoolStats) -> [(&'static str, u64); 17] {
+fn depths(pool: &PoolStats) -> [(&'static str, u64); 20] {
     let machine = &pool.machine;
     [
         ("inbox", pool.inbox.now),
@@ -366,6 +407,9 @@ fn depths(pool: &PoolStats) -> [(&'static str, u64); 17] {
         ("broadcasts_rules", machine.broadcasts_queued - machine.broadcasts_user),
         ("broadcasts_application", machine.broadcasts_user),
         ("broadcasters", pool.broadcasters_waiting),
+        ("relay_kept", machine.relay_kept),
+        ("relay_wanted", machine.relay_wanted),
+        ("relay_origins", machine.relay_origins),
         ("delegate", pool.delegate.now),
         ("delegate_questions", pool.questions.now),
         ("events", pool.events.map_or(0, |events| events.pending as u64)),
