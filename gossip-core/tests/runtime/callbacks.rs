@@ -141,6 +141,8 @@ const FUNCTIONS: &[Function] = &[
     ("Pool::local_node", |w| may_fail(w.pool.local_node())),
     ("Pool::update_node", |w| may_fail(w.pool.update_node(b"from a callback", SHORT))),
     ("Pool::broadcast", |w| may_fail(w.pool.broadcast(b"from a callback", SHORT))),
+    ("Pool::broadcast_named", |w| may_fail(w.pool.broadcast_named(b"name", b"from a callback", SHORT))),
+    ("Pool::wall_clock", |w| done(w.pool.wall_clock(gossip_core::Time::ZERO))),
     ("Pool::max_broadcast_size", |w| done(w.pool.max_broadcast_size())),
     ("Pool::send_best_effort", |w| may_fail(w.pool.send_best_effort(&w.peer, b"x"))),
     ("Pool::send_to_address", |w| may_fail(w.pool.send_to_address(w.seed, b"x"))),
