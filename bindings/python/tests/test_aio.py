@@ -120,7 +120,9 @@ def test_a_broadcast_that_is_cancelled_while_it_waits_for_room_is_never_sent(
 ) -> None:
     async def main() -> None:
         async with aio.Gossip(config("a")) as a, aio.Gossip(config("b")) as b:
-            slow = pool_config(gossip_interval=600.0, broadcast_queue_depth=1, probe_interval=600.0)
+            slow = pool_config(
+                gossip_interval=600.0, broadcast_queue_depth=1, probe_interval=600.0, broadcast_mode="plain"
+            )
             at_a, at_b = a.register_pool(slow), b.register_pool(slow)
             await at_b.join([a.address])
             with pytest.raises(gossip.QueueFullError):

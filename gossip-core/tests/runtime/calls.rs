@@ -121,7 +121,8 @@ fn a_call_that_is_dropped_is_broken_off_and_leaves_nothing_behind() {
 
 #[test]
 fn a_broadcast_that_is_dropped_while_it_waits_for_room_is_never_sent() {
-    let queue = PoolConfig { broadcast_queue_depth: 1, ..idle() };
+    let broadcast_mode = gossip_core::BroadcastMode::Plain;
+    let queue = PoolConfig { broadcast_queue_depth: 1, broadcast_mode, ..idle() };
     let ((a, at_a, _), (_b, at_b, _)) = (started_with("a", queue), started("b"));
     join(&at_b, &a);
     eventually("the queue is full", || {
