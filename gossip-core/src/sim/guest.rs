@@ -181,12 +181,9 @@ mod tests {
             let mut asked = 0;
 
             while !world.run_some(Time::ZERO + Duration::from_secs(1), 1000) {
-                match world.hear() {
-                    Some(Heard::Asked { host, life, ask, .. }) => {
-                        asked += 1;
-                        world.reply(host, life, ask, reply.clone());
-                    }
-                    Some(_) | None => {}
+                if let Some(Heard::Asked { host, life, ask, .. }) = world.hear() {
+                    asked += 1;
+                    world.reply(host, life, ask, reply.clone());
                 }
             }
 
