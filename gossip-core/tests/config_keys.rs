@@ -130,6 +130,18 @@ fn every_row_says_what_it_means() {
 }
 
 #[test]
+fn seeds_are_written_as_a_list_and_a_flawed_one_is_named() {
+    let mut config = PoolConfig::default();
+
+    keys::set(POOL_KEYS, &mut config, "seeds", "10.0.0.1, db.example:7946,ada/[fd00::2]:1").unwrap();
+    let error = keys::set(POOL_KEYS, &mut config, "seeds", "ok,h:x").unwrap_err().to_string();
+
+    assert_eq!(config.seeds, ["10.0.0.1", "db.example:7946", "ada/[fd00::2]:1"]);
+    assert_eq!(keys::get(POOL_KEYS, &config, "seeds").unwrap(), "10.0.0.1,db.example:7946,ada/[fd00::2]:1");
+    assert!(error.starts_with("seeds is \"ok,h:x\", must be host"), "{error}");
+}
+
+#[test]
 fn an_unknown_key_is_named() {
     let error = keys::get(NODE_KEYS, &Config::default(), "port").unwrap_err();
 

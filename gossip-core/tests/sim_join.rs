@@ -290,26 +290,6 @@ fn a_name_that_left_may_move_to_another_address() {
 }
 
 #[test]
-fn a_dead_name_moves_only_when_it_may() {
-    for_each_seed(2, |world| {
-        let config = PoolConfig { dead_node_reclaim_time: 10 * SECOND, ..PoolConfig::lan(1) };
-        let nodes = cluster(world, 20, &config);
-        let moving = nodes[11];
-        world.crash(moving);
-        world.run_until(2 * MINUTE, |world| world.all_see(moving, State::Dead));
-
-        world.restart_elsewhere(moving);
-        world.join(moving, nodes[0]);
-        world.run_for(3 * SECOND);
-        assert!(world.app(nodes[0]).news_of(&world.name(moving)).contains(&News::Conflict));
-        world.run_for(10 * SECOND);
-        world.join(moving, nodes[0]);
-
-        world.run_until_agreed();
-    });
-}
-
-#[test]
 fn broadcasts_reach_all_of_a_small_cluster() {
     for_each_seed(3, |world| {
         let nodes = cluster(world, 4, &PoolConfig::lan(1));

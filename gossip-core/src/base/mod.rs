@@ -4,6 +4,7 @@
 
 pub mod addr;
 pub mod config_error;
+pub mod endpoint;
 pub mod histogram;
 pub mod ids;
 pub mod keys;

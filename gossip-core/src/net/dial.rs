@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::bind::set_stream_options;
 use super::clock::Clock;
 use super::error::{NetError, timed_out};
-use super::resolve::Endpoint;
+use crate::base::endpoint::Endpoint;
 use crate::base::ids::ListenerId;
 use crate::base::time::Time;
 

@@ -40,6 +40,8 @@ pub enum Action {
         /// The exchange to close.
         id: ExchangeId,
     },
+    /// Look up the seeds of the configuration, and answer with `set_seeds`, whatever was found.
+    Resolve,
     /// Tell the application; no answer is expected.
     Tell(Notice),
     /// Ask the application; the answer comes back through `handle_reply`.
@@ -70,7 +72,7 @@ pub enum Notice {
     Left(Member),
     /// A node changed its metadata.
     Updated(Member),
-    /// Another node claims the name of a known one; `other` was refused.
+    /// Another node claims the name of a known one, which is still there; `other` was refused.
     Conflict {
         /// The node that keeps the name.
         existing: Member,
@@ -94,6 +96,18 @@ pub enum Notice {
         rtt: Duration,
         /// Bytes of the answering application.
         payload: Bytes,
+    },
+    /// This node knows no other live member any more, although there are seeds, or members
+    /// that it has lost; or a new node has tried all its seeds in vain. It goes on trying. The
+    /// next of this and of `Healed` that is told is `Healed`.
+    Isolated,
+    /// This node has company again, or lost members are back where they were, by whoever's
+    /// doing. Told once no more of them have come for two seconds, ten at most.
+    Healed {
+        /// Members lost before that came back since this was last told.
+        returned: usize,
+        /// Members that are still lost and looked for.
+        missing: usize,
     },
     /// So many of the things before were dropped, because the application did not keep
     /// up; changes of membership are never among them. Told by the host of the machine.

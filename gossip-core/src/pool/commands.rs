@@ -37,7 +37,13 @@ pub(super) struct Task {
 
 #[derive(Debug)]
 enum TaskKind {
-    Join { waiting: VecDeque<Target>, running: Vec<Target>, report: JoinReport },
+    Join {
+        waiting: VecDeque<Target>,
+        running: Vec<Target>,
+        report: JoinReport,
+        /// The machine's own doing: the application is not told of its end.
+        standing: bool,
+    },
     Leave,
     Update,
     Ping,
@@ -64,17 +70,33 @@ impl Machine {
             self.swim.announce(now, (!meta.is_empty()).then_some(&*meta), None);
         }
         info!(seeds = seeds.len(), "joining");
-        let kind =
-            TaskKind::Join { waiting: seeds.into(), running: Vec::new(), report: JoinReport::default() };
-        let id = self.begin(now, kind, timeout);
+        Ok(self.begin_join(now, seeds, timeout, false))
+    }
+
+    /// Joins `targets` of the machine's own accord; ends with `rejoined`.
+    pub(super) fn begin_rejoin(&mut self, now: Time, targets: Vec<Target>) {
+        debug!(seeds = targets.len(), "joining again");
+        let timeout = self.config.tcp_timeout.saturating_mul(3);
+        self.begin_join(now, targets, Some(timeout), true);
+    }
+
+    fn begin_join(
+        &mut self,
+        now: Time,
+        targets: Vec<Target>,
+        timeout: Option<Duration>,
+        standing: bool,
+    ) -> TaskId {
+        let (waiting, running, report) = (targets.into(), Vec::new(), JoinReport::default());
+        let id = self.begin(now, TaskKind::Join { waiting, running, report, standing }, timeout);
         self.join_on(now, id);
-        Ok(id)
+        id
     }
 
     /// Talks to the next addresses of a join, or ends it.
     fn join_on(&mut self, now: Time, id: TaskId) {
         loop {
-            let Some(Task { kind: TaskKind::Join { waiting, running, report }, .. }) =
+            let Some(Task { kind: TaskKind::Join { waiting, running, report, .. }, .. }) =
                 self.tasks.get_mut(&id)
             else {
                 return;
@@ -272,6 +294,9 @@ impl Machine {
         if let Some(timer) = task.timer {
             self.timers.cancel(timer);
         }
+        if matches!(task.kind, TaskKind::Join { standing: true, .. }) {
+            return self.rejoined(self.latest, outcome);
+        }
         match (&task.kind, &outcome) {
             (TaskKind::Join { .. }, Outcome::Join(report)) => {
                 let (reached, failed) = (report.reached.len(), report.failed.len());
@@ -288,7 +313,7 @@ impl Machine {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.timer = None;
         let outcome = match &mut task.kind {
-            TaskKind::Join { waiting, running, report } => {
+            TaskKind::Join { waiting, running, report, .. } => {
                 let open = running.drain(..).chain(waiting.drain(..)).map(|target| target.addr);
                 report.failed.extend(open.map(|addr| (addr, ExchangeError::Timeout)));
                 Outcome::Join(std::mem::take(report))

@@ -96,8 +96,21 @@ pub struct PoolConfig {
     pub push_pull_interval: Duration,
     /// Deadline for connecting, and for each of writing and reading, of streams.
     pub tcp_timeout: Duration,
-    /// A dead member's name may be taken over from another address after this time.
-    /// Zero: never, only a name that left can move.
+    /// Nodes that are joined at the start and again whenever they are no members, written as
+    /// for a join: `host`, `host:port`, `[v6]:port`, `name/host:port`; at most 64. Names are
+    /// looked up anew each time. The own address among them does no harm, so that all nodes
+    /// can have the same list. The start does not wait for them.
+    pub seeds: Vec<String>,
+    /// Seeds that are no members and lost members are tried again about this often by the
+    /// cluster as a whole, at random moments from a half of it on; by a node that is
+    /// alone after 1, 2, 4 s and so on up to this. Zero: the seeds are tried once, at the start, and
+    /// nobody is looked for.
+    pub reconnect_interval: Duration,
+    /// A member that died is looked for this long, at the address it had and under its name
+    /// only. Zero: not at all.
+    pub reconnect_timeout: Duration,
+    /// A dead member's name may be taken over from another address after this time, without
+    /// asking whether the old one still answers to it. Zero: it is always asked.
     pub dead_node_reclaim_time: Duration,
     /// Refuse to talk to addresses without a node name.
     pub require_node_names: bool,
@@ -165,6 +178,9 @@ impl PoolConfig {
             gossip_to_the_dead_time: Duration::from_secs(30),
             push_pull_interval: Duration::from_secs(30),
             tcp_timeout: Duration::from_secs(10),
+            seeds: Vec::new(),
+            reconnect_interval: Duration::from_secs(30),
+            reconnect_timeout: Duration::from_secs(24 * 3600),
             dead_node_reclaim_time: Duration::ZERO,
             require_node_names: false,
             dns_config_path: String::new(),
@@ -231,6 +247,7 @@ impl PoolConfig {
             probe_interval: Duration::from_secs(1),
             gossip_interval: Duration::from_millis(100),
             gossip_to_the_dead_time: Duration::from_secs(15),
+            reconnect_interval: Duration::from_secs(10),
             // Ours: the default answer must come while a stream of `tcp_timeout` still waits for it.
             query_timeout: Duration::from_millis(500),
             ..Self::lan(id)
@@ -312,6 +329,11 @@ impl PoolConfig {
         let late = !self.probe_interval.is_zero() && self.probe_timeout > self.probe_interval;
         problems.refuse(late, "probe_timeout", format!("{:?}", self.probe_timeout), rule);
         metric_label::check(&self.metric_labels, &mut problems);
+        let nameless = self.seeds.iter().find(|seed| self.require_node_names && !seed.contains('/'));
+        if let Some(seed) = nameless {
+            let rule = "must be name/host:port, since require_node_names is set";
+            problems.refuse(true, "seeds", format!("{seed:?}"), rule);
+        }
         problems.into_result()?;
         let tuning = self.tuning();
         Ok(CheckedPool { config: self, tuning })

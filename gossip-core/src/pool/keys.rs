@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::base::endpoint::Endpoint;
 use crate::base::keys::{Key, Kind, Range, parse_list, row, write_list};
 use crate::base::networks::parse_cidrs;
 use crate::mux::prefix::Framing;
@@ -128,7 +129,22 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(duration gossip_to_the_dead_time, 24 h, 0: "forgotten at once", "how long the dead are gossiped to and remembered"),
     row!(duration push_pull_interval, 24 h, 0: "none", "base period of the full exchange of state"),
     row!(duration tcp_timeout, 24 h, "deadline for connecting, and for each of writing and reading, of streams"),
-    row!(duration dead_node_reclaim_time, 24 h, 0: "never", "time after which a dead member's name may move to another address"),
+    Key {
+        name: "seeds",
+        kind: Kind::List,
+        unit: "",
+        range: Range::Words("at most 64 of host, host:port or name/host:port, separated by commas"),
+        about: "nodes that are joined at the start, and again whenever they are no members; names are looked up anew",
+        get: |config| write_list(&config.seeds),
+        set: |config, text| {
+            config.seeds = parse_list(text, |part| Ok(part.to_owned()))?;
+            Ok(())
+        },
+        check: |config| check_seeds(&config.seeds),
+    },
+    row!(duration reconnect_interval, 24 h, 0: "seeds are tried once, and nobody is looked for", "how often missing seeds and lost members are tried again"),
+    row!(duration reconnect_timeout, 8760 h, 0: "not at all", "how long a member that died is looked for"),
+    row!(duration dead_node_reclaim_time, 24 h, 0: "it is always asked", "time after which a dead member's name may move without asking its old address"),
     row!(flag require_node_names, "refuse to talk to addresses without a node name"),
     Key {
         name: "dns_config_path",
@@ -222,6 +238,27 @@ fn read_label(text: &str) -> Result<Option<Bytes>, String> {
             _ => Err("must be empty, bare, or label:TEXT".to_owned()),
         },
     }
+}
+
+/// The most seeds.
+const SEEDS_MAX: usize = 64;
+
+fn check_seeds(seeds: &[String]) -> Result<(), String> {
+    if seeds.len() > SEEDS_MAX {
+        return Err(format!("must be at most {SEEDS_MAX}, there are {}", seeds.len()));
+    }
+    let flawed = seeds.iter().find_map(|seed| Some((seed, flaw(seed)?)));
+    flawed.map_or(Ok(()), |(seed, flaw)| {
+        Err(format!("must be host, host:port or name/host:port; {seed:?} {flaw}"))
+    })
+}
+
+/// What is wrong with a seed.
+fn flaw(seed: &str) -> Option<&'static str> {
+    if seed.contains(',') {
+        return Some("has a comma");
+    }
+    Endpoint::read(seed, 1).err()
 }
 
 fn at_most(len: usize, max: usize) -> Result<(), String> {

@@ -24,6 +24,7 @@ use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::error::CommandError;
 use crate::pool::layers::Speakers;
 use crate::pool::outbound::Packer;
+use crate::pool::rejoin::Rejoin;
 use crate::pool::rumours::state::Rumours;
 use crate::pool::stats::Stats;
 use crate::pool::streams::{Merge, RecordCache, Talk};
@@ -66,6 +67,10 @@ pub(super) enum Timer {
     MergeSlice,
     QueueCheck,
     Rumours,
+    /// The next turn of looking for those who are missing.
+    Rejoin,
+    RejoinAgain,
+    Healed,
 }
 
 /// One pool's membership. Drive it as the [module above](super) says.
@@ -91,6 +96,7 @@ pub struct Machine {
     pub(super) parked: BTreeMap<NodeName, AskId>,
     pub(super) timers: Timers<Timer>,
     pub(super) merges: VecDeque<Merge>,
+    pub(super) rejoin: Rejoin,
     pub(super) actions: VecDeque<Action>,
     pub(super) local_state: Bytes,
     pub(super) ack_payload: Option<Bytes>,
@@ -103,7 +109,7 @@ pub struct Machine {
     pub(super) limiter: Limiter,
     pub(super) last_id: u64,
     /// The latest time seen: time never runs backwards.
-    latest: Time,
+    pub(super) latest: Time,
 }
 
 impl Machine {
@@ -153,6 +159,7 @@ impl Machine {
             parked: BTreeMap::new(),
             timers,
             merges: VecDeque::new(),
+            rejoin: Rejoin::new(seed),
             actions: VecDeque::new(),
             local_state: Bytes::new(),
             ack_payload: None,
@@ -164,6 +171,7 @@ impl Machine {
             latest: now,
         };
         machine.meet_next_label(accepts_next);
+        machine.begin_rejoining(now);
         fits("metadata", machine.config.meta.len(), machine.meta_limit())?;
         Ok(machine)
     }
@@ -182,6 +190,9 @@ impl Machine {
                     Timer::MergeSlice => self.merge_slice(now),
                     Timer::QueueCheck => self.check_queue(now),
                     Timer::Rumours => self.rumours_due(now),
+                    Timer::Rejoin => self.rejoin_turn(now),
+                    Timer::RejoinAgain => self.rejoin_again(now),
+                    Timer::Healed => self.healed(),
                 }
             }
         }
@@ -211,11 +222,13 @@ impl Machine {
         match effect {
             Effect::Joined(member) => {
                 debug!(member = %member.name(), addr = %member.addr(), "member joined");
-                self.notify(Notice::Joined(member));
+                self.notify(Notice::Joined(member.clone()));
+                self.met(now, &member);
             }
             Effect::Left(member) => {
                 debug!(member = %member.name(), addr = %member.addr(), state = %member.state, "member gone");
-                self.notify(Notice::Left(member));
+                self.notify(Notice::Left(member.clone()));
+                self.lose(now, &member);
                 self.announcements_unheard();
             }
             Effect::Updated(member) => {
@@ -226,6 +239,8 @@ impl Machine {
                 self.warn_of_conflict(now, &existing, &other);
                 self.notify(Notice::Conflict { existing, other });
             }
+            Effect::HearAgain(alive) => self.hear_alive(now, *alive),
+            Effect::Found(node) => self.found(now, &node),
             Effect::Pinged { member, rtt, payload } => self.notify(Notice::Pinged { member, rtt, payload }),
             Effect::StreamPing { seq, node, deadline } => self.ask_stream_ping(now, seq, node, deadline),
             Effect::PushPull(node) => self.periodic_push_pull(now, &node),
@@ -243,13 +258,13 @@ impl Machine {
         if *name == self.swim.name {
             warn_limited!(
                 self.limiter, now, "own name is claimed by another node",
-                hint: "give each node a name of its own; if this one moved, its old address must leave or be forgotten first",
+                hint: "give each node a name of its own; the other one answers to it, too",
                 %name, %known, %claimed
             );
         } else {
             warn_limited!(
                 self.limiter, now, "two nodes claim one name",
-                hint: "give each node a name of its own; if one moved, let the old one leave or set dead_node_reclaim_time",
+                hint: "give each node a name of its own; if one moved, end the process at the old address, which still answers",
                 %name, %known, %claimed
             );
         }
@@ -302,7 +317,7 @@ impl Machine {
 
     /// Commands and exchanges that have not ended: what a host must still expect.
     pub fn outstanding(&self) -> usize {
-        self.tasks.len() + self.exchanges.len() + self.open_asks.len()
+        self.tasks.len() - self.rejoin.running + self.exchanges.len() + self.open_asks.len()
     }
 
     /// The counters at this moment.
@@ -323,7 +338,7 @@ impl Machine {
         let inbound = self.exchanges.values().filter(is_inbound).count();
         let swim = self.swim.counters;
         Stats {
-            overflows: self.tally.verdicts_overflowed + swim.overflows(),
+            overflows: self.tally.verdicts_overflowed + self.tally.lost_overflowed + swim.overflows(),
             swim,
             broadcasts_queued: (self.swim.broadcasts.len() + self.broadcasts_waiting()) as u64,
             broadcasts_user: self.broadcasts_waiting() as u64,
@@ -332,7 +347,10 @@ impl Machine {
             merges_waiting: self.merges.len() as u64,
             exchanges_inbound: inbound as u64,
             exchanges_outbound: (self.exchanges.len() - inbound) as u64,
-            commands_open: self.tasks.len() as u64,
+            commands_open: (self.tasks.len() - self.rejoin.running) as u64,
+            members_lost: self.rejoin.lost() as u64,
+            seeds_unresolved: self.rejoin.unresolved() as u64,
+            isolated: self.rejoin.isolated.into(),
             relays_open: self.swim.relays.len() as u64,
             relay_deaf: deaf,
             relay_kept: self.rumours.kept.len() as u64,

@@ -28,7 +28,7 @@
 //! for the latest seen; after `handle_timeout(now)` and a drain, `poll_timeout` is later
 //! than `now`; bad input from the network changes nothing but a counter; every `Ask` is
 //! settled exactly once, by a reply or at its deadline; every `TaskId` gets exactly one
-//! `Done`; a datagram that changes nothing allocates nothing.
+//! `Done`; every `Resolve` is answered by `set_seeds`; a datagram that changes nothing allocates nothing.
 
 #![cfg_attr(
     not(test),
@@ -51,6 +51,7 @@ pub mod layers;
 pub mod machine;
 pub mod metric_label;
 pub mod outbound;
+pub mod rejoin;
 pub mod relaying;
 pub mod rumours;
 pub mod stats;

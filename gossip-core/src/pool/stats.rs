@@ -80,8 +80,17 @@ pub struct Stats {
     pub relay_dropped: u64,
     /// Envelopes of relayed broadcasts that made no sense.
     pub relay_invalid: u64,
+    /// Seeds, and lost members that answered, with which an exchange of states was begun
+    /// without anybody asking for it.
+    pub rejoins: u64,
+    /// Those among them that came to nothing.
+    pub rejoins_failed: u64,
+    /// Lost members that came back.
+    pub members_returned: u64,
+    /// Lost members forgotten because too many were remembered.
+    pub lost_overflowed: u64,
     /// Things not done because a bounded table of the machine was full; the sum of
-    /// `verdicts_overflowed` and the rules' own.
+    /// `verdicts_overflowed`, `lost_overflowed` and the rules' own.
     pub overflows: u64,
     /// What the membership rules counted.
     pub swim: Counters,
@@ -119,6 +128,12 @@ pub struct Stats {
     pub relay_wanted: u64,
     /// Origins whose relayed broadcasts are remembered, so that none is delivered twice (gauge).
     pub relay_origins: u64,
+    /// Lost members that are looked for (gauge).
+    pub members_lost: u64,
+    /// Seeds of the configuration that had no address when last looked up (gauge).
+    pub seeds_unresolved: u64,
+    /// 1 while no other member is reached, 0 otherwise (gauge).
+    pub isolated: u64,
     /// Members alive, suspect, dead, left (gauges).
     pub members: [u64; 4],
     /// Health score: 0 is healthy (gauge).
@@ -171,7 +186,8 @@ impl Stats {
             streams_accepted streams_connected stream_bytes_sent stream_bytes_received streams_failed
             push_pulls local_state_bytes sources_refused push_pulls_refused merges_incompatible
             merges_refused merges_abandoned asks_expired replies_late verdicts_overflowed
-            broadcasts_unheard relay_sent relay_received relay_duplicates relay_repaired relay_superseded
+            broadcasts_unheard rejoins rejoins_failed members_returned lost_overflowed members_lost seeds_unresolved
+            isolated relay_sent relay_received relay_duplicates relay_repaired relay_superseded
             relay_dropped relay_invalid overflows broadcasts_queued broadcasts_user asks_open verdicts_waiting
             merges_waiting exchanges_inbound exchanges_outbound commands_open relays_open relay_deaf relay_kept
             relay_kept_bytes relay_outbox_bytes relay_wanted relay_origins health;

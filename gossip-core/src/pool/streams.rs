@@ -98,7 +98,7 @@ impl Machine {
             }
             ExchangeNews::Acked => {
                 if let Some(&Talk::StreamPing { seq }) = self.exchanges.get(&id) {
-                    self.swim.stream_ping_answered(seq);
+                    self.swim.stream_ping_answered(now, seq);
                 }
             }
             ExchangeNews::Finished => self.exchange_ended(now, id, None),

@@ -181,13 +181,15 @@ impl<E: Entry> Backlog<E> {
 }
 
 impl Entry for Notice {
-    type Subject = NodeName;
+    /// A member, or the pool itself.
+    type Subject = Option<NodeName>;
 
-    fn keep(&self) -> Keep<NodeName> {
+    fn keep(&self) -> Keep<Option<NodeName>> {
         match self {
             Self::Joined(member) | Self::Left(member) | Self::Updated(member) => {
-                Keep::Latest(member.name().clone())
+                Keep::Latest(Some(member.name().clone()))
             }
+            Self::Isolated | Self::Healed { .. } => Keep::Latest(None),
             Self::Overflow { .. } | Self::Ended => Keep::Always,
             Self::Conflict { .. } | Self::Message(_) | Self::RemoteState { .. } | Self::Pinged { .. } => {
                 Keep::IfRoom
@@ -208,10 +210,14 @@ impl Entry for Notice {
         Self::Overflow { dropped }
     }
 
-    /// A member that joined and then changed has still joined.
+    /// A member that joined and then changed has still joined. What was healed twice is healed
+    /// of both.
     fn collapse(&self, later: Self) -> Self {
         match (self, later) {
             (Self::Joined(_), Self::Updated(member)) => Self::Joined(member),
+            (Self::Healed { returned: before, .. }, Self::Healed { returned, missing }) => {
+                Self::Healed { returned: before + returned, missing }
+            }
             (_, later) => later,
         }
     }
@@ -312,6 +318,23 @@ mod tests {
         }
 
         assert_eq!(told(&mut backlog), ["left a 999", "joined b 1000"]);
+    }
+
+    #[test]
+    fn what_is_told_of_the_pool_collapses_too_and_is_never_dropped() {
+        let mut backlog = Backlog::new(1, BYTES);
+        let healed = |returned| Notice::Healed { returned, missing: 7 };
+
+        backlog.push(message(3));
+        for notice in [Notice::Isolated, healed(2), healed(3), Notice::Joined(member("a", 1))] {
+            assert!(backlog.push(notice));
+        }
+
+        assert_eq!(told(&mut backlog), ["message 3", "Healed { returned: 5, missing: 7 }", "joined a 1"]);
+        backlog.push(message(3));
+        backlog.push(healed(1));
+        backlog.push(Notice::Isolated);
+        assert_eq!(told(&mut backlog), ["message 3", "Isolated"]);
     }
 
     #[test]

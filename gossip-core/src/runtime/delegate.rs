@@ -42,8 +42,16 @@ pub trait Delegate: Send + Sync {
     /// A node changed its metadata.
     fn notify_update(&self, member: &Member) {}
 
-    /// Another node claims the name of `existing`; it was refused.
+    /// Another node claims the name of `existing`, which still answers to it; it was refused.
     fn notify_conflict(&self, existing: &Member, other: &Node) {}
+
+    /// This node reaches no other member any more, or has tried all its seeds in vain; see
+    /// [`Notice::Isolated`]. It goes on trying.
+    fn notify_isolated(&self) {}
+
+    /// This node has company again, or `returned` members that it had lost are back, while
+    /// `missing` are still looked for; see [`Notice::Healed`].
+    fn notify_healed(&self, returned: usize, missing: usize) {}
 
     /// A user message arrived.
     fn notify_msg(&self, message: &UserMessage) {}
@@ -99,6 +107,8 @@ pub trait Delegate: Send + Sync {
             Notice::Message(message) => self.notify_msg(&message),
             Notice::RemoteState { join, state } => self.merge_remote_state(&state, join),
             Notice::Pinged { member, rtt, payload } => self.notify_ping_complete(&member, rtt, &payload),
+            Notice::Isolated => self.notify_isolated(),
+            Notice::Healed { returned, missing } => self.notify_healed(returned, missing),
             Notice::Overflow { dropped } => self.notify_overflow(dropped),
             Notice::Ended => self.notify_shutdown(),
         }

@@ -32,7 +32,9 @@ use crate::pool::exchange::{Exchange, ExchangeNews};
 use crate::pool::machine::{Machine, Received};
 use crate::runtime::driven::{Driven, Turns};
 use crate::runtime::entropy;
+use crate::runtime::error::SeedError;
 use crate::runtime::input::{Command, Input, Task};
+use crate::runtime::join::Resolved;
 use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
 use crate::runtime::stream::Streams;
@@ -249,6 +251,7 @@ impl Driver {
             }
             Input::Traffic(traffic) => return self.machine.handle_traffic(traffic),
             Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
+            Input::Seeds(resolved) => self.take_seeds(now, resolved),
             // Anew: who commands after a change of the log expects to see it there, and this
             // task may not have waited since.
             Input::Command(command) => {
@@ -420,6 +423,7 @@ impl Driver {
             }
             Action::Answer { id, state } => self.streams.answer(id, state),
             Action::Drop { id } => self.streams.close(id),
+            Action::Resolve => self.look_up_seeds(),
             Action::Tell(notice) => self.outbox.push(Outgoing::Tell(notice)),
             Action::Ask { id, question, deadline } => self.shared.courier.ask(id, question, deadline),
             Action::Done { id, outcome } => {
@@ -428,6 +432,34 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Looks up the seeds of the configuration beside this task; what is found comes as an input.
+    fn look_up_seeds(&self) {
+        let Ok(inputs) = self.shared.inputs() else { return };
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(self.shared.scope.clone().run(async move {
+            let found = tokio::select! {
+                found = Resolved::look_up_standing(&shared) => found,
+                () = inputs.closed() => return,
+            };
+            // Without randomness nothing was looked up: to be tried again.
+            let _ = inputs.send(Input::Seeds(found.unwrap_or_default()));
+        }));
+    }
+
+    fn take_seeds(&mut self, now: Time, resolved: Resolved) {
+        for SeedError { seed, reason, .. } in &resolved.failed {
+            debug!(seed, reason, "seed has no address");
+        }
+        let unresolved = resolved.failed.len();
+        if let Some(SeedError { seed, reason, .. }) = resolved.failed.first() {
+            warn_limited!(
+                self.limiter, now, "seeds of the configuration have no address",
+                hint: "check the names and the name servers; they are looked up again", seed, reason, unresolved
+            );
+        }
+        self.machine.set_seeds(now, resolved.targets, unresolved);
     }
 
     fn now(&self) -> Time {

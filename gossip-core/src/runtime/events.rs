@@ -242,12 +242,12 @@ impl Ready for State {
 }
 
 impl Entry for Event {
-    type Subject = (Source, NodeName);
+    type Subject = (Source, Option<NodeName>);
 
     fn keep(&self) -> Keep<Self::Subject> {
         match self {
             Self::Told { source, notice } => match notice.keep() {
-                Keep::Latest(name) => Keep::Latest((*source, name)),
+                Keep::Latest(subject) => Keep::Latest((*source, subject)),
                 Keep::IfRoom => Keep::IfRoom,
                 Keep::Always => Keep::Always,
             },

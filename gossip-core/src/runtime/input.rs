@@ -18,6 +18,7 @@ use crate::pool::layers::Labels;
 use crate::pool::machine::Machine;
 use crate::pool::traffic::Traffic;
 use crate::runtime::driven::Driven;
+use crate::runtime::join::Resolved;
 use crate::runtime::reply::Reply;
 use crate::wire::keyring::Key;
 
@@ -34,6 +35,8 @@ pub(crate) enum Input {
     Traffic(Traffic),
     /// The application answered a question.
     Reply(AskId, Answer),
+    /// The seeds of the configuration have been looked up.
+    Seeds(Resolved),
     /// The application wants something.
     Command(Command),
     /// The pool is to end.

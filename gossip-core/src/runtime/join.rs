@@ -3,15 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::base::addr::Target;
+use crate::base::endpoint::Endpoint;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
-use crate::net::resolve::{Endpoint, resolve};
+use crate::net::resolve::resolve;
 use crate::pool::action::JoinReport;
 use crate::pool::exchange::ExchangeError;
 use crate::runtime::entropy;
@@ -32,6 +35,10 @@ pub struct Joined {
 /// Addresses of one seed that are tried. One that answers is enough to enter, and that
 /// none of so many does is no accident; a name of thousands is not worth the time.
 pub const ADDRS_PER_SEED: usize = 64;
+
+/// Standing seeds looked up at a time: a resolver that hangs holds a thread for each, and is asked
+/// again and again.
+const STANDING_AT_ONCE: usize = 4;
 
 /// As in memberlist: the port that is bound, not the one that is told to others.
 fn default_port(shared: &Shared) -> u16 {
@@ -91,18 +98,21 @@ fn first(shared: &Shared, name: Option<NodeName>, addrs: &[SocketAddr], text: &s
 /// The place of a seed among the others, and its addresses.
 type Find = (usize, Result<Vec<Target>, SeedError>);
 
-/// Looks up all seeds at once, in tasks that end with the future.
+/// Looks up seeds, no more than `at_once` at a time, in tasks that end with the future.
 fn find_all(
     shared: &Shared,
     seeds: Vec<String>,
     patience: Duration,
+    at_once: usize,
 ) -> impl Future<Output = Vec<Find>> + Send + use<> {
     let (default_port, dns_config) = (default_port(shared), dns_config(shared));
     async move {
+        let slots = Arc::new(Semaphore::new(at_once));
         let mut lookups = JoinSet::new();
         for (index, seed) in seeds.into_iter().enumerate() {
-            let dns_config = dns_config.clone();
+            let (slots, dns_config) = (Arc::clone(&slots), dns_config.clone());
             lookups.spawn(async move {
+                let _slot = slots.acquire().await;
                 let result = resolve(&seed, default_port, dns_config.as_deref(), patience).await;
                 (index, result.map_err(|error| SeedError { seed, reason: error.to_string(), exchange: None }))
             });
@@ -122,7 +132,7 @@ pub(crate) struct Resolved {
     pub(crate) targets: Vec<Target>,
     seen: BTreeSet<(Option<NodeName>, SocketAddr)>,
     /// Seeds without an address.
-    failed: Vec<SeedError>,
+    pub(crate) failed: Vec<SeedError>,
     /// Addresses that are too many.
     untried: usize,
 }
@@ -132,7 +142,8 @@ impl Resolved {
     /// `patience` has failed. An error if the pool ends meanwhile.
     pub(crate) fn look_up(shared: &Shared, seeds: &[&str], patience: Duration) -> Result<Self, Error> {
         let (inputs, runtime) = (shared.inputs()?, shared.runtime()?);
-        let finds = find_all(shared, seeds.iter().map(|seed| (*seed).to_owned()).collect(), patience);
+        let finds =
+            find_all(shared, seeds.iter().map(|seed| (*seed).to_owned()).collect(), patience, seeds.len());
         let (done, found) = bounded(1);
         runtime.spawn(async move {
             tokio::select! {
@@ -151,9 +162,16 @@ impl Resolved {
     ) -> Result<Self, Error> {
         let (inputs, count) = (shared.inputs()?, seeds.len());
         tokio::select! {
-            finds = find_all(shared, seeds, patience) => Self::of(shared, count, finds),
+            finds = find_all(shared, seeds, patience, count) => Self::of(shared, count, finds),
             () = inputs.closed() => Err(shared.closed()),
         }
+    }
+
+    /// Looks up the seeds that the configuration of the pool `shared` names, a few at a time.
+    pub(crate) async fn look_up_standing(shared: &Shared) -> Result<Self, Error> {
+        let config = shared.config.config();
+        let finds = find_all(shared, config.seeds.clone(), config.tcp_timeout, STANDING_AT_ONCE).await;
+        Self::of(shared, config.seeds.len(), finds)
     }
 
     fn of(shared: &Shared, seeds: usize, mut finds: Vec<Find>) -> Result<Self, Error> {

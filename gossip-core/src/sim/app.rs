@@ -90,12 +90,27 @@ pub enum News {
     Conflict,
 }
 
+/// What an application was told of the company of its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// It reaches nobody.
+    Isolated,
+    /// It reaches somebody again, or lost members are back.
+    Healed {
+        /// Lost members that came back.
+        returned: usize,
+        /// Those that are still missing.
+        missing: usize,
+    },
+}
+
 /// One life of the application of a simulated node.
 #[derive(Debug)]
 pub struct App {
     script: Script,
     rng: Rng,
     events: Vec<Event>,
+    company: Vec<(Time, Company)>,
     messages: Vec<UserMessage>,
     states: Vec<Bytes>,
     outcomes: BTreeMap<TaskId, Outcome>,
@@ -109,6 +124,7 @@ impl App {
             script,
             rng: Rng::from_seed(seed),
             events: Vec::new(),
+            company: Vec::new(),
             messages: Vec::new(),
             states: Vec::new(),
             outcomes: BTreeMap::new(),
@@ -125,6 +141,11 @@ impl App {
     /// What it was told of the node `name`, in order.
     pub fn news_of(&self, name: &NodeName) -> Vec<News> {
         self.events.iter().filter(|event| event.name == *name).map(|event| event.news.clone()).collect()
+    }
+
+    /// When it was told to be isolated or healed, in order.
+    pub fn company(&self) -> &[(Time, Company)] {
+        &self.company
     }
 
     /// The user messages it got, in order.
@@ -168,6 +189,10 @@ impl App {
             Notice::Message(message) => return self.messages.push(message),
             Notice::RemoteState { state, .. } => return self.states.push(state),
             Notice::Pinged { .. } => return self.pings += 1,
+            Notice::Isolated => return self.company.push((at, Company::Isolated)),
+            Notice::Healed { returned, missing } => {
+                return self.company.push((at, Company::Healed { returned, missing }));
+            }
             // Nothing is dropped here, and the end is the test's own doing.
             Notice::Overflow { .. } | Notice::Ended => return,
         };

@@ -3,7 +3,8 @@
 //! An [`Observer`] keeps what its host believed at the last look and compares: for one
 //! subject, incarnation and then state (alive, suspect, gone) only ever rise, unless the
 //! subject was forgotten in between or its name was taken over. A [`Ledger`] knows which
-//! incarnations nodes gave themselves, so that nobody can hold a higher one.
+//! incarnations nodes gave themselves, so that nobody can hold a higher one, and where they
+//! run, so that no name moves away from a process that has it.
 //!
 //! Looks are cheap: they happen when a machine's version has changed, and members that
 //! stayed where they were in the table are compared without a search.
@@ -12,16 +13,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::addr::NodeAddr;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::action::{Notice, UserMessage};
 use crate::sim::seed::Fingerprint;
 use crate::swim::node::{Member, State};
 
-/// Which incarnation each node has given itself at most, in any of its lives.
+/// Which incarnation each node has given itself at most, in any of its lives, and where
+/// processes of its name run.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     claims: BTreeMap<NodeName, u32>,
+    homes: BTreeSet<(NodeName, NodeAddr)>,
 }
 
 impl Ledger {
@@ -31,6 +35,17 @@ impl Ledger {
             Some(claimed) => *claimed = incarnation.max(*claimed),
             None => _ = self.claims.insert(name.clone(), incarnation),
         }
+    }
+
+    /// A process of this name runs at this address from now on, or no more.
+    pub(super) fn settle(&mut self, name: &NodeName, addr: NodeAddr, runs: bool) {
+        let home = (name.clone(), addr);
+        _ = if runs { self.homes.insert(home) } else { self.homes.remove(&home) };
+    }
+
+    /// Whether nobody of the member's name is where it is.
+    fn is_vacant(&self, member: &Member) -> bool {
+        !self.homes.contains(&(member.name().clone(), member.node.addr))
     }
 
     fn allows(&self, member: &Member) -> Result<(), String> {
@@ -60,6 +75,7 @@ pub(super) struct Observer {
     announced: BTreeSet<NodeName>,
     /// Relayed broadcasts that the application was told of, by instance and number.
     relayed: BTreeSet<(u64, u64)>,
+    isolated: bool,
     live: usize,
     names: u64,
     facts: u64,
@@ -91,8 +107,8 @@ impl Observer {
         std::mem::replace(&mut self.incarnation, incarnation) != incarnation
     }
 
-    /// Hears what the application is told: joining and leaving alternate, and no relayed
-    /// broadcast comes twice.
+    /// Hears what the application is told: joining and leaving alternate, no relayed
+    /// broadcast comes twice, and whoever is isolated is healed before it is isolated again.
     pub(super) fn hear(&mut self, notice: &Notice) -> Result<(), String> {
         let (member, fits) = match notice {
             Notice::Joined(member) => {
@@ -103,6 +119,13 @@ impl Observer {
                 (member, self.announced.contains(member.name()) && member.state == State::Alive)
             }
             Notice::Message(message) => return self.hear_message(message),
+            Notice::Isolated if std::mem::replace(&mut self.isolated, true) => {
+                return Err("is told twice that it is isolated".to_owned());
+            }
+            Notice::Healed { .. } => {
+                self.isolated = false;
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         if fits { Ok(()) } else { Err(format!("is told of {} out of turn: {notice:?}", member.name())) }
@@ -197,7 +220,7 @@ impl Observer {
         }
         ledger.allows(&member)?;
         if let Some(entry) = known {
-            self.follows(now, entry, &member)?;
+            self.follows(now, entry, &member, ledger)?;
         }
         let state = known.map(|entry| entry.member.state);
         if state != Some(member.state) {
@@ -212,12 +235,13 @@ impl Observer {
     }
 
     /// Whether a belief may follow the one before it.
-    fn follows(&self, now: Time, old: &Entry, new: &Member) -> Result<(), String> {
+    fn follows(&self, now: Time, old: &Entry, new: &Member, ledger: &Ledger) -> Result<(), String> {
         let before = &old.member;
         let (from, to) = ((before.incarnation, rank(before.state)), (new.incarnation, rank(new.state)));
         let broken = if before.node.addr != new.node.addr {
             let reclaimable = !self.reclaim.is_zero() && now.since(old.since) > self.reclaim;
             let free = before.state == State::Left || before.state == State::Dead && reclaimable;
+            let free = free || ledger.is_vacant(before);
             (!free).then_some("moves a name that is not free")
         } else if to < from {
             Some("goes back")
@@ -297,7 +321,6 @@ pub(super) fn show(member: &Member) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::addr::NodeAddr;
     use crate::swim::node::{Meta, Node, Versions};
 
     fn member(name: &str, state: State, incarnation: u32) -> Member {

@@ -107,6 +107,8 @@ pub(super) struct Fabric {
     links: Vec<Vec<Link>>,
     rules: Vec<Installed>,
     routes: BTreeMap<SocketAddr, HostId>,
+    /// What names of hosts stand for, as far as anything is known of them.
+    pub(super) dns: BTreeMap<String, Vec<SocketAddr>>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -131,6 +133,7 @@ impl Fabric {
             links: Vec::new(),
             rules: Vec::new(),
             routes: BTreeMap::new(),
+            dns: BTreeMap::new(),
             spare: Vec::new(),
         }
     }

@@ -33,6 +33,7 @@ impl World {
     pub fn crash(&mut self, host: HostId) {
         let now = self.fabric.now;
         self.hosts[host.index()].crash(&mut self.fabric);
+        self.settle(host, false);
         self.watch.crashed(host, now);
     }
 
@@ -43,6 +44,7 @@ impl World {
             self.crash(host);
         }
         let now = self.fabric.now;
+        self.settle(host, true);
         self.hosts[host.index()].start(&mut self.fabric);
         self.watch.started(host, now);
         self.inspect(host);
@@ -56,10 +58,22 @@ impl World {
         let old = self.addr(host);
         let IpAddr::V4(ip) = old.ip() else { panic!("{old} is no simulated address") };
         let [_, net, high, low] = ip.octets();
-        self.fabric.unroute(old);
-        let new = SocketAddr::from(([10, net + 1, high, low], old.port()));
-        self.hosts[host.index()].identity.addr = new.into();
+        self.restart_at(host, SocketAddr::from(([10, net + 1, high, low], old.port())));
+    }
+
+    /// The same at a certain address, that of a crashed host or one that nobody has.
+    pub fn restart_at(&mut self, host: HostId, addr: SocketAddr) {
+        if self.is_up(host) {
+            self.crash(host);
+        }
+        self.fabric.unroute(self.addr(host));
+        self.hosts[host.index()].identity.addr = addr.into();
         self.restart(host);
+    }
+
+    fn settle(&mut self, host: HostId, runs: bool) {
+        let identity = &self.hosts[host.index()].identity;
+        self.ledger.settle(&identity.name, identity.addr, runs);
     }
 
     /// Freezes a host: what reaches it waits, its timers stand still. Its kernel still

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::base::addr::Target;
+use crate::base::endpoint::Endpoint;
 use crate::base::ids::{AskId, TaskId};
 use crate::base::rng::Rng;
 use crate::base::time::Time;
@@ -219,7 +221,12 @@ impl Host {
                     machine.handle_reply(fabric.now, ask, reply);
                 }
             }
-            Input::Reply { .. } => {}
+            Input::Seeds { life, targets, unresolved } if life == self.life => {
+                if let Some(machine) = &mut self.machine {
+                    machine.set_seeds(fabric.now, targets, unresolved);
+                }
+            }
+            Input::Reply { .. } | Input::Seeds { .. } => {}
         }
         self.drain(fabric);
     }
@@ -297,6 +304,7 @@ impl Host {
                 let traffic = self.conversations.drop_out(fabric, id);
                 self.machine.iter_mut().for_each(|machine| machine.handle_traffic(traffic));
             }
+            Action::Resolve => self.look_up_seeds(fabric),
             Action::Tell(notice) => {
                 if let Err(what) = self.observer.hear(&notice) {
                     self.break_promise(what);
@@ -314,6 +322,26 @@ impl Host {
                 self.app.complete(id, outcome);
             }
         }
+    }
+
+    /// Asks the name servers for the seeds; the answer takes a moment.
+    fn look_up_seeds(&mut self, fabric: &mut Fabric) {
+        let (mut targets, mut unresolved) = (Vec::new(), 0);
+        for seed in &self.pool.config().seeds {
+            let Ok(Endpoint { name, host, port }) = Endpoint::read(seed, self.identity.addr.port) else {
+                unresolved += 1;
+                continue;
+            };
+            let literal = host.parse().ok().map(|ip| vec![SocketAddr::new(ip, port)]);
+            match literal.as_ref().or_else(|| fabric.dns.get(&host)) {
+                Some(addrs) if !addrs.is_empty() => {
+                    targets.extend(addrs.iter().map(|&addr| Target { name: name.clone(), addr }));
+                }
+                _ => unresolved += 1,
+            }
+        }
+        let input = Input::Seeds { life: self.life, targets, unresolved };
+        fabric.schedule_at(fabric.now + LOOKUP, self.id, input);
     }
 
     fn ask(&mut self, fabric: &mut Fabric, id: AskId, question: Question, deadline: Time) {
@@ -356,7 +384,7 @@ impl Held {
         match input {
             Input::Packet { bytes, .. } if self.packets.len() >= depth => fabric.recycle(bytes),
             Input::Packet { .. } => self.packets.push_back(input),
-            Input::Piece { .. } | Input::Reply { .. } => self.control.push(input),
+            Input::Piece { .. } | Input::Reply { .. } | Input::Seeds { .. } => self.control.push(input),
             Input::Timer { .. } | Input::ExchangeTimer { .. } => {}
         }
     }
@@ -370,6 +398,8 @@ pub(super) fn prefix(pool: &CheckedPool) -> Vec<u8> {
     }
 }
 
+/// How long the name servers take to answer.
+const LOOKUP: Duration = Duration::from_millis(10);
 /// Timers fire up to this late, as those of a runtime do.
 pub(super) const LATENESS: Duration = Duration::from_millis(1);
 /// What label, encryption and message types can add to a datagram of the application.

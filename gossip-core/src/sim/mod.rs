@@ -21,7 +21,7 @@
 //!
 //! A test is one call of [`seed::for_each_seed`]. Inside, a [`world::World`] takes
 //!
-//! - **the scene**: `spawn`, `spawn_with` (an [`app::Script`] for the application), `set_quality`
+//! - **the scene**: `spawn`, `spawn_with` (an [`app::Script`] for the application), `set_dns`, `set_quality`
 //!   of links ([`link::Quality`]), `rule` ([`fabric::Rule`], in force until its guard is dropped),
 //!   `after` for what is planned;
 //! - **commands**: `join`, `leave`, `update`, `send`, `broadcast` and any other through
@@ -38,7 +38,8 @@
 //! # What is always checked
 //!
 //! After every event, on the host it touched (`checks.rs`): beliefs only rise, nobody raises
-//! another's incarnation, nobody thinks itself dead, the application is told of joining
+//! another's incarnation, nobody thinks itself dead, no name moves away from a process that
+//! has it, the application is told of joining
 //! and leaving in turn, datagrams fit, queues keep to their limits, gauges are right,
 //! `poll_timeout` lies ahead after `handle_timeout`, every task is done once. When time has
 //! been let pass: no exchange and no task is older than it may become, and the machine

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 
+use crate::base::addr::Target;
 use crate::base::ids::{AskId, ExchangeId};
 use crate::base::time::Time;
 use crate::pool::action::Reply;
@@ -33,6 +34,8 @@ pub(super) enum Input {
     Timer { generation: u64 },
     /// An exchange's timer, unless it has been set anew since.
     ExchangeTimer { id: ExchangeId, generation: u64 },
+    /// What the seeds of the host's `life` are found to be; some may have no address.
+    Seeds { life: u32, targets: Vec<Target>, unresolved: usize },
     /// The application of the host's `life` has made up its mind.
     Reply { life: u32, ask: AskId, reply: Reply },
 }
@@ -123,6 +126,10 @@ impl Input {
             Self::ExchangeTimer { id, generation } => {
                 fingerprint.word(id.0);
                 fingerprint.word(*generation);
+            }
+            Self::Seeds { life, targets, unresolved } => {
+                fingerprint.word(u64::from(*life) << 32 | targets.len() as u64);
+                fingerprint.word(*unresolved as u64);
             }
             Self::Reply { life, ask, reply } => {
                 fingerprint.word(u64::from(*life) << 32 | ask.0);

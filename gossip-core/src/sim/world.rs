@@ -41,7 +41,7 @@ pub struct World {
     seed: u64,
     rng: Rng,
     names: BTreeMap<NodeName, HostId>,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     cues: BTreeMap<u64, Cue>,
     cues_given: u64,
     repeat: Repeat,
@@ -86,6 +86,18 @@ impl World {
     /// Starts `count` hosts whose applications follow `script`.
     pub fn spawn_with(&mut self, count: usize, config: &PoolConfig, script: &Script) -> Vec<HostId> {
         (0..count).map(|_| self.spawn_one(config, script)).collect()
+    }
+
+    /// Starts a host that has the name of another, at an address of its own.
+    pub fn spawn_as(&mut self, namesake: HostId, config: &PoolConfig) -> HostId {
+        let name = self.name(namesake);
+        self.spawn_named(name, config, &Script::default())
+    }
+
+    /// Lets `name` stand for the addresses that these hosts have now; for none, it is unknown.
+    pub fn set_dns(&mut self, name: &str, hosts: &[HostId]) {
+        let addrs = hosts.iter().map(|&host| self.addr(host)).collect();
+        self.fabric.dns.insert(name.to_owned(), addrs);
     }
 
     /// Makes every link this good.
@@ -273,20 +285,24 @@ impl World {
 
     fn spawn_one(&mut self, config: &PoolConfig, script: &Script) -> HostId {
         let name = NodeName::from(format!("n{:03}", self.hosts.len()).as_str());
+        self.spawn_named(name, config, script)
+    }
+
+    fn spawn_named(&mut self, name: NodeName, config: &PoolConfig, script: &Script) -> HostId {
         match config.clone().check() {
             Ok(pool) => self.spawn_checked(name, pool, script.clone()),
             Err(error) => self.fail(&error.to_string()),
         }
     }
 
-    /// Starts a host whose name nobody has.
+    /// Starts a host, usually one whose name nobody has.
     pub(super) fn spawn_checked(&mut self, name: NodeName, pool: CheckedPool, script: Script) -> HostId {
         let index = self.hosts.len();
         let id = HostId::new(index);
         let [high, low] = u16::try_from(index + 1).unwrap_or_default().to_be_bytes();
         let addr = SocketAddr::from(([10, 0, high, low], 7946));
         let identity = Identity { name: name.clone(), addr: NodeAddr::from(addr) };
-        self.names.insert(name, id);
+        self.names.entry(name).or_insert(id);
         self.hosts.push(Host::new(id, identity, pool, script, self.seed));
         self.restart(id);
         id

@@ -14,6 +14,7 @@ use crate::swim::effect::Effect;
 use crate::swim::node::{Meta, Node, State, Versions};
 use crate::swim::roster::Record;
 use crate::swim::swim::Swim;
+use crate::swim::takeover::Claim;
 use crate::wire::message::{Alive, blob_bytes};
 
 /// Metadata longer than this is refused. Go sends at most 512 bytes but takes any
@@ -22,18 +23,6 @@ const META_ACCEPTED: usize = 4096;
 
 /// The same for names: of nodes, of their accusers, of whom to ping.
 pub(crate) const NAME_ACCEPTED: usize = 1024;
-
-/// What a known name with other facts amounts to.
-enum Claim {
-    /// The address is the known one.
-    Same,
-    /// The name may move: its owner left, or has been dead for long enough.
-    Takeover,
-    /// Somebody else uses the name.
-    Conflict,
-    /// The new address is not allowed.
-    NotAllowed,
-}
 
 impl Swim {
     /// Announces ourselves with a new incarnation: at the start, with new metadata, or
@@ -68,7 +57,7 @@ impl Swim {
         match self.claim(now, record, node.addr) {
             Claim::Same => node != *record.node && alive.incarnation > record.incarnation,
             Claim::Takeover => true,
-            Claim::Conflict | Claim::NotAllowed => false,
+            Claim::Contested | Claim::NotAllowed => false,
         }
     }
 
@@ -112,7 +101,7 @@ impl Swim {
         let takeover = match self.claim(now, record, addr) {
             Claim::Same => false,
             Claim::Takeover => true,
-            Claim::Conflict => return self.conflict(&alive),
+            Claim::Contested => return self.contest(now, &alive),
             Claim::NotAllowed => {
                 self.counters.not_allowed += 1;
                 debug!(%addr, "member in no allowed network refused");
@@ -121,7 +110,10 @@ impl Swim {
         };
         if is_self {
             self.hear_of_ourselves(now, &alive);
-        } else if alive.incarnation > stored || takeover {
+        } else if takeover {
+            self.depose(now, &alive);
+            self.accept(now, &alive, addr, None);
+        } else if alive.incarnation > stored {
             self.accept(now, &alive, addr, None);
         } else if alive.incarnation == stored {
             self.learn_relay(&alive);
@@ -143,21 +135,6 @@ impl Swim {
         self.roster.len() < self.tuning.max_members
     }
 
-    fn claim(&self, now: Time, record: &Record, addr: NodeAddr) -> Claim {
-        if record.node.addr == addr {
-            return Claim::Same;
-        }
-        if !self.allows(addr.ip) {
-            return Claim::NotAllowed;
-        }
-        let reclaim = self.tuning.dead_node_reclaim;
-        match record.state {
-            State::Left => Claim::Takeover,
-            State::Dead if !reclaim.is_zero() && now.since(record.since) > reclaim => Claim::Takeover,
-            _ => Claim::Conflict,
-        }
-    }
-
     /// Somebody spreads facts about us: true ones are ignored, others refuted.
     fn hear_of_ourselves(&mut self, now: Time, alive: &Alive<'_>) {
         let Some(record) = self.local() else { return };
@@ -171,11 +148,16 @@ impl Swim {
 
     /// Contradicts whatever is said of us under incarnation `accused`, with a higher one.
     pub(crate) fn refute(&mut self, now: Time, accused: u32) {
-        self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
         self.counters.refutations += 1;
         self.doubt_ourselves(1);
-        debug!(accused, incarnation = self.incarnation, "what others say of this node is refuted");
+        debug!(accused, "what others say of this node is refuted");
         self.alarm_of_accusation(now);
+        self.outbid(accused);
+    }
+
+    /// Says who we are once more, under an incarnation above `heard`.
+    pub(crate) fn outbid(&mut self, heard: u32) {
+        self.incarnation = self.incarnation.saturating_add(1).max(heard.saturating_add(1));
         let (incarnation, name) = (self.incarnation, self.name.clone());
         let Some(record) = self.roster.get_mut(name.as_bytes()) else { return };
         record.incarnation = incarnation;
@@ -226,15 +208,6 @@ impl Swim {
             self.tell(Effect::Joined, &alive.node);
         } else if new_meta {
             self.tell(Effect::Updated, &alive.node);
-        }
-    }
-
-    fn conflict(&mut self, alive: &Alive<'_>) {
-        self.counters.conflicts += 1;
-        let Some(mut other) = self.described(alive) else { return };
-        other.versions = Versions::default();
-        if let Some(record) = self.roster.get(&alive.node) {
-            self.effects.push_back(Effect::Conflict { existing: record.member(), other });
         }
     }
 

@@ -15,8 +15,15 @@ pub struct Counters {
     pub deaths: u64,
     /// Accusations of ourselves refuted.
     pub refutations: u64,
-    /// Name conflicts seen.
+    /// Name conflicts: two nodes of one name, both there.
     pub conflicts: u64,
+    /// Names that moved to another address.
+    pub takeovers: u64,
+    /// Addresses asked whether they answer to a name: of lost members, and of names that
+    /// another address claims.
+    pub inquiries: u64,
+    /// Claims not inquired about, because too many were; they counted as conflicts.
+    pub inquiries_refused: u64,
     /// Facts refused because they cannot be a node's: address, versions, sizes.
     pub facts_invalid: u64,
     /// Facts refused because the address lies in no allowed network.
@@ -56,7 +63,7 @@ impl Counters {
     /// Every counter with its name; of the durations, count and sum.
     pub fn rows(&self) -> Vec<(String, u64)> {
         let mut rows = rows!(self,
-            alives suspicions deaths refutations conflicts facts_invalid not_allowed probes
+            alives suspicions deaths refutations conflicts takeovers inquiries inquiries_refused facts_invalid not_allowed probes
             probes_degraded probes_failed probes_saved_by_stream timeouts_degraded acks_unmatched
             pings_misdirected gossip_rounds push_pulls_skipped broadcasts_too_long
             datagrams_overflowed relays_refused members_overflowed;
@@ -67,6 +74,6 @@ impl Counters {
 
     /// Things not done because a bounded table was full.
     pub fn overflows(&self) -> u64 {
-        self.datagrams_overflowed + self.relays_refused + self.members_overflowed
+        self.datagrams_overflowed + self.relays_refused + self.members_overflowed + self.inquiries_refused
     }
 }

@@ -10,6 +10,7 @@ use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::swim::node::{Member, Node};
+use crate::wire::message::Alive;
 
 /// A datagram that waits to be packed. Small and typed: it is encoded when the host has
 /// room, together with the freshest broadcasts that fit.
@@ -79,13 +80,17 @@ pub enum Effect {
     Left(Member),
     /// A node changed its metadata.
     Updated(Member),
-    /// Another node claims a known name.
+    /// Another node claims a known name, and both are there.
     Conflict {
         /// The node that keeps the name.
         existing: Member,
         /// The claimant.
         other: Node,
     },
+    /// This message is to be heard again: what it claims may hold now.
+    HearAgain(Box<Alive<'static>>),
+    /// A member that was lost answers again.
+    Found(Arc<Node>),
     /// A probe was answered directly.
     Pinged {
         /// Who answered.
@@ -97,11 +102,11 @@ pub enum Effect {
     },
     /// Ping `node` over a stream; the answer goes to `Swim::stream_ping_answered`.
     StreamPing {
-        /// The probe's number, to be echoed.
+        /// The number of the probe or inquiry, to be echoed.
         seq: u32,
         /// Whom to ping.
         node: Arc<Node>,
-        /// When the probe's round ends.
+        /// When its round ends.
         deadline: Time,
     },
     /// Exchange the whole state with `node`.

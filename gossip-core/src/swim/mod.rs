@@ -17,6 +17,9 @@
 //! a node whose own probes go wrong probes more slowly ([`awareness`]), and a suspicion
 //! lasts long unless several independent nodes confirm it ([`suspicion`]).
 //!
+//! A known name that turns up at another address is believed once nobody answers to it at
+//! the known one (`takeover`, `inquiry`).
+//!
 //! [`swim`] joins the parts; what it wants done it says as values ([`effect`]). Nothing
 //! here reads a clock, draws from the system's randomness, or sends a byte.
 
@@ -32,6 +35,7 @@ pub mod broadcast;
 pub mod counters;
 pub mod decline;
 pub mod effect;
+mod inquiry;
 pub mod merge;
 pub mod node;
 pub mod probe;
@@ -41,6 +45,7 @@ pub mod scale;
 pub mod suspicion;
 #[allow(clippy::module_inception)]
 pub mod swim;
+mod takeover;
 pub mod timers;
 pub mod tuning;
 pub mod versions;

@@ -120,23 +120,7 @@ impl Swim {
     /// No direct ack in time: others are asked to probe, and a stream is tried.
     pub(crate) fn ack_due(&mut self, now: Time, seq: u32) {
         let Some(mut probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
-        let Self { roster, rng, name, tuning, .. } = self;
-        let helpers: Vec<_> = roster
-            .pick(tuning.indirect_checks, rng, |record| {
-                record.state == State::Alive
-                    && record.node.name != *name
-                    && record.node.name != probe.node.name
-            })
-            .iter()
-            .map(|record| record.node.clone())
-            .collect();
-        let mut nacks_expected = 0;
-        for helper in helpers {
-            let nack = understands(&helper, 4);
-            nacks_expected += usize::from(nack);
-            let body = Body::IndirectPing { seq, node: probe.node.clone(), nack };
-            self.post(helper.addr.socket_addr(), understands(&helper, 5), body);
-        }
+        let nacks_expected = self.ask_helpers(seq, &probe.node, true);
         if self.tuning.stream_pings && understands(&probe.node, 3) && probe.ends > now {
             let (node, deadline) = (probe.node.clone(), probe.ends);
             self.effects.push_back(Effect::StreamPing { seq, node, deadline });
@@ -144,6 +128,27 @@ impl Swim {
         probe.timer = self.timers.set(probe.ends.max(now), Timer::RoundEnd(seq));
         probe.stage = Stage::Indirect { nacks_expected, nacks: Vec::new(), contact: false };
         self.probe = Some(probe);
+    }
+
+    /// Asks some members to ping `node` for us; how many of them say so when it stays silent,
+    /// if they are to.
+    pub(crate) fn ask_helpers(&mut self, seq: u32, node: &Arc<Node>, nacks: bool) -> usize {
+        let Self { roster, rng, name, tuning, .. } = self;
+        let helpers: Vec<_> = roster
+            .pick(tuning.indirect_checks, rng, |record| {
+                record.state == State::Alive && record.node.name != *name && record.node.name != node.name
+            })
+            .iter()
+            .map(|record| record.node.clone())
+            .collect();
+        let mut nacks_expected = 0;
+        for helper in helpers {
+            let nack = nacks && understands(&helper, 4);
+            nacks_expected += usize::from(nack);
+            let body = Body::IndirectPing { seq, node: node.clone(), nack };
+            self.post(helper.addr.socket_addr(), understands(&helper, 5), body);
+        }
+        nacks_expected
     }
 
     /// Nobody answered within the round.
@@ -208,11 +213,12 @@ impl Swim {
         }
     }
 
-    /// The stream ping of probe `seq` got through.
-    pub fn stream_ping_answered(&mut self, seq: u32) {
+    /// The stream ping of the probe or inquiry `seq` got through.
+    pub fn stream_ping_answered(&mut self, now: Time, seq: u32) {
         if let Some(Probe { seq: current, stage: Stage::Indirect { contact, .. }, .. }) = &mut self.probe {
             *contact |= *current == seq;
         }
+        self.inquiry_answered(now, seq);
     }
 
     fn serve_waiting_tick(&mut self, now: Time) {

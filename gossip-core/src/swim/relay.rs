@@ -106,6 +106,8 @@ impl Swim {
             self.timers.cancel(ping.timer);
             let rtt = Some(received.since(ping.sent));
             self.effects.push_back(Effect::PingDone { task: ping.task, rtt });
+        } else if self.inquiries.contains_key(&ack.seq) {
+            self.inquiry_answered(now, ack.seq);
         } else {
             self.counters.acks_unmatched += 1;
         }

@@ -21,11 +21,13 @@ use crate::swim::awareness::Awareness;
 use crate::swim::broadcast::{BroadcastQueue, Room, Subject};
 use crate::swim::counters::Counters;
 use crate::swim::effect::{Body, Effect, Parcel};
+use crate::swim::inquiry::Inquiry;
 use crate::swim::node::{Member, State};
 use crate::swim::probe::Probe;
 use crate::swim::relay::{AppPing, Relay};
 use crate::swim::roster::{Record, Roster};
 use crate::swim::scale::{push_pull_period, retransmit_limit};
+use crate::swim::takeover::Claims;
 use crate::swim::timers::Timers;
 use crate::swim::tuning::Tuning;
 use crate::swim::versions::understands;
@@ -45,6 +47,9 @@ pub(crate) enum Timer {
     RoundEnd(u32),
     RelayEnd(u32),
     PingEnd(u32),
+    /// An answer to an inquiry is due.
+    InquiryDue(u32),
+    AnswerEnds(NodeName),
     SuspicionEnd(NodeName),
     GossipTick,
     PushPullTick,
@@ -71,6 +76,8 @@ pub struct Swim {
     pub(crate) tick_waiting: bool,
     pub(crate) relays: BTreeMap<u32, Relay>,
     pub(crate) pings: BTreeMap<u32, AppPing>,
+    pub(crate) inquiries: BTreeMap<u32, Inquiry>,
+    pub(crate) claims: Claims,
     pub(crate) push_pull_running: bool,
     /// Whether anybody listens to answered probes; otherwise they cost nothing.
     pub(crate) wants_pings: bool,
@@ -112,6 +119,8 @@ impl Swim {
             tick_waiting: false,
             relays: BTreeMap::new(),
             pings: BTreeMap::new(),
+            inquiries: BTreeMap::new(),
+            claims: Claims::default(),
             push_pull_running: false,
             wants_pings: true,
             parcels: VecDeque::new(),
@@ -135,6 +144,8 @@ impl Swim {
                 Timer::RoundEnd(seq) => self.round_end(now, seq),
                 Timer::RelayEnd(seq) => self.relay_end(seq),
                 Timer::PingEnd(seq) => self.ping_end(seq),
+                Timer::InquiryDue(seq) => self.inquiry_due(now, seq),
+                Timer::AnswerEnds(name) => self.answer_ends(&name),
                 Timer::SuspicionEnd(name) => self.suspicion_end(now, &name),
                 Timer::GossipTick => {
                     let next = next_tick(due, self.tuning.gossip_interval, now);
@@ -189,6 +200,11 @@ impl Swim {
         self.roster.iter().any(|record| record.state.is_live() && record.node.name != self.name)
     }
 
+    /// How many nodes are members, this one included.
+    pub fn live(&self) -> usize {
+        self.roster.iter().filter(|record| record.state.is_live()).count()
+    }
+
     /// Ourselves as the source of pings, so that answers find the way.
     pub fn source(&self) -> Source<'_> {
         Source {
@@ -225,6 +241,7 @@ impl Swim {
             let seq = self.rng.child_seed() as u32;
             let taken = self.relays.contains_key(&seq)
                 || self.pings.contains_key(&seq)
+                || self.inquiries.contains_key(&seq)
                 || self.probe.as_ref().is_some_and(|probe| probe.seq == seq);
             if !taken {
                 return seq;

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use gossip_core::{
-    Asks, Delegate, Error, Events, Gossip, Key, ListenOptions, Listener, ListenerName, LogLevel, Member,
-    Node, Packets, Pool, PoolConfig, Sockets, UserMessage, WaitError, dial,
+    Asks, Config, Delegate, Error, Events, Gossip, Key, ListenOptions, Listener, ListenerName, LogLevel,
+    Member, Node, Packets, Pool, PoolConfig, Sockets, UserMessage, WaitError, dial,
 };
 
 use super::support::*;
@@ -294,6 +294,14 @@ impl Delegate for Caller {
         self.called("notify_conflict");
     }
 
+    fn notify_isolated(&self) {
+        self.called("notify_isolated");
+    }
+
+    fn notify_healed(&self, _: usize, _: usize) {
+        self.called("notify_healed");
+    }
+
     fn notify_msg(&self, _: &UserMessage) {
         self.called("notify_msg");
         if self.hook == "notify_overflow"
@@ -370,6 +378,21 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The other one dies, and another process takes its place.
+    fn other_comes_back(&self) {
+        self.other.shutdown(PATIENCE).unwrap();
+        eventually("b is dead", || self.own_pool.num_members() == 1);
+        let config = Config { bind_port: self.other.local_addr().port(), ..loopback("b") };
+        let again = Gossip::new(config).unwrap();
+        let pool = again.register_pool(quick(1), None).unwrap();
+        again.start().unwrap();
+        pool.join(&[self.own.local_addr().to_string()], PATIENCE).unwrap();
+        // It is told when nobody has come back for a while, unless the callback itself ends the pool.
+        eventually("it is told", || self.own_pool.stats().map_or(true, |stats| stats.machine.isolated == 0));
+    }
+}
+
 /// A callback of the trait, and what makes it happen.
 type Callback = (&'static str, fn(&Stage));
 
@@ -379,6 +402,8 @@ const CALLBACKS: &[Callback] = &[
     ("notify_leave", |stage| stage.join_another("c")),
     ("notify_update", |stage| drop(stage.other_pool.update_node(b"new", PATIENCE))),
     ("notify_conflict", |stage| stage.join_another("b")),
+    ("notify_isolated", |stage| stage.other.shutdown(PATIENCE).unwrap()),
+    ("notify_healed", |stage| stage.other_comes_back()),
     ("notify_msg", |stage| stage.say(1)),
     ("merge_remote_state", |stage| {
         stage.other_pool.set_local_state(b"state").unwrap();

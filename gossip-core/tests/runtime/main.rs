@@ -8,6 +8,7 @@ mod config;
 mod delegate;
 mod events;
 mod exposition;
+mod heal;
 mod lifecycle;
 mod membership;
 mod messages;

@@ -165,6 +165,14 @@ impl Delegate for Recorder {
         self.write(format!("conflict {} {}", existing.name(), other.name));
     }
 
+    fn notify_isolated(&self) {
+        self.write("isolated".to_owned());
+    }
+
+    fn notify_healed(&self, returned: usize, missing: usize) {
+        self.write(format!("healed {returned} {missing}"));
+    }
+
     fn notify_msg(&self, message: &UserMessage) {
         let way = if message.reliable { "stream" } else { "datagram" };
         self.write(format!("{way} {}", String::from_utf8_lossy(&message.bytes)));

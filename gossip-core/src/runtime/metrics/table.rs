@@ -272,6 +272,42 @@ const POOL: &[Metric] = &[
             lines.value(pool.machine.swim.conflicts);
         },
     ),
+    pool(
+        Counter,
+        "gossip_pool_takeovers_total",
+        "Names of members that moved to another address.",
+        |pool, lines| lines.value(pool.machine.swim.takeovers),
+    ),
+    pool(
+        Counter,
+        "gossip_pool_inquiries_total",
+        "Addresses asked whether they answer to a name: of lost members, and of names claimed elsewhere.",
+        |pool, lines| lines.value(pool.machine.swim.inquiries),
+    ),
+    pool(
+        Counter,
+        "gossip_pool_rejoins_total",
+        "Exchanges of state with seeds and lost members that nobody asked for.",
+        |pool, lines| lines.value(pool.machine.rejoins),
+    ),
+    pool(Counter, "gossip_pool_rejoins_failed_total", "Those that came to nothing.", |pool, lines| {
+        lines.value(pool.machine.rejoins_failed);
+    }),
+    pool(Counter, "gossip_pool_members_returned_total", "Lost members that came back.", |pool, lines| {
+        lines.value(pool.machine.members_returned)
+    }),
+    pool(Gauge, "gossip_pool_members_lost", "Lost members that are looked for.", |pool, lines| {
+        lines.value(pool.machine.members_lost);
+    }),
+    pool(
+        Gauge,
+        "gossip_pool_seeds_unresolved",
+        "Seeds of the configuration that had no address when last looked up.",
+        |pool, lines| lines.value(pool.machine.seeds_unresolved),
+    ),
+    pool(Gauge, "gossip_pool_isolated", "1 while no other member is reached.", |pool, lines| {
+        lines.value(pool.machine.isolated);
+    }),
     pool(Counter, "gossip_pool_callback_panics_total", "Callbacks that panicked.", |pool, lines| {
         lines.value(pool.callback_panics);
     }),
@@ -357,7 +393,7 @@ const POOL: &[Metric] = &[
 ];
 
 /// Everything that a pool drops, each once, by reason.
-fn drops(pool: &PoolStats) -> [(&'static str, u64); 30] {
+fn drops(pool: &PoolStats) -> [(&'static str, u64); 32] {
     let (machine, swim) = (&pool.machine, &pool.machine.swim);
     [
         ("inbox_full", pool.inbox_dropped),
@@ -379,6 +415,8 @@ fn drops(pool: &PoolStats) -> [(&'static str, u64); 30] {
         ("ack_unmatched", swim.acks_unmatched),
         ("ping_misdirected", swim.pings_misdirected),
         ("relays_full", swim.relays_refused),
+        ("inquiries_full", swim.inquiries_refused),
+        ("lost_full", machine.lost_overflowed),
         ("news_too_long", swim.broadcasts_too_long),
         ("broadcast_refused", pool.broadcasts_refused),
         ("broadcast_unheard", machine.broadcasts_unheard),
