@@ -91,6 +91,18 @@ impl Delegate for OwnedDelegate {
         }
     }
 
+    fn notify_isolated(&self) {
+        let Some(callback) = self.table().notify_isolated else { return };
+        // SAFETY: the program's own function, with its own data.
+        unsafe { callback(self.user_data()) };
+    }
+
+    fn notify_healed(&self, returned: usize, missing: usize) {
+        let Some(callback) = self.table().notify_healed else { return };
+        // SAFETY: the program's own function, with its own data.
+        unsafe { callback(self.user_data(), returned, missing) };
+    }
+
     fn notify_overflow(&self, dropped: u64) {
         let Some(callback) = self.table().notify_overflow else { return };
         // SAFETY: the program's own function, with its own data.

@@ -108,6 +108,13 @@ pub struct gossip_delegate_t {
     /// or too late: yes.
     pub allow_tcp_ping:
         Option<unsafe extern "C" fn(user_data: *mut c_void, name: *const c_char, len: usize) -> i32>,
+
+    /// This node reaches no other member any more, or has tried all its seeds in vain. It goes
+    /// on trying.
+    pub notify_isolated: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
+    /// This node has company again, or `returned` members that it had lost are back, while
+    /// `missing` are still looked for.
+    pub notify_healed: Option<unsafe extern "C" fn(user_data: *mut c_void, returned: usize, missing: usize)>,
 }
 
 /// What `local_state` returns.

@@ -56,6 +56,12 @@ pub enum gossip_event_type_t {
     /// May the silent node whose name is `data` be pinged over TCP? Answer with
     /// `gossip_event_reply_verdict`; default: yes.
     GOSSIP_EVENT_ASK_TCP_PING = 13,
+    /// This node reaches no other member any more, or has tried all its seeds in vain. It goes
+    /// on trying. Never dropped: together with the next one it collapses into that.
+    GOSSIP_EVENT_ISOLATED = 14,
+    /// This node has company again, or lost members are back: `returned`, `missing`. Never
+    /// dropped, as above.
+    GOSSIP_EVENT_HEALED = 15,
 }
 
 use gossip_event_type_t::*;
@@ -75,6 +81,8 @@ pub struct gossip_event_t {
     is_join: bool,
     rtt_ns: i64,
     dropped: u64,
+    returned: usize,
+    missing: usize,
     /// The answer to a question, until it is given.
     pub(crate) answer: Mutex<Option<Answer>>,
     pub(crate) origin: Origin,
@@ -108,6 +116,8 @@ impl gossip_event_t {
             is_join: false,
             rtt_ns: 0,
             dropped: 0,
+            returned: 0,
+            missing: 0,
             answer: Mutex::new(None),
             origin: Origin::here(),
         }
@@ -148,6 +158,10 @@ impl gossip_event_t {
                 rtt_ns: i64::try_from(rtt.as_nanos()).unwrap_or(i64::MAX),
                 ..Self::about(GOSSIP_EVENT_PING_COMPLETE, member)
             },
+            Notice::Isolated => Self::new(GOSSIP_EVENT_ISOLATED),
+            Notice::Healed { returned, missing } => {
+                Self { returned, missing, ..Self::new(GOSSIP_EVENT_HEALED) }
+            }
             Notice::Overflow { dropped } => Self::overflow(dropped),
             Notice::Ended => Self::new(GOSSIP_EVENT_SHUTDOWN),
             _ => Self::new(GOSSIP_EVENT_NONE),
@@ -193,11 +207,13 @@ pub(crate) fn name(kind: gossip_event_type_t) -> &'static CStr {
         GOSSIP_EVENT_ASK_MERGE => c"ask_merge",
         GOSSIP_EVENT_ASK_ALIVE => c"ask_alive",
         GOSSIP_EVENT_ASK_TCP_PING => c"ask_tcp_ping",
+        GOSSIP_EVENT_ISOLATED => c"isolated",
+        GOSSIP_EVENT_HEALED => c"healed",
     }
 }
 
 /// In the order of their numbers.
-const KINDS: [gossip_event_type_t; 14] = [
+const KINDS: [gossip_event_type_t; 16] = [
     GOSSIP_EVENT_NONE,
     GOSSIP_EVENT_JOIN,
     GOSSIP_EVENT_LEAVE,
@@ -212,6 +228,8 @@ const KINDS: [gossip_event_type_t; 14] = [
     GOSSIP_EVENT_ASK_MERGE,
     GOSSIP_EVENT_ASK_ALIVE,
     GOSSIP_EVENT_ASK_TCP_PING,
+    GOSSIP_EVENT_ISOLATED,
+    GOSSIP_EVENT_HEALED,
 ];
 
 /// The event's type, of `gossip_event_type_t`; GOSSIP_EVENT_NONE for NULL.
@@ -335,6 +353,22 @@ pub extern "C" fn gossip_event_dropped(event: Option<&gossip_event_t>) -> u64 {
     value(0, || event.map_or(0, |event| event.dropped))
 }
 
+/// How many lost members came back, as a healing tells; 0 for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_event_returned(event: Option<&gossip_event_t>) -> usize {
+    event.map_or(0, |event| event.returned)
+}
+
+/// How many lost members are still looked for after a healing; 0 for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_event_missing(event: Option<&gossip_event_t>) -> usize {
+    event.map_or(0, |event| event.missing)
+}
+
 /// Frees an event; NULL is fine. A question that was not answered has its default at once.
 ///
 /// Memory: ends `event` and everything it handed out. Threads: any, callbacks too. Blocks: no.
@@ -361,7 +395,8 @@ mod tests {
         // SAFETY: the names are static C strings.
         let named = |number| unsafe { CStr::from_ptr(gossip_event_type_name(number)) };
         assert_eq!(named(13), c"ask_tcp_ping");
-        assert_eq!(named(14), c"unknown");
+        assert_eq!(named(15), c"healed");
+        assert_eq!(named(16), c"unknown");
         assert_eq!(named(-1), c"unknown");
     }
 }

@@ -106,6 +106,7 @@
  *                        default                        the default at once
  * keeps up badly         up to message_queue_depth      up to the queue's limits, then the
  *                        wait, then notify_overflow     event OVERFLOW
+ * is never lost          joins, leaves, updates, isolated, healed: they collapse into the latest
  * the pool's end         notify_shutdown, destroy       the event SHUTDOWN
  * its own end            after the pool's               gossip_queue_close, _free: any time
  *
@@ -379,6 +380,12 @@ typedef enum {
     /// May the silent node whose name is `data` be pinged over TCP? Answer with
     /// `gossip_event_reply_verdict`; default: yes.
     GOSSIP_EVENT_ASK_TCP_PING = 13,
+    /// This node reaches no other member any more, or has tried all its seeds in vain. It goes
+    /// on trying. Never dropped: together with the next one it collapses into that.
+    GOSSIP_EVENT_ISOLATED = 14,
+    /// This node has company again, or lost members are back: `returned`, `missing`. Never
+    /// dropped, as above.
+    GOSSIP_EVENT_HEALED = 15,
 } gossip_event_type_t;
 
 /// Where a callback writes its answer, until it returns.
@@ -529,6 +536,12 @@ typedef struct {
     /// Whether a silent node may be pinged over TCP: a `GOSSIP_VERDICT_*`. Anything else,
     /// or too late: yes.
     int32_t (*allow_tcp_ping)(void *user_data, const char *name, size_t len);
+    /// This node reaches no other member any more, or has tried all its seeds in vain. It goes
+    /// on trying.
+    void (*notify_isolated)(void *user_data);
+    /// This node has company again, or `returned` members that it had lost are back, while
+    /// `missing` are still looked for.
+    void (*notify_healed)(void *user_data, size_t returned, size_t missing);
 } gossip_delegate_t;
 
 /// A descriptor of the operating system.
@@ -1684,6 +1697,16 @@ GOSSIP_API int64_t gossip_event_rtt_ns(const gossip_event_t *event);
 ///
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API uint64_t gossip_event_dropped(const gossip_event_t *event);
+
+/// How many lost members came back, as a healing tells; 0 for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_event_returned(const gossip_event_t *event);
+
+/// How many lost members are still looked for after a healing; 0 for other events.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_event_missing(const gossip_event_t *event);
 
 /// Frees an event; NULL is fine. A question that was not answered has its default at once.
 ///

@@ -1204,6 +1204,13 @@ public:
     /// `other` claims the name of `existing`, and was refused.
     virtual void notify_conflict(member existing, member other) { (void)existing, (void)other; }
 
+    /// This node reaches no other member any more, or has tried all its seeds in vain. It goes on trying.
+    virtual void notify_isolated() {}
+
+    /// This node has company again, or `returned` members that it had lost are back, while
+    /// `missing` are still looked for.
+    virtual void notify_healed(std::size_t returned, std::size_t missing) { (void)returned, (void)missing; }
+
     /// A message arrived: a broadcast or one for this node.
     virtual void notify_msg(bytes data, message about) { (void)data, (void)about; }
 
@@ -1270,6 +1277,8 @@ struct callbacks {
     std::function<void(member)> notify_leave;
     std::function<void(member)> notify_update;
     std::function<void(member existing, member other)> notify_conflict;
+    std::function<void()> notify_isolated;
+    std::function<void(std::size_t returned, std::size_t missing)> notify_healed;
     std::function<void(bytes, message)> notify_msg;
     std::function<void(bytes state, bool join)> merge_remote_state;
     std::function<void(member, std::chrono::nanoseconds rtt, bytes payload)> notify_ping_complete;
@@ -1365,6 +1374,16 @@ template <class Cell> struct trampolines {
         run(user_data, "notify_conflict", [&](auto &to) { to.notify_conflict(member(existing), member(other)); });
     }
 
+    static void notify_isolated(void *user_data) noexcept
+    {
+        run(user_data, "notify_isolated", [&](auto &to) { to.notify_isolated(); });
+    }
+
+    static void notify_healed(void *user_data, std::size_t returned, std::size_t missing) noexcept
+    {
+        run(user_data, "notify_healed", [&](auto &to) { to.notify_healed(returned, missing); });
+    }
+
     static void notify_msg(void *user_data, const std::uint8_t *data, std::size_t len, const gossip_message_t *about) noexcept
     {
         run(user_data, "notify_msg", [&](auto &to) { to.notify_msg(bytes(data, len), message(about)); });
@@ -1435,6 +1454,8 @@ template <class Cell> struct trampolines {
         table.notify_merge = notify_merge;
         table.notify_alive = notify_alive;
         table.allow_tcp_ping = allow_tcp_ping;
+        table.notify_isolated = notify_isolated;
+        table.notify_healed = notify_healed;
         return table;
     }
 };
@@ -1463,6 +1484,8 @@ inline gossip_delegate_t table_of(const callbacks &cell) noexcept
     keep_if(table.notify_leave, bool(cell.notify_leave));
     keep_if(table.notify_update, bool(cell.notify_update));
     keep_if(table.notify_conflict, bool(cell.notify_conflict));
+    keep_if(table.notify_isolated, bool(cell.notify_isolated));
+    keep_if(table.notify_healed, bool(cell.notify_healed));
     keep_if(table.notify_msg, bool(cell.notify_msg));
     keep_if(table.merge_remote_state, bool(cell.merge_remote_state));
     keep_if(table.notify_ping_complete, bool(cell.notify_ping_complete));
@@ -1545,6 +1568,8 @@ enum class event_type : std::int32_t {
     ask_merge = GOSSIP_EVENT_ASK_MERGE,
     ask_alive = GOSSIP_EVENT_ASK_ALIVE,
     ask_tcp_ping = GOSSIP_EVENT_ASK_TCP_PING,
+    isolated = GOSSIP_EVENT_ISOLATED,
+    healed = GOSSIP_EVENT_HEALED,
 };
 
 /// `join`, `ask_merge` and so on. The text is static.
@@ -1605,6 +1630,12 @@ public:
 
     /// How many events were dropped, as an overflow tells.
     std::uint64_t dropped() const noexcept { return gossip_event_dropped(c_handle()); }
+
+    /// How many lost members came back, as a healing tells.
+    std::size_t returned() const noexcept { return gossip_event_returned(c_handle()); }
+
+    /// How many lost members are still looked for after a healing.
+    std::size_t missing() const noexcept { return gossip_event_missing(c_handle()); }
 
     /// How long a question waits for its answer still; negative for what waits for none.
     milliseconds deadline() const noexcept { return milliseconds(gossip_event_deadline_ms(c_handle())); }

@@ -273,6 +273,44 @@ static void a_delegate_hears_of_what_was_dropped_and_of_the_end(void)
     gossip_pool_free(pool);
 }
 
+static void on_isolated(void *user_data)
+{
+    ((struct slow *)user_data)->joins++;
+}
+
+static void on_healed(void *user_data, size_t returned, size_t missing)
+{
+    CHECK(returned == 0 && missing == 0);
+    ((struct slow *)user_data)->messages++;
+}
+
+static void a_delegate_hears_of_the_company_of_its_node(void)
+{
+    struct slow slow = {0};
+    gossip_delegate_t delegate = {.struct_size = sizeof delegate,
+                                  .user_data = &slow,
+                                  .notify_isolated = on_isolated,
+                                  .notify_healed = on_healed};
+    gossip_t *seed = open_node("seed"), *node = open_node("node");
+    gossip_pool_t *seeds = open_pool(seed, 1, NULL), *pool;
+    gossip_pool_config_t *config = fast_pool(1);
+
+    OK(gossip_pool_config_set(config, "seeds", addr_of(seed), &err));
+    OK(gossip_pool_config_set(config, "tcp_timeout_ms", "200", &err));
+    OK(gossip_pool_config_set(config, "reconnect_interval_ms", "200", &err));
+    OK(gossip_register_pool(node, config, &delegate, &pool, &err));
+    gossip_pool_config_free(config);
+    OK(gossip_start(node, &err)); /* the seed is not served yet */
+    EVENTUALLY(slow.joins == 1);
+    CHECK(slow.messages == 0);
+    OK(gossip_start(seed, &err));
+    EVENTUALLY(slow.messages == 1);
+    gossip_free(node);
+    gossip_free(seed);
+    gossip_pool_free(pool);
+    gossip_pool_free(seeds);
+}
+
 /* ---- after the end ----------------------------------------------------------------- */
 
 static void handles_outlive_what_they_stand_for(void)
@@ -361,6 +399,7 @@ int main(void)
     a_callback_can_free_its_own_node();
     a_stuck_callback_makes_shutdown_time_out_and_try_again();
     a_delegate_hears_of_what_was_dropped_and_of_the_end();
+    a_delegate_hears_of_the_company_of_its_node();
     handles_outlive_what_they_stand_for();
     cycles_leave_neither_descriptors_nor_threads();
     return 0;

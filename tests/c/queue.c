@@ -233,6 +233,46 @@ static void what_a_full_queue_drops_is_told(void)
     gossip_queue_free(queue);
 }
 
+/* ---- company ------------------------------------------------------------------------- */
+
+static void wait_for(gossip_queue_t *queue, int32_t type)
+{
+    gossip_event_t *event;
+    int32_t found;
+
+    do {
+        EXPECT(GOSSIP_OK, gossip_queue_poll(queue, PATIENCE_MS, &event));
+        found = gossip_event_type(event);
+        CHECK(gossip_event_returned(event) == 0 && gossip_event_missing(event) == 0);
+        gossip_event_free(event);
+    } while (found != type);
+}
+
+/* Its seed is a node that starts later, and cannot know of it. */
+static void a_node_without_company_is_told_of_it_and_of_the_end_of_that(void)
+{
+    gossip_queue_t *queue = open_queue(ROOMY);
+    gossip_t *seed = open_node("seed"), *node = open_node("node");
+    gossip_pool_t *pool, *seeds = open_pool(seed, BLUE, NULL);
+    gossip_pool_config_t *config = fast_pool(BLUE);
+
+    OK(gossip_pool_config_set(config, "seeds", addr_of(seed), &err));
+    OK(gossip_pool_config_set(config, "tcp_timeout_ms", "200", &err));
+    OK(gossip_pool_config_set(config, "reconnect_interval_ms", "200", &err));
+    pool = queue_pool(node, config, queue, BLUE_TAG, 0);
+    OK(gossip_start(node, &err));
+    wait_for(queue, GOSSIP_EVENT_ISOLATED);
+
+    OK(gossip_start(seed, &err));
+    wait_for(queue, GOSSIP_EVENT_HEALED);
+
+    gossip_free(node);
+    gossip_free(seed);
+    gossip_pool_free(pool);
+    gossip_pool_free(seeds);
+    gossip_queue_free(queue);
+}
+
 /* ---- the ends ------------------------------------------------------------------------ */
 
 struct waiting {
@@ -390,6 +430,7 @@ int main(void)
     one_thread_serves_two_pools_a_listener_and_datagrams();
     a_batch_loop_loses_nothing(is_under_valgrind() ? MANY / 10 : MANY);
     what_a_full_queue_drops_is_told();
+    a_node_without_company_is_told_of_it_and_of_the_end_of_that();
     a_closed_queue_wakes_refuses_and_stays_readable();
     handles_are_freed_in_any_order();
     a_descriptor_of_the_programs_is_woken_once_for_each_poll();
