@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::peer::Peer;
 use crate::process::Process;
@@ -59,6 +60,11 @@ impl Launch {
     /// memberlist's LAN preset in place of its local one, under the same test speed.
     pub fn lan(self) -> Self {
         self.with("preset", "lan")
+    }
+
+    /// How long the dead are remembered (`GossipToTheDeadTime`); as in the preset if not told otherwise.
+    pub fn remember(self, time: Duration) -> Self {
+        self.with("remember", &format!("{}ms", time.as_millis()))
     }
 
     /// The protocol version to speak, 1 to 5; 2 if not told otherwise.

@@ -24,6 +24,8 @@ type Settings struct {
 	keys     keys
 
 	VerifyIncoming, VerifyOutgoing bool
+
+	Remember time.Duration
 }
 
 // SettingsFromFlags defines the flags; the values are there after flag.Parse.
@@ -40,6 +42,7 @@ func SettingsFromFlags() *Settings {
 	flag.Var(&s.keys, "key", "encryption key in hex; may repeat, the first is the primary")
 	flag.BoolVar(&s.VerifyIncoming, "verify-incoming", true, "with keys: refuse clear text")
 	flag.BoolVar(&s.VerifyOutgoing, "verify-outgoing", true, "with keys: encrypt")
+	flag.DurationVar(&s.Remember, "remember", 0, "how long the dead are remembered, if not as in the preset")
 	return s
 }
 
@@ -64,6 +67,9 @@ func (s *Settings) Config() (*memberlist.Config, error) {
 	config.ProbeTimeout = 100 * time.Millisecond
 	config.PushPullInterval = time.Second
 	config.SuspicionMult = 2
+	if s.Remember > 0 {
+		config.GossipToTheDeadTime = s.Remember
+	}
 	if len(s.keys) > 0 {
 		keyring, err := memberlist.NewKeyring(s.keys, s.keys[0])
 		if err != nil {
