@@ -130,6 +130,8 @@ LEDGER = {
     "event_data": "Message.data",
     "event_from": "Message.source",
     "event_is_reliable": "Message.reliable",
+    "event_returned": "the end of isolation is not told in Python yet",
+    "event_missing": "the end of isolation is not told in Python yet",
     "event_is_join": "RemoteState.join",
     "event_rtt_ns": "PingCompleted.rtt",
     "event_dropped": "Overflow.dropped",

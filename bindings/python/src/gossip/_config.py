@@ -210,8 +210,15 @@ class PoolConfig:
     """Base period of the full exchange of state with a random member."""
     tcp_timeout: Seconds = 10.0
     """Deadline for connecting, and for each of writing and reading, of streams."""
+    seeds: str | Sequence[str] = ()
+    """Nodes that are joined at the start, and again whenever they are no members: `host`,
+    `host:port`, `name/host:port`. Names are looked up anew; the start does not wait."""
+    reconnect_interval: Seconds = 30.0
+    """How often missing seeds and lost members are tried again; 0 tries the seeds once."""
+    reconnect_timeout: Seconds = 86400.0
+    """How long a member that died is looked for; 0 not at all."""
     dead_node_reclaim_time: Seconds = 0.0
-    """Time after which a dead member's name may move to another address; 0 never."""
+    """Time after which a dead member's name may move without asking its old address; 0: it is always asked."""
     require_node_names: bool = False
     """Refuse to talk to addresses without a node name."""
     dns_config_path: str = ""
