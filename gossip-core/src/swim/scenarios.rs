@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::base::addr::NodeAddr;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
-use crate::pool::config::PoolConfig;
+use crate::pool::config::{BroadcastMode, PoolConfig};
 use crate::swim::broadcast::{BroadcastQueue, Room};
 use crate::swim::effect::Effect;
 use crate::swim::node::{Member, Node};
@@ -82,7 +82,8 @@ fn facts(node: &Node) -> Map<String, Value> {
 
 impl Replay {
     fn new(params: &Value) -> Self {
-        let mut config = PoolConfig::lan(0);
+        // Go's announcements say nothing of relayed broadcasts.
+        let mut config = PoolConfig { broadcast_mode: BroadcastMode::Plain, ..PoolConfig::lan(0) };
         let millis = |key: &str| params[key].as_u64().map(Duration::from_millis);
         config.dead_node_reclaim_time = millis("DeadNodeReclaimTime_ms").unwrap_or_default();
         config.gossip_to_the_dead_time = millis("GossipToTheDeadTime_ms").unwrap_or(Duration::from_secs(30));
