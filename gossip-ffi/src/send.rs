@@ -53,6 +53,30 @@ pub unsafe extern "C" fn gossip_pool_broadcast(
     })
 }
 
+/// The same under a name of up to 255 bytes, which the largest message has the less: in place of
+/// this node's older broadcasts of that name. One that still waits is not sent, and a member that
+/// has the newer one is not told of an older one. What others broadcast under the name stays.
+///
+/// Memory: copies name and bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: as gossip_pool_broadcast.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gossip_pool_broadcast_named(
+    pool: Option<&gossip_pool_t>,
+    name: *const c_void,
+    name_len: usize,
+    data: *const c_void,
+    len: usize,
+    timeout_ms: i32,
+    err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
+) -> gossip_status_t {
+    call(err, || {
+        let (pool, timeout) = (pool_of(pool)?, Timeout(timeout_ms));
+        // SAFETY: the header's rule for bytes.
+        let (name, message) = unsafe { (bytes(name, name_len, "name")?, bytes(data, len, "data")?) };
+        timeout.judge(pool.broadcast_named(name, message, timeout.duration()))
+    })
+}
+
 /// How many bytes a broadcast may have.
 ///
 /// Memory: `size` is written on success. Threads: any, callbacks too. Blocks: no.

@@ -2430,6 +2430,15 @@ public:
         fail.ok(gossip_pool_broadcast(c_handle(), data.data(), data.size(), detail::c_timeout(timeout), fail.c_handle()));
     }
 
+    /// The same under a name of up to 255 bytes: in place of this node's older broadcasts of that
+    /// name.
+    void broadcast_named(bytes name, bytes data, milliseconds timeout GOSSIP_HPP_OR(milliseconds(0)),
+                         on_error fail GOSSIP_HPP_OR_THROW) const
+    {
+        fail.ok(gossip_pool_broadcast_named(c_handle(), name.data(), name.size(), data.data(), data.size(),
+                                            detail::c_timeout(timeout), fail.c_handle()));
+    }
+
     /// How many bytes a broadcast may have.
     std::size_t max_broadcast_size(on_error fail GOSSIP_HPP_OR_THROW) const
     {

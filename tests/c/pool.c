@@ -226,6 +226,10 @@ static void a_broadcast_reaches_the_other(struct pair *pair)
     CHECK(has_text(&pair->green_seen, pair->green_seen.message, "to all"));
     CHECK(read_count(&pair->green_seen, &pair->green_seen.reliable) == 0);
 
+    OK(gossip_pool_broadcast_named(pair->blue_pool, "colour", 6, "to all, too", 11, PATIENCE_MS, &err));
+    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 2);
+    CHECK(has_text(&pair->green_seen, pair->green_seen.message, "to all, too"));
+
     EXPECT(GOSSIP_OK, gossip_pool_max_broadcast_size(pair->blue_pool, &limit));
     CHECK(limit > 512);
     large = calloc(limit + 1, 1);
@@ -247,18 +251,18 @@ static void messages_reach_one_member(struct pair *pair)
     const gossip_member_t *green = gossip_members_find(members, "green", 5);
 
     OK(gossip_pool_send_reliable(pair->blue_pool, green, "reliable", 8, PATIENCE_MS, &err));
-    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 2);
+    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 3);
     CHECK(has_text(&pair->green_seen, pair->green_seen.message, "reliable") &&
           read_count(&pair->green_seen, &pair->green_seen.reliable) == 1);
 
     OK(gossip_pool_send_best_effort(pair->blue_pool, green, "quick", 5, &err));
-    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 3);
+    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 4);
     CHECK(has_text(&pair->green_seen, pair->green_seen.message, "quick") &&
           read_count(&pair->green_seen, &pair->green_seen.reliable) == 1);
 
     EXPECT(GOSSIP_OK, gossip_member_addr(green, &addr));
     OK(gossip_pool_send_to_address(pair->blue_pool, &addr, NULL, 0, &err));
-    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 4);
+    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 5);
     CHECK(has_text(&pair->green_seen, pair->green_seen.message, ""));
     gossip_members_free(members);
 }

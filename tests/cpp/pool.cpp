@@ -135,12 +135,13 @@ void two_nodes_gossip()
     EVENTUALLY(is_alive(green, "blue") && is_alive(blue, "green"));
 
     green.broadcast("to all");
+    green.broadcast_named("colour", "to all, too");
     green.send_reliable(seen, std::vector<std::uint8_t>{'o', 'n', 'e'}, patience);
     green.send_best_effort(seen, "two");
     green.send_to_address(seen.addr(), "three");
     green.send_best_effort_to("blue/" + seen.addr().str(), "four", patience);
     green.send_reliable_to(seen.addr().str(), "five", patience);
-    for (const char *text : {"datagram to all", "reliable one", "datagram two", "datagram three", "datagram four", "reliable five"})
+    for (const char *text : {"datagram to all", "datagram to all, too", "reliable one", "datagram two", "datagram three", "datagram four", "reliable five"})
         EVENTUALLY(blue_told->told.has(text));
     CHECK(green.ping(seen, patience) > 0ns && green.ping_to("blue/" + seen.addr().str(), patience) > 0ns);
     THROWS(gossip::errc::too_large, green.broadcast(std::string(green.max_broadcast_size() + 1, 'x')));

@@ -61,6 +61,7 @@ LEDGER = {
     "pool_local_node": "Pool.local_node",
     "pool_update_node": "Pool.update_node",
     "pool_broadcast": "Pool.broadcast",
+    "pool_broadcast_named": "Pool.broadcast",
     "pool_max_broadcast_size": "Pool.max_broadcast_size",
     "pool_send_best_effort": "Pool.send",
     "pool_send_best_effort_to": "Pool.send",

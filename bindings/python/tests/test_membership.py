@@ -88,6 +88,18 @@ def test_a_broadcast_reaches_the_other_delegate(make_node: MakeNode) -> None:
     assert message.data == b"to all"
 
 
+def test_a_broadcast_under_a_name_replaces_an_older_one(make_node: MakeNode) -> None:
+    a, _, _, at_b = pair(make_node)
+
+    # What is queued at once: the second takes the place of the first if that still waits.
+    for value in range(20):
+        a.broadcast(b"value %d" % value, name="colour")
+
+    at_b.wait_for("notify_msg", lambda message: message.data == b"value 19")
+    with pytest.raises(gossip.MessageTooLargeError):
+        a.broadcast(b"", name="x" * 256)
+
+
 @pytest.mark.parametrize("reliable", [False, True])
 def test_a_message_reaches_one_member(make_node: MakeNode, reliable: bool) -> None:
     a, _, b, at_b = pair(make_node)

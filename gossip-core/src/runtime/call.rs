@@ -26,8 +26,8 @@ pub enum Request {
     Leave,
     /// [`Pool::update_node`] with this metadata.
     UpdateNode(Bytes),
-    /// [`Pool::broadcast`] of this message.
-    Broadcast(Bytes),
+    /// [`Pool::broadcast_named`]: a name, which may be empty, and a message.
+    Broadcast(Bytes, Bytes),
     /// [`Pool::send_reliable`] of this message.
     SendReliable(Target, Bytes),
     /// [`Pool::ping`].
@@ -93,8 +93,7 @@ impl Pool {
             Request::LookUp(text) => {
                 return Ok(Response::Found(join::find_here(&self.0, &text, timeout).await?));
             }
-            Request::Broadcast(message) => {
-                let name = Bytes::new();
+            Request::Broadcast(name, message) => {
                 let broadcast = |reply| Command::Broadcast { name, message, timeout, reply };
                 return Ok(self.ask(broadcast).await?.map(|()| Response::Done)?);
             }

@@ -177,8 +177,15 @@ impl Calls {
         self.inner.get()?.request(&pool, Request::UpdateNode(Bytes::from(meta.0)), timeout)
     }
 
-    fn broadcast(&self, pool: PyRef<'_, Pool>, message: Payload, timeout: Option<f64>) -> PyResult<u64> {
-        self.inner.get()?.request(&pool, Request::Broadcast(Bytes::from(message.0)), timeout)
+    fn broadcast(
+        &self,
+        pool: PyRef<'_, Pool>,
+        name: Payload,
+        message: Payload,
+        timeout: Option<f64>,
+    ) -> PyResult<u64> {
+        let request = Request::Broadcast(Bytes::from(name.0), Bytes::from(message.0));
+        self.inner.get()?.request(&pool, request, timeout)
     }
 
     fn send_reliable(

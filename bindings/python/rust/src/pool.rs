@@ -119,14 +119,20 @@ impl Pool {
         wait::interruptible(py, move || pool.update_node(&meta.0, limit))
     }
 
-    fn broadcast(&self, py: Python<'_>, message: Payload, timeout: Option<f64>) -> PyResult<()> {
+    fn broadcast(
+        &self,
+        py: Python<'_>,
+        name: Payload,
+        message: Payload,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
         let pool = self.pool.get()?;
         let limit = convert::limit(timeout);
         if limit.is_zero() {
-            return wait::detached(py, || pool.broadcast(&message.0, limit));
+            return wait::detached(py, || pool.broadcast_named(&name.0, &message.0, limit));
         }
         let pool = pool.clone();
-        wait::interruptible(py, move || pool.broadcast(&message.0, limit))
+        wait::interruptible(py, move || pool.broadcast_named(&name.0, &message.0, limit))
     }
 
     fn max_broadcast_size(&self) -> PyResult<usize> {

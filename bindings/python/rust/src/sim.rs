@@ -201,8 +201,8 @@ impl Simulation {
         self.awake(host, |inside, id| inside.world.send_to(id, &to, &message.0))?.map_err(refused)
     }
 
-    fn broadcast(&self, host: usize, message: Payload) -> PyResult<()> {
-        self.awake(host, |inside, id| inside.world.broadcast(id, &message.0))?.map_err(refused)
+    fn broadcast(&self, host: usize, name: Payload, message: Payload) -> PyResult<()> {
+        self.awake(host, |inside, id| inside.world.broadcast_named(id, &name.0, &message.0))?.map_err(refused)
     }
 
     fn set_local_state(&self, host: usize, state: Payload) -> PyResult<()> {

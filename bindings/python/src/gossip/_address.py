@@ -5,9 +5,9 @@ import socket
 from datetime import timedelta
 from typing import TypeAlias
 
-from ._types import HostPort, Member
+from ._types import Buffer, HostPort, Member
 
-__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "limit", "resolve", "seconds", "split"]
+__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "as_bytes", "limit", "resolve", "seconds", "split"]
 
 DEFAULT_PORT = 7946
 """memberlist's port, which stands where none is given."""
@@ -69,3 +69,8 @@ def resolve(target: Target) -> HostPort:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     _, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     return str(address[0]), int(address[1])
+
+
+def as_bytes(text: str | Buffer) -> Buffer:
+    """A label or name as it travels: text as UTF-8."""
+    return text.encode() if isinstance(text, str) else text

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, final
 
 from . import _core
-from ._address import Endpoint, Seconds, Target, limit, split
+from ._address import Endpoint, Seconds, Target, as_bytes, limit, split
 from ._config import PoolConfig
 from ._delegate import Serving
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
@@ -124,7 +124,9 @@ class Pool:
         """True: a pool without members is a pool."""
         return True
 
-    def broadcast(self, message: Buffer, *, timeout: Seconds | None = 0.0) -> None:
+    def broadcast(
+        self, message: Buffer, *, name: str | Buffer = b"", timeout: Seconds | None = 0.0
+    ) -> None:
         """Gives a message to every other member, each of which gets it once.
 
         With a member that does not understand how, such as one of memberlist
@@ -132,10 +134,14 @@ class Pool:
         whole, perhaps more than once; in a large one some may miss it. A pool of one has
         nobody to tell.
 
+        With a `name`, at most 255 bytes, which the message has the less, it takes the place
+        of this node's older broadcasts of that name: one that still waits is not sent, and
+        a member that has the newer one is not told of an older one.
+
         `MessageTooLargeError` if it can never fit; `QueueFullError` if the queue is still
         full after `timeout`.
         """
-        self._core.broadcast(message, limit(timeout))
+        self._core.broadcast(as_bytes(name), message, limit(timeout))
 
     def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
@@ -187,15 +193,15 @@ class Pool:
         `require_label`, each on every node before the next. A bare pool becomes a label pool
         so, and back.
         """
-        self._core.accept_label(_label(label))
+        self._core.accept_label(as_bytes(label))
 
     def speak_label(self, label: str | Buffer) -> None:
         """Speaks under this label from now on, and still accepts the former one: the second step."""
-        self._core.speak_label(_label(label))
+        self._core.speak_label(as_bytes(label))
 
     def require_label(self, label: str | Buffer) -> None:
         """Speaks under this label and accepts no other: the last step."""
-        self._core.require_label(_label(label))
+        self._core.require_label(as_bytes(label))
 
     def set_gossip_verify(self, *, incoming: bool, outgoing: bool) -> None:
         """With keys: whether clear text is refused, and whether what goes out is encrypted.
@@ -310,10 +316,6 @@ class Pool:
 def _message(call: Call) -> Message | None:
     # What was dropped is counted; there is no message that could tell it.
     return message(call[1], *call[2]) if call[0] == "notify_msg" else None
-
-
-def _label(label: str | Buffer) -> Buffer:
-    return label.encode() if isinstance(label, str) else label
 
 
 def _seed(seed: Endpoint | Member) -> str:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import final
 
-from .._address import Endpoint, Seconds, Target, limit
+from .._address import Endpoint, Seconds, Target, as_bytes, limit
 from .._config import PoolConfig
 from .._events import Event
 from .._keyring import Keyring
@@ -130,7 +130,9 @@ class Pool:
         if self._dispatcher:
             await self._dispatcher.ended()
 
-    async def broadcast(self, message: Buffer, *, timeout: Seconds | None = 0.0) -> None:
+    async def broadcast(
+        self, message: Buffer, *, name: str | Buffer = b"", timeout: Seconds | None = 0.0
+    ) -> None:
         """Gives a message to gossip, for every member; see `gossip.Pool.broadcast`.
 
         If too many wait, waits for room as long as `timeout` says, `None` without limit:
@@ -140,9 +142,11 @@ class Pool:
         wait = limit(timeout)
         if wait == 0.0:
             # Answered at once.
-            self._sync.broadcast(message, timeout=0.0)
+            self._sync.broadcast(message, name=name, timeout=0.0)
         else:
-            await self._calls.run(self._calls.core.broadcast, self._sync._core, message, wait)
+            await self._calls.run(
+                self._calls.core.broadcast, self._sync._core, as_bytes(name), message, wait
+            )
 
     async def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None

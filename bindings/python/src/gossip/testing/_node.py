@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, final, overload
 
 from .. import _core
-from .._address import Endpoint, Seconds, limit, split
+from .._address import Endpoint, Seconds, as_bytes, limit, split
 from .._config import PoolConfig
 from .._delegate import Delegate, overridden
 from .._types import Buffer, HostPort, JoinResult, Member, Message
@@ -270,13 +270,15 @@ class Node:
         """Says goodbye; the process goes on. `join` comes back."""
         return Task(self, self._core.leave(self._index, limit(timeout)), "leave", _ended)
 
-    def broadcast(self, message: Buffer, *, timeout: Seconds | None = 0.0) -> None:
+    def broadcast(
+        self, message: Buffer, *, name: str | Buffer = b"", timeout: Seconds | None = 0.0
+    ) -> None:
         """Gives a message to gossip, for every member; see `gossip.Pool.broadcast`.
 
         `MessageTooLargeError` if it can never fit, `QueueFullError` if the queue is full: at
         once, whatever the timeout.
         """
-        self._core.broadcast(self._index, message)
+        self._core.broadcast(self._index, as_bytes(name), message)
 
     @overload
     def send(
