@@ -90,6 +90,8 @@ impl Replay {
         for network in params["CIDRsAllowed"].as_array().into_iter().flatten() {
             config.cidrs_allowed.push(network.as_str().unwrap().parse().unwrap());
         }
+        // Go announces no relayed broadcasts.
+        config.broadcast_mode = BroadcastMode::Plain;
         let tuning = config.check().unwrap().tuning;
         let addr = NodeAddr::from(std::net::SocketAddr::from(([10, 0, 0, 1], 7946)));
         // Far from the epoch, so that a state change can be made to lie in the past.

@@ -111,7 +111,7 @@ fn command(error: CommandError, text: String) -> PyErr {
         CommandError::QueueFull { .. } => python::QueueFullError::new_err(text),
         CommandError::HasLeft => python::NotJoinedError::new_err(text),
         CommandError::UnknownMember(_) => python::UnknownMemberError::new_err(text),
-        CommandError::ReservedMark => pyo3::exceptions::PyValueError::new_err(text),
+        CommandError::ReservedMark => PyValueError::new_err(text),
         CommandError::NameRequired | CommandError::OwnAddressNotAllowed(_) => {
             python::ConfigError::new_err((None::<&str>, None::<&str>, text))
         }
