@@ -95,8 +95,11 @@ pub use mux::listener::ListenerName;
 pub use mux::prefix::Framing;
 pub use pool::action::{Asks, Notice, Origin, Question, Reply, UserMessage};
 pub use pool::config::{BroadcastMode, PoolConfig};
+pub use pool::diagnosis::{Check, CheckKind, CheckResult, Diagnosis, Finding};
 pub use pool::error::CommandError;
 pub use pool::exchange::{Broken, ExchangeError};
+pub use swim::evidence::{ProbeEnd, StreamPing};
+pub use swim::explanation::{Acked, Explanation, PathState, Refutations, UnansweredProbe};
 pub use swim::node::{Member, Node, State, Versions};
 pub use wire::keyring::{Key, Keyring, KeyringError};
 

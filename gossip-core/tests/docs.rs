@@ -12,7 +12,7 @@ use gossip_core::base::keys::Key;
 use gossip_core::pool::keys::KEYS as POOL_KEYS;
 use gossip_core::runtime::config::KEYS as NODE_KEYS;
 use gossip_core::runtime::metrics::table;
-use gossip_core::{Config, Gossip, PoolConfig};
+use gossip_core::{Config, Finding, Gossip, PoolConfig};
 
 /// Fails if the part `name` of the page `docs/FILE` is not `generated`; with `UPDATE_DOCS`
 /// set, it is made so.
@@ -180,6 +180,7 @@ fn the_guide_speaks_of_warnings_metrics_and_settings_that_exist() {
         .chain(POOL_KEYS.iter().map(|key| key.name))
         .chain(table::all().map(|metric| metric.name))
         .chain(FUNCTIONS.iter().copied())
+        .chain(Finding::ALL.iter().map(|finding| finding.name()))
         .collect();
     let prose = prose(&guide);
     let (_, operating) = prose.split_once("\n## Operating").unwrap();
@@ -193,8 +194,21 @@ fn the_guide_speaks_of_warnings_metrics_and_settings_that_exist() {
     assert!(names.len() > 60, "only {} names seen", names.len());
 }
 
+#[test]
+fn the_guide_explains_every_finding_of_the_doctor() {
+    let guide = read("docs/guide.md");
+    for finding in Finding::ALL {
+        let row = format!("`{}`", finding.name());
+        assert!(
+            guide.lines().any(|line| line.starts_with("| `") && line.contains(&row)),
+            "docs/guide.md does not explain {row}"
+        );
+    }
+}
+
 /// Functions of which the guide speaks where it speaks of settings, metrics and reasons.
-const FUNCTIONS: &[&str] = &["notify_alive", "max_broadcast_size"];
+const FUNCTIONS: &[&str] =
+    &["notify_alive", "max_broadcast_size", "gossip_pool_explain", "gossip_pool_doctor"];
 
 /// Every word of the source.
 fn words(folder: &Path, words: &mut BTreeSet<String>) {

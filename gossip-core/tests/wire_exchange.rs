@@ -36,7 +36,7 @@ fn a_ping_for_the_node_is_acknowledged() {
 
         pair.run();
 
-        assert_eq!(pair.client_news, ["acked", "finished"]);
+        assert_eq!(pair.client_news, ["connected", "acked", "finished"]);
         assert_eq!(pair.server_news, ["finished"]);
     }
 }
@@ -48,7 +48,7 @@ fn a_ping_for_somebody_else_gets_no_answer() {
     pair.run();
 
     assert_eq!(pair.server_news, ["finished"]);
-    assert_eq!(pair.client_news, [failed(&ExchangeError::Closed)]);
+    assert_eq!(pair.client_news, ["connected".into(), failed(&ExchangeError::Closed)]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_server_that_requires_keys_says_so_before_it_fails() {
     pair.run();
 
     let text = "encryption is configured but remote state is not encrypted";
-    assert_eq!(pair.client_news, [failed(&ExchangeError::RemoteError(text.into()))]);
+    assert_eq!(pair.client_news, ["connected".into(), failed(&ExchangeError::RemoteError(text.into()))]);
     assert_eq!(pair.server_news, [failed(&ExchangeError::Refused(Refused::NotEncrypted))]);
 }
 
@@ -88,7 +88,7 @@ fn another_label_is_refused_in_silence() {
     pair.run();
 
     assert_eq!(pair.server_news, [failed(&ExchangeError::Refused(Refused::LabelMismatch))]);
-    assert_eq!(pair.client_news, [failed(&ExchangeError::Closed)]);
+    assert_eq!(pair.client_news, ["connected".into(), failed(&ExchangeError::Closed)]);
 }
 
 #[test]
@@ -238,6 +238,7 @@ fn told(news: ExchangeNews) -> String {
             format!("join {}: [{}] '{text}'", state.join, names.join(" "))
         }
         ExchangeNews::User { payload, .. } => format!("user '{}'", String::from_utf8_lossy(&payload)),
+        ExchangeNews::Connected => "connected".into(),
         ExchangeNews::Acked => "acked".into(),
         ExchangeNews::Finished => "finished".into(),
         ExchangeNews::Failed(error) => failed(&error),

@@ -64,6 +64,24 @@ impl fmt::Debug for Time {
     }
 }
 
+/// A span of time as people say it: `0.42 ms`, `2.1 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`.
+#[derive(Debug, Clone, Copy)]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.as_secs_f64() * 1000.0);
+        match seconds {
+            0 if millis >= 10.0 => write!(f, "{millis:.0} ms"),
+            0 => write!(f, "{millis:.2} ms"),
+            1..60 => write!(f, "{:.1} s", self.0.as_secs_f64()),
+            60..3600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            3600..86_400 => write!(f, "{} h {} min", seconds / 3600, seconds % 3600 / 60),
+            _ => write!(f, "{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

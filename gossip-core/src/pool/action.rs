@@ -9,6 +9,7 @@ use crate::base::addr::Target;
 use crate::base::ids::{AskId, ExchangeId, PoolId, TaskId};
 use crate::base::name::NodeName;
 use crate::base::time::Time;
+use crate::pool::diagnosis::Diagnosis;
 use crate::pool::exchange::{ExchangeError, Opening};
 use crate::swim::node::{Member, Node};
 use crate::wire::push_pull::LocalState;
@@ -223,6 +224,8 @@ pub enum Outcome {
     Pinged(Duration),
     /// A reliable message was written.
     Sent,
+    /// What the doctor has found.
+    Examined(Box<Diagnosis>),
     /// The time given ran out; for leave and update, what was announced stays announced.
     TimedOut,
     /// A stream did not do its work.

@@ -131,6 +131,8 @@ impl Machine {
             Ask::StreamPing { seq, node, deadline } => {
                 if matches!(reply, None | Some(Reply::Admit)) && deadline > now {
                     self.open_stream_ping(seq, &node, deadline);
+                } else {
+                    self.swim.stream_ping_forgone(seq);
                 }
             }
         }
@@ -204,6 +206,7 @@ impl Machine {
     /// The rules want a stream ping: at once, or when the application allows it.
     pub(super) fn ask_stream_ping(&mut self, now: Time, seq: u32, node: Arc<Node>, deadline: Time) {
         if self.tcp_pings_off.contains(&node.name) {
+            self.swim.stream_ping_forgone(seq);
             return;
         }
         if self.asks.allow_stream_ping {

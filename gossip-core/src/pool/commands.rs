@@ -18,6 +18,7 @@ use crate::pool::exchange::{ExchangeError, Opening};
 use crate::pool::machine::{Machine, Timer};
 use crate::pool::streams::Talk;
 use crate::swim::effect::Body;
+use crate::swim::explanation::Explanation;
 use crate::swim::timers::TimerKey;
 use crate::swim::versions::understands;
 use crate::wire::limits::{USER_MESSAGE_MAX, USER_STATE_MAX};
@@ -36,7 +37,7 @@ pub(super) struct Task {
 }
 
 #[derive(Debug)]
-enum TaskKind {
+pub(super) enum TaskKind {
     Join {
         waiting: VecDeque<Target>,
         running: Vec<Target>,
@@ -48,6 +49,7 @@ enum TaskKind {
     Update,
     Ping,
     Send(ExchangeId),
+    Doctor,
 }
 
 impl Machine {
@@ -262,7 +264,13 @@ impl Machine {
         self.tcp_pings_off = names;
     }
 
-    fn begin(&mut self, now: Time, kind: TaskKind, timeout: Option<Duration>) -> TaskId {
+    /// Why the member of that name is in its state.
+    pub fn explain(&self, now: Time, name: &NodeName) -> Result<Explanation, CommandError> {
+        let explanation = self.swim.explain(now, name.as_bytes());
+        explanation.ok_or_else(|| CommandError::UnknownMember(name.clone()))
+    }
+
+    pub(super) fn begin(&mut self, now: Time, kind: TaskKind, timeout: Option<Duration>) -> TaskId {
         let id = TaskId(self.next_id());
         let timer = timeout.map(|timeout| self.timers.set(now + timeout, Timer::TaskEnd(id)));
         self.tasks.insert(id, Task { kind, timer });
@@ -324,7 +332,7 @@ impl Machine {
                 self.actions.push_back(Action::Drop { id });
                 Outcome::TimedOut
             }
-            TaskKind::Leave | TaskKind::Update | TaskKind::Ping => Outcome::TimedOut,
+            TaskKind::Leave | TaskKind::Update | TaskKind::Ping | TaskKind::Doctor => Outcome::TimedOut,
         };
         self.finish(id, outcome);
     }

@@ -33,6 +33,9 @@ pub enum CommandError {
     /// A target without a name, where the configuration requires one.
     #[error("node names are required by configuration; write name/host:port")]
     NameRequired,
+    /// A doctor is at work in this pool; there is one at a time.
+    #[error("a doctor is at work in this pool; wait until it is done")]
+    DoctorBusy,
     /// No member has that name.
     #[error("no member is named {0}")]
     UnknownMember(crate::base::name::NodeName),

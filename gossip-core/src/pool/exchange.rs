@@ -76,6 +76,8 @@ pub enum ExchangeNews {
         /// Whether they came encrypted.
         encrypted: bool,
     },
+    /// The connection for our ping stands.
+    Connected,
     /// The peer answered our ping.
     Acked,
     /// The exchange is complete.
@@ -250,7 +252,10 @@ impl Exchange {
         self.traffic.connected = true;
         let (plain, expected) = match opening {
             Opening::PushPull { join, state } => (state.encode(join), Expected::State),
-            Opening::Ping { seq, node } => (encode_ping(seq, &node), Expected::Ack { seq }),
+            Opening::Ping { seq, node } => {
+                self.news.push_back(ExchangeNews::Connected);
+                (encode_ping(seq, &node), Expected::Ack { seq })
+            }
             Opening::User(payload) => (stream::encode_user(&payload), Expected::Nothing),
         };
         self.put(true, &plain, matches!(expected, Expected::State));

@@ -31,6 +31,7 @@ impl Machine {
         });
         self.tell_encryption(before, scratch.was_encrypted());
         self.scratch = Some(scratch);
+        self.doctor_hears(from, opened.as_ref().err().copied());
         match opened {
             Ok(under) => self.heard_under(from, under),
             Err(why) => self.refuse(now, from, why),
@@ -61,11 +62,15 @@ impl Machine {
         match message {
             Message::Ping(ping) => {
                 let payload = self.ack_payload.clone();
-                self.swim.hear_ping(from, &ping, payload);
+                self.swim.hear_ping(now, from, &ping, payload);
             }
             Message::IndirectPing(ping) => self.swim.hear_indirect_ping(now, from, &ping),
-            Message::Ack(ack) => self.swim.hear_ack(now, received, &ack),
-            Message::Nack(nack) => self.swim.hear_nack(from, nack),
+            Message::Ack(ack) if self.doctor_hears_ack(now, received, ack.seq) => {}
+            Message::Nack(nack) if self.doctor_hears_nack(now, nack.seq) => {}
+            Message::Ack(ack) => self.swim.hear_ack(now, received, from, &ack),
+            Message::Nack(nack) => self.swim.hear_nack(now, from, nack),
+            Message::Suspect(_) | Message::Alive(_) | Message::Dead(_)
+                if self.is_examined_stranger(now, from) => {}
             Message::Suspect(suspect) => self.swim.hear_suspect(now, &suspect),
             Message::Alive(alive) => self.hear_alive(now, alive),
             Message::Dead(dead) => self.swim.hear_dead(now, &dead),

@@ -21,9 +21,11 @@ use crate::pool::action::{Action, Asks, Notice, Outcome};
 use crate::pool::asks::OpenAsk;
 use crate::pool::commands::{Task, fits};
 use crate::pool::config::{CheckedPool, PoolConfig};
+use crate::pool::doctor::{Exam, Stranger};
 use crate::pool::error::CommandError;
 use crate::pool::layers::Speakers;
 use crate::pool::outbound::Packer;
+use crate::pool::recent::Recent;
 use crate::pool::rejoin::Rejoin;
 use crate::pool::rumours::state::Rumours;
 use crate::pool::stats::Stats;
@@ -71,6 +73,7 @@ pub(super) enum Timer {
     Rejoin,
     RejoinAgain,
     Healed,
+    Exam,
 }
 
 /// One pool's membership. Drive it as the [module above](super) says.
@@ -100,6 +103,10 @@ pub struct Machine {
     pub(super) actions: VecDeque<Action>,
     pub(super) local_state: Bytes,
     pub(super) ack_payload: Option<Bytes>,
+    /// The doctor at work, if one is.
+    pub(super) exam: Option<Box<Exam>>,
+    pub(super) stranger: Option<Stranger>,
+    pub(super) accepted: Recent,
     /// Nodes that are never pinged over TCP.
     pub(super) tcp_pings_off: BTreeSet<NodeName>,
     pub(super) records: RecordCache,
@@ -163,6 +170,9 @@ impl Machine {
             actions: VecDeque::new(),
             local_state: Bytes::new(),
             ack_payload: None,
+            exam: None,
+            stranger: None,
+            accepted: Recent::default(),
             tcp_pings_off: BTreeSet::new(),
             records: RecordCache::default(),
             tally: Stats::default(),
@@ -193,6 +203,7 @@ impl Machine {
                     Timer::Rejoin => self.rejoin_turn(now),
                     Timer::RejoinAgain => self.rejoin_again(now),
                     Timer::Healed => self.healed(),
+                    Timer::Exam => self.exam_tick(now),
                 }
             }
         }

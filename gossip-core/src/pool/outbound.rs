@@ -20,6 +20,7 @@ use crate::wire::limits::{
     CHECKSUM_OVERHEAD, COMPOUND_OVERHEAD, COMPOUND_PART_OVERHEAD, COMPOUND_PARTS_SAFE, META_MAX,
 };
 use crate::wire::message::{Ack, IndirectPing, MessageType, Nack, Ping, Suspect};
+use crate::wire::onion::Wire;
 use crate::wire::packet;
 
 /// Bytes before a blob of up to 65535 bytes (wire document 2.1).
@@ -90,7 +91,7 @@ impl Machine {
         let mut packer = std::mem::take(&mut self.packer);
         packer.clear();
         letters.iter().for_each(|letter| packer.add(|out| letter.write(out)));
-        self.close(to, crc, &mut packer, out);
+        self.close(to, crc, false, &mut packer, out);
         self.packer = packer;
         Some(to)
     }
@@ -106,18 +107,29 @@ impl Machine {
         }
         let says_something = !packer.ends.is_empty();
         if says_something {
-            self.close(parcel.to, parcel.crc, &mut packer, out);
+            let uncompressed = matches!(parcel.body, Body::Check { full: true, .. });
+            self.close(parcel.to, parcel.crc, uncompressed, &mut packer, out);
         }
         self.packer = packer;
         says_something
     }
 
-    /// Puts the layers around what was packed.
-    fn close(&mut self, to: SocketAddr, crc: bool, packer: &mut Packer, out: &mut Vec<u8>) {
+    /// Puts the layers around what was packed; compression can be left out of them.
+    fn close(
+        &mut self,
+        to: SocketAddr,
+        crc: bool,
+        uncompressed: bool,
+        packer: &mut Packer,
+        out: &mut Vec<u8>,
+    ) {
         packer.packed += 1;
         let start = out.len();
         let mut scratch = self.scratch.take().unwrap_or_default();
-        let wire = Arc::clone(self.wire_to(to));
+        let mut wire = Arc::clone(self.wire_to(to));
+        if uncompressed && wire.compression {
+            wire = Arc::new(Wire { compression: false, ..Wire::clone(&wire) });
+        }
         packet::close(&wire, &mut scratch, &mut self.nonces, packer.finish(), crc, out);
         self.scratch = Some(scratch);
         self.tally.packets_sent += 1;
@@ -132,6 +144,18 @@ impl Machine {
             Body::Ping { seq, node } => {
                 let ping = Ping { seq: *seq, node: Cow::Borrowed(node.as_bytes()), source };
                 packer.add(|out| encode_ping(&ping, out));
+            }
+            Body::Check { seq, node, full } => {
+                let ping = Ping { seq: *seq, node: Cow::Borrowed(node.as_bytes()), source };
+                let room = self.packet_room();
+                packer.add(|out| {
+                    encode_ping(&ping, out);
+                    // Behind the record, where every release ignores it (wire document 2).
+                    if *full && out.len() < room {
+                        out.resize(room, 0);
+                    }
+                });
+                return false;
             }
             Body::PingSuspect { seq, node, incarnation } => {
                 let node = Cow::Borrowed(node.as_bytes());

@@ -41,6 +41,7 @@ pub(super) enum Talk {
     Periodic { begun: Time },
     Join { task: TaskId, addr: SocketAddr, begun: Time },
     StreamPing { seq: u32 },
+    Exam,
     User { task: TaskId },
 }
 
@@ -71,6 +72,7 @@ impl Machine {
             self.refuse_source(now, from);
             return None;
         }
+        self.accepted.note(now, from.ip());
         let id = ExchangeId(self.next_id());
         self.exchanges.insert(id, Talk::Inbound { from, is_push_pull: false });
         Some(id)
@@ -96,6 +98,7 @@ impl Machine {
                     });
                 }
             }
+            ExchangeNews::Connected => self.exam_connected(now, id),
             ExchangeNews::Acked => {
                 if let Some(&Talk::StreamPing { seq }) = self.exchanges.get(&id) {
                     self.swim.stream_ping_answered(now, seq);
@@ -148,7 +151,7 @@ impl Machine {
             }
             Some(&Talk::Join { task, addr, .. }) => self.judge_merge(now, state, Some((task, addr))),
             Some(Talk::Periodic { .. }) => self.judge_merge(now, state, None),
-            Some(Talk::StreamPing { .. } | Talk::User { .. }) | None => {}
+            Some(Talk::StreamPing { .. } | Talk::User { .. } | Talk::Exam) | None => {}
         }
     }
 
@@ -243,6 +246,10 @@ impl Machine {
             (Talk::Join { task, addr, .. }, Some(error)) => self.join_failed(now, task, addr, error),
             (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
             (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
+            (Talk::Exam, error) => self.exam_talked(now, id, error),
+            (Talk::StreamPing { seq }, Some(error)) => {
+                self.swim.stream_ping_failed(seq, || error.to_string())
+            }
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
         }
     }

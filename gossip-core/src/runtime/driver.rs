@@ -28,7 +28,7 @@ use crate::net::port::PoolPort;
 use crate::net::udp::UdpSender;
 use crate::pool::action::{Action, Notice, Outcome};
 use crate::pool::error::CommandError;
-use crate::pool::exchange::{Exchange, ExchangeNews};
+use crate::pool::exchange::{Broken, Exchange, ExchangeNews};
 use crate::pool::machine::{Machine, Received};
 use crate::runtime::driven::{Driven, Turns};
 use crate::runtime::entropy;
@@ -301,6 +301,9 @@ impl Driver {
             Command::Keys(reply) => {
                 let _ = reply.send(self.machine.keyring().keys().to_vec());
             }
+            Command::Explain(name, reply) => {
+                let _ = reply.send(self.machine.explain(now, &name));
+            }
             Command::Stats(reply) => {
                 let driven = self.driven();
                 self.shared.remember(driven.clone());
@@ -335,6 +338,7 @@ impl Driver {
             Task::Leave => self.machine.leave(now, Some(timeout)),
             Task::Update(meta) => self.machine.update(now, meta, Some(timeout)),
             Task::Send(to, message) => self.machine.send_reliable(now, to, message, Some(timeout)),
+            Task::Doctor(to) => self.machine.doctor(now, to, timeout),
             Task::Ping(to) => self.machine.ping(now, to, Some(timeout)),
         };
         match begun {
@@ -397,6 +401,10 @@ impl Driver {
             return trace!(%to, bytes = self.datagram.len(), "datagram sent");
         };
         trace!(%to, %error, "datagram not sent");
+        self.machine.handle_unsent(to, || {
+            let os_error = error.io_error().and_then(std::io::Error::raw_os_error);
+            Broken { text: error.to_string(), os_error }
+        });
         self.shared.counters.send_dropped.raise();
         match &error {
             NetError::Closed => {}
@@ -417,7 +425,7 @@ impl Driver {
         match action {
             Action::Open { id, to, opening, deadline } => {
                 let timeout = self.shared.config.tuning().stream_timeout;
-                let wire = Arc::clone(self.machine.wire_to(to.addr));
+                let wire = Arc::clone(self.machine.wire_of(id, to.addr));
                 let exchange = Exchange::outbound(now, wire, nonces(), opening, deadline, timeout);
                 self.streams.connect(id, exchange, to.addr);
             }

@@ -20,6 +20,7 @@ use crate::pool::traffic::Traffic;
 use crate::runtime::driven::Driven;
 use crate::runtime::join::Resolved;
 use crate::runtime::reply::Reply;
+use crate::swim::explanation::Explanation;
 use crate::wire::keyring::Key;
 
 /// Something for the driver of a pool.
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Change { change: Change, reply: Sender<Result<(), CommandError>> },
     /// The keys, primary first.
     Keys(Sender<Vec<Key>>),
+    /// Why a member is in its state.
+    Explain(NodeName, Sender<Result<Explanation, CommandError>>),
     /// The counters of machine and driver.
     Stats(Sender<Driven>),
 }
@@ -70,6 +73,7 @@ pub(crate) enum Task {
     Update(Bytes),
     Send(Target, Bytes),
     Ping(Target),
+    Doctor(Target),
 }
 
 /// A command that completes at once.

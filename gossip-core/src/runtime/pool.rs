@@ -15,6 +15,7 @@ use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::action::{JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
+use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
 use crate::pool::layers::Labels;
 use crate::runtime::driven::Driven;
@@ -28,6 +29,7 @@ use crate::runtime::shared::Shared;
 pub use crate::runtime::stats::{Level, PoolStats};
 use crate::runtime::view::View;
 use crate::runtime::wait::{self, Waiting};
+use crate::swim::explanation::Explanation;
 use crate::swim::node::Member;
 use crate::wire::keyring::Key;
 
@@ -284,6 +286,81 @@ impl Pool {
     fn relabel(&self, change: impl FnOnce(&mut Labels)) -> Result<(), Error> {
         self.0.inputs()?;
         self.0.relabel(change, |labels| self.change(Change::Labels(labels)))
+    }
+
+    /// Why the member of that name is suspected or dead, or not: what probes have shown, who
+    /// accused it, and what that says of the way to it. Also of the dead that are still
+    /// remembered, and of this node itself. As text, a few lines for people:
+    ///
+    /// ```
+    /// # use gossip_core::{Config, Gossip, PoolConfig};
+    /// # fn main() -> Result<(), gossip_core::Error> {
+    /// # let config = Config { name: "a".into(), bind_addr: vec![[127, 0, 0, 1].into()], bind_port: 0, ..Config::default() };
+    /// # let node = Gossip::new(config)?;
+    /// # let pool = node.register_pool(PoolConfig::local(1), None)?;
+    /// # node.start()?;
+    /// let explanation = pool.explain("a")?;
+    /// println!("{explanation}");
+    /// assert!(explanation.is_self && explanation.accusers.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`CommandError::UnknownMember`] if no member has that name.
+    pub fn explain(&self, name: impl AsRef<[u8]>) -> Result<Explanation, Error> {
+        let name = NodeName::from(name.as_ref());
+        Ok(self.request(|reply| Command::Explain(name, reply))??)
+    }
+
+    /// Finds out which direction of which protocol to a peer does not work, or what else keeps it
+    /// away: UDP and TCP from here to there, datagrams of the full size, label, keys, name,
+    /// version; and of the ways back what can be told. `target` is the name of a member, dead
+    /// ones that are still remembered included, or whom a text names as in
+    /// [`look_up`](Self::look_up).
+    ///
+    /// It takes a moment if all is well, at most `timeout`, which should be a few seconds. The
+    /// peer may be any memberlist; it sees a few pings, and nothing comes of them: nobody is
+    /// suspected, and nothing changes. As text, a line for each check, then the conclusions:
+    ///
+    /// ```
+    /// # use gossip_core::{Config, Gossip, PoolConfig};
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), gossip_core::Error> {
+    /// # let config = |name: &str| Config { name: name.into(), bind_addr: vec![[127, 0, 0, 1].into()], bind_port: 0, ..Config::default() };
+    /// # let (node, other) = (Gossip::new(config("a"))?, Gossip::new(config("b"))?);
+    /// # let pool = node.register_pool(PoolConfig::local(1), None)?;
+    /// # other.register_pool(PoolConfig::local(1), None)?;
+    /// # node.start()?;
+    /// # other.start()?;
+    /// # let address = other.local_addr();
+    /// let diagnosis = pool.doctor(&address.to_string(), Duration::from_secs(30))?;
+    /// println!("{diagnosis}");
+    /// assert!(diagnosis.is_healthy());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Errors are those of a lookup, and [`CommandError::DoctorBusy`] while another one is at
+    /// work in this pool.
+    pub fn doctor(&self, target: &str, timeout: Duration) -> Result<Diagnosis, Error> {
+        let begun = self.0.clock.now();
+        let (target, left, looked_up) = match self.explain(target) {
+            Ok(known) => (Target::from(&known.member), timeout, None),
+            Err(Error::Command(CommandError::UnknownMember(_))) => {
+                let (target, left) = self.look_up(target, timeout)?;
+                (target, left, Some(self.0.clock.now().since(begun)))
+            }
+            Err(error) => return Err(error),
+        };
+        match self.run(Task::Doctor(target), left)? {
+            Outcome::Examined(mut diagnosis) => {
+                if let Some(took) = looked_up {
+                    diagnosis.looked_up(took);
+                }
+                Ok(*diagnosis)
+            }
+            other => Err(unfitting(&other)),
+        }
     }
 
     /// What has been counted so far.

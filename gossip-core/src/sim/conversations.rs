@@ -83,7 +83,7 @@ impl Host {
         deadline: Time,
     ) {
         let Some(machine) = &self.machine else { return };
-        let (wire, timeout) = (machine.wire_to(to.addr).clone(), self.pool.tuning().stream_timeout);
+        let (wire, timeout) = (machine.wire_of(id, to.addr).clone(), self.pool.tuning().stream_timeout);
         let exchange = Exchange::outbound(fabric.now, wire, self.next_nonces(), opening, deadline, timeout);
         let stream = fabric.dial(self.id, self.life, id, self.addr(), to.addr);
         self.conversations.hold(fabric.now, id, exchange, stream, Side::Dialer);

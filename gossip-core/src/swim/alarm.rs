@@ -37,6 +37,11 @@ impl Alarms {
         self.several = false;
     }
 
+    /// Whether so many probes of several members in a row got no answer that this node looks isolated.
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.unanswered >= UNANSWERED && self.several
+    }
+
     /// Nobody answered the probe of `node`.
     fn unanswered(&mut self, node: &NodeName) {
         self.unanswered += 1;
@@ -70,7 +75,7 @@ impl Swim {
     pub(crate) fn alarm_of_silence(&mut self, now: Time, node: &Node) {
         self.alarms.unanswered(&node.name);
         let unanswered = self.alarms.unanswered;
-        if unanswered >= UNANSWERED && self.alarms.several {
+        if self.alarms.is_isolated() {
             warn_limited!(
                 self.alarms.limiter, now, "no member answers any more",
                 hint: "this node looks isolated; check its network, and whether udp and tcp to its port are blocked",

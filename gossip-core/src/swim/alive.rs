@@ -180,14 +180,7 @@ impl Swim {
         let Some(record) = self.roster.get_mut(&alive.node) else {
             let name = alive.node.as_ref().into();
             let node = Node { name, addr, meta, versions: announced.unwrap_or_default() };
-            let record = Record {
-                node: node.into(),
-                incarnation,
-                relay,
-                state: State::Alive,
-                since: now,
-                suspicion: None,
-            };
+            let record = Record { relay, ..Record::alive(node.into(), incarnation, now) };
             self.roster.insert(record, &mut self.rng);
             return self.tell(Effect::Joined, &alive.node);
         };
@@ -199,10 +192,13 @@ impl Swim {
         }
         record.incarnation = incarnation;
         record.relay = relay;
-        let was_live = record.state.is_live();
+        let (was_live, was_suspect) = (record.state.is_live(), record.state == State::Suspect);
         if record.state != State::Alive {
             record.state = State::Alive;
             record.since = now;
+        }
+        if was_suspect {
+            self.refuted_by(now, &alive.node);
         }
         if !was_live {
             self.tell(Effect::Joined, &alive.node);

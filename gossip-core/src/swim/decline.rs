@@ -44,6 +44,7 @@ impl Swim {
             return;
         }
         if record.node.name == self.name {
+            self.refuted_to(now, &suspect.from);
             return self.refute(now, suspect.incarnation);
         }
         self.begin_suspicion(now, suspect);
@@ -118,6 +119,7 @@ impl Swim {
             return;
         }
         if is_self && !self.has_left {
+            self.refuted_to(now, &dead.from);
             return self.refute(now, dead.incarnation);
         }
         self.decline(now, dead, None);
@@ -137,9 +139,13 @@ impl Swim {
         self.broadcast_dead(dead, waiter);
         self.counters.deaths += 1;
         self.version += 1;
+        let from = self.roster.name(&dead.from);
         let Some(record) = self.roster.get_mut(&dead.node) else { return };
         record.incarnation = dead.incarnation;
         record.state = if dead.node == dead.from { State::Left } else { State::Dead };
+        if record.state == State::Dead {
+            record.case_mut().buried_by = Some(from);
+        }
         record.since = now;
         self.tell(Effect::Left, &dead.node);
     }

@@ -36,6 +36,15 @@ pub enum Body {
         /// Whom it is for; empty means anyone.
         node: NodeName,
     },
+    /// Are you there? Asked by the doctor: nothing rides along.
+    Check {
+        /// To be echoed.
+        seq: u32,
+        /// Whom it is for; empty means anyone.
+        node: NodeName,
+        /// As large as a datagram of this pool can be.
+        full: bool,
+    },
     /// Are you there, and do you know that I suspect you? Nothing rides along, so that the
     /// accusation certainly fits (Lifeguard's buddy system).
     PingSuspect {

@@ -20,6 +20,9 @@
 //! A known name that turns up at another address is believed once nobody answers to it at
 //! the known one (`takeover`, `inquiry`).
 //!
+//! What speaks for and against a member is remembered ([`evidence`]), for whoever asks why
+//! it is suspected ([`explanation`]).
+//!
 //! [`swim`] joins the parts; what it wants done it says as values ([`effect`]). Nothing
 //! here reads a clock, draws from the system's randomness, or sends a byte.
 
@@ -35,6 +38,8 @@ pub mod broadcast;
 pub mod counters;
 pub mod decline;
 pub mod effect;
+pub mod evidence;
+pub mod explanation;
 mod inquiry;
 pub mod merge;
 pub mod node;

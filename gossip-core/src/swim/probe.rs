@@ -17,6 +17,7 @@ use tracing::{debug, trace};
 
 use crate::base::time::Time;
 use crate::swim::effect::{Body, Effect};
+use crate::swim::evidence::{Helpers, ProbeEnd, StreamPing};
 use crate::swim::node::{Node, State};
 use crate::swim::swim::{Swim, Timer};
 use crate::swim::timers::TimerKey;
@@ -27,11 +28,11 @@ use crate::wire::message::Suspect;
 #[derive(Debug)]
 pub(crate) struct Probe {
     pub(crate) seq: u32,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
     /// As known when the probe began: a refutation meanwhile makes the suspicion void.
     incarnation: u32,
-    sent: Time,
-    ends: Time,
+    pub(super) sent: Time,
+    pub(super) ends: Time,
     timer: TimerKey,
     stage: Stage,
 }
@@ -42,11 +43,25 @@ enum Stage {
     Indirect {
         /// How many of the asked say so when the node stays silent.
         nacks_expected: usize,
-        /// Who has said so.
-        nacks: Vec<SocketAddr>,
-        /// A stream ping got through.
-        contact: bool,
+        helpers: Helpers,
     },
+}
+
+impl Probe {
+    /// Who was asked, once that has come to be.
+    pub(super) fn helpers(&self) -> Option<&Helpers> {
+        match &self.stage {
+            Stage::Direct => None,
+            Stage::Indirect { helpers, .. } => Some(helpers),
+        }
+    }
+
+    pub(super) fn helpers_mut(&mut self) -> Option<&mut Helpers> {
+        match &mut self.stage {
+            Stage::Direct => None,
+            Stage::Indirect { helpers, .. } => Some(helpers),
+        }
+    }
 }
 
 impl Swim {
@@ -120,21 +135,24 @@ impl Swim {
     /// No direct ack in time: others are asked to probe, and a stream is tried.
     pub(crate) fn ack_due(&mut self, now: Time, seq: u32) {
         let Some(mut probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
-        let nacks_expected = self.ask_helpers(seq, &probe.node, true);
+        let (asked, nacks_expected) = self.ask_helpers(seq, &probe.node, true);
+        let mut stream = StreamPing::NotTried;
         if self.tuning.stream_pings && understands(&probe.node, 3) && probe.ends > now {
             let (node, deadline) = (probe.node.clone(), probe.ends);
+            stream = StreamPing::Unanswered;
             self.effects.push_back(Effect::StreamPing { seq, node, deadline });
         }
         probe.timer = self.timers.set(probe.ends.max(now), Timer::RoundEnd(seq));
-        probe.stage = Stage::Indirect { nacks_expected, nacks: Vec::new(), contact: false };
+        let helpers = Helpers { asked, nacks: Vec::new(), stream };
+        probe.stage = Stage::Indirect { nacks_expected, helpers };
         self.probe = Some(probe);
     }
 
-    /// Asks some members to ping `node` for us; how many of them say so when it stays silent,
+    /// Asks some members to ping `node` for us: who they are, and how many of them say so when it stays silent,
     /// if they are to.
-    pub(crate) fn ask_helpers(&mut self, seq: u32, node: &Arc<Node>, nacks: bool) -> usize {
+    pub(crate) fn ask_helpers(&mut self, seq: u32, node: &Arc<Node>, nacks: bool) -> (Vec<Arc<Node>>, usize) {
         let Self { roster, rng, name, tuning, .. } = self;
-        let helpers: Vec<_> = roster
+        let asked: Vec<_> = roster
             .pick(tuning.indirect_checks, rng, |record| {
                 record.state == State::Alive && record.node.name != *name && record.node.name != node.name
             })
@@ -142,21 +160,24 @@ impl Swim {
             .map(|record| record.node.clone())
             .collect();
         let mut nacks_expected = 0;
-        for helper in helpers {
-            let nack = nacks && understands(&helper, 4);
+        for helper in &asked {
+            let nack = nacks && understands(helper, 4);
             nacks_expected += usize::from(nack);
             let body = Body::IndirectPing { seq, node: node.clone(), nack };
-            self.post(helper.addr.socket_addr(), understands(&helper, 5), body);
+            self.post(helper.addr.socket_addr(), understands(helper, 5), body);
         }
-        nacks_expected
+        (asked, nacks_expected)
     }
 
     /// Nobody answered within the round.
     pub(crate) fn round_end(&mut self, now: Time, seq: u32) {
         let Some(probe) = self.probe.take_if(|probe| probe.seq == seq) else { return };
-        let Stage::Indirect { nacks_expected, nacks, contact } = &probe.stage else { return };
+        let Stage::Indirect { nacks_expected, helpers: Helpers { nacks, stream, .. } } = &probe.stage else {
+            return;
+        };
         self.counters.probe_duration.time(now.since(probe.sent));
-        if *contact {
+        if *stream == StreamPing::Answered {
+            self.file(now, &probe, ProbeEnd::Stream);
             self.counters.probes_saved_by_stream += 1;
             self.doubt_ourselves(-1);
             self.alarm_of_datagrams(now, &probe.node);
@@ -166,6 +187,7 @@ impl Swim {
             let delta = if *nacks_expected > 0 { i32::try_from(missing).unwrap_or(i32::MAX) } else { 1 };
             self.counters.probes_failed += 1;
             debug!(member = %probe.node.name, nacks = nacks.len(), missing, "probe failed");
+            self.file(now, &probe, ProbeEnd::Silent);
             let own = self.name.clone();
             let suspect = Suspect {
                 incarnation: probe.incarnation,
@@ -180,15 +202,26 @@ impl Swim {
     }
 
     /// An ack for the running probe, received at `received`: direct, late or relayed.
-    pub(crate) fn probe_answered(&mut self, now: Time, received: Time, payload: &[u8]) {
+    pub(crate) fn probe_answered(&mut self, now: Time, received: Time, from: SocketAddr, payload: &[u8]) {
         let Some(probe) = self.probe.take() else { return };
         self.timers.cancel(probe.timer);
         self.doubt_ourselves(-1);
         self.alarms.answered();
         let rtt = received.since(probe.sent);
         self.counters.probe_duration.time(rtt);
-        if matches!(probe.stage, Stage::Direct) {
-            self.tell_pinged(&probe.node, rtt, payload);
+        match &probe.stage {
+            Stage::Direct => {
+                self.acked_by(now, probe.node.name.as_bytes(), rtt);
+                self.tell_pinged(&probe.node, rtt, payload);
+            }
+            // A node may answer from another of its addresses: who was not asked is the node itself.
+            Stage::Indirect { helpers, .. } => match helpers.at(from) {
+                Some(helper) => self.file(now, &probe, ProbeEnd::Relayed(helper.name.clone())),
+                None => {
+                    self.acked_by(now, probe.node.name.as_bytes(), rtt);
+                    self.file(now, &probe, ProbeEnd::Late(rtt));
+                }
+            },
         }
         self.serve_waiting_tick(now);
     }
@@ -202,7 +235,9 @@ impl Swim {
 
     /// A helper says that the probed node stays silent.
     pub(crate) fn probe_nacked(&mut self, from: SocketAddr) {
-        let Some(Probe { stage: Stage::Indirect { nacks_expected, nacks, .. }, .. }) = &mut self.probe else {
+        let Some(Probe { stage: Stage::Indirect { nacks_expected, helpers: Helpers { nacks, .. } }, .. }) =
+            &mut self.probe
+        else {
             self.counters.acks_unmatched += 1;
             return;
         };
@@ -215,8 +250,9 @@ impl Swim {
 
     /// The stream ping of the probe or inquiry `seq` got through.
     pub fn stream_ping_answered(&mut self, now: Time, seq: u32) {
-        if let Some(Probe { seq: current, stage: Stage::Indirect { contact, .. }, .. }) = &mut self.probe {
-            *contact |= *current == seq;
+        let running = self.probe.as_mut().filter(|probe| probe.seq == seq);
+        if let Some(helpers) = running.and_then(Probe::helpers_mut) {
+            helpers.stream = StreamPing::Answered;
         }
         self.inquiry_answered(now, seq);
     }

@@ -40,7 +40,8 @@ pub(crate) struct AppPing {
 
 impl Swim {
     /// Somebody asks whether we are there.
-    pub fn hear_ping(&mut self, from: SocketAddr, ping: &Ping<'_>, payload: Option<Bytes>) {
+    pub fn hear_ping(&mut self, now: Time, from: SocketAddr, ping: &Ping<'_>, payload: Option<Bytes>) {
+        self.heard_from(now, &ping.source.node, from);
         if !ping.node.is_empty() && *ping.node != *self.name.as_bytes() {
             self.counters.pings_misdirected += 1;
             return;
@@ -75,6 +76,7 @@ impl Swim {
             self.counters.facts_invalid += 1;
             return;
         };
+        self.heard_from(now, &ping.source.node, from);
         if self.relays.len() >= RELAYS_MAX {
             self.counters.relays_refused += 1;
             return;
@@ -96,9 +98,9 @@ impl Swim {
     }
 
     /// An ack, for whatever carries its number.
-    pub fn hear_ack(&mut self, now: Time, received: Time, ack: &Ack<'_>) {
+    pub fn hear_ack(&mut self, now: Time, received: Time, from: SocketAddr, ack: &Ack<'_>) {
         if self.probe.as_ref().is_some_and(|probe| probe.seq == ack.seq) {
-            self.probe_answered(now, received, blob_bytes(&ack.payload));
+            self.probe_answered(now, received, from, blob_bytes(&ack.payload));
         } else if let Some(relay) = self.relays.remove(&ack.seq) {
             self.timers.cancel(relay.timer);
             self.post(relay.requester, false, Body::Ack { seq: relay.seq, payload: None });
@@ -110,15 +112,17 @@ impl Swim {
             self.inquiry_answered(now, ack.seq);
         } else {
             self.counters.acks_unmatched += 1;
+            self.late_word(now, received, from, ack.seq, true);
         }
     }
 
     /// A nack, for the probe that carries its number.
-    pub fn hear_nack(&mut self, from: SocketAddr, nack: Nack) {
+    pub fn hear_nack(&mut self, now: Time, from: SocketAddr, nack: Nack) {
         if self.probe.as_ref().is_some_and(|probe| probe.seq == nack.seq) {
             self.probe_nacked(from);
         } else {
             self.counters.acks_unmatched += 1;
+            self.late_word(now, now, from, nack.seq, false);
         }
     }
 

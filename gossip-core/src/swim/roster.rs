@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
+use crate::swim::evidence::{Case, Contact};
 use crate::swim::node::{Member, Node, State};
 use crate::swim::suspicion::Suspicion;
 
@@ -30,9 +31,24 @@ pub struct Record {
     pub since: Time,
     /// The running suspicion, while suspect.
     pub suspicion: Option<Box<Suspicion>>,
+    /// When something straight from it came.
+    pub contact: Contact,
+    /// What is remembered of it, if it was ever silent or accused.
+    pub case: Option<Box<Case>>,
 }
 
 impl Record {
+    /// Of a node that is alive as far as is known.
+    pub fn alive(node: Arc<Node>, incarnation: u32, since: Time) -> Self {
+        let (state, contact) = (State::Alive, Contact::default());
+        Self { node, incarnation, relay: 0, state, since, suspicion: None, contact, case: None }
+    }
+
+    /// What is remembered of it.
+    pub(super) fn case_mut(&mut self) -> &mut Case {
+        self.case.get_or_insert_default()
+    }
+
     /// A snapshot for the world outside.
     pub fn member(&self) -> Member {
         Member { node: Arc::clone(&self.node), state: self.state, incarnation: self.incarnation }
@@ -199,14 +215,7 @@ mod tests {
         let addr = NodeAddr::from(SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 7946)));
         let name = NodeName::from(format!("n{number}").as_str());
         let node = Node { name, addr, meta: Meta::default(), versions: Versions::default() };
-        Record {
-            node: node.into(),
-            incarnation: 1,
-            relay: 0,
-            state: State::Alive,
-            since: Time::ZERO,
-            suspicion: None,
-        }
+        Record::alive(node.into(), 1, Time::ZERO)
     }
 
     fn roster(count: usize, rng: &mut Rng) -> Roster {

@@ -62,6 +62,21 @@ impl Suspicion {
         self.accusers.len() as u32 - 1
     }
 
+    /// When it ends as things stand.
+    pub fn ends(&self) -> Time {
+        self.timer.at()
+    }
+
+    /// Who has accused: first whoever began it, then each confirmation.
+    pub fn accusers(&self) -> &[NodeName] {
+        &self.accusers
+    }
+
+    /// The accusers of a suspicion that is over.
+    pub fn into_accusers(self) -> Vec<NodeName> {
+        self.accusers
+    }
+
     /// The terms on which it began.
     pub fn terms(&self) -> Terms {
         Terms { expected: self.expected, min: self.min, max: self.max }

@@ -85,6 +85,8 @@ pub struct Swim {
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) counters: Counters,
     pub(crate) alarms: Alarms,
+    /// The last probe that was filed as evidence, and of whom.
+    pub(crate) filed: Option<(u32, NodeName)>,
     pub(crate) version: u64,
 }
 
@@ -127,6 +129,7 @@ impl Swim {
             effects: VecDeque::new(),
             counters: Counters::default(),
             alarms: Alarms::default(),
+            filed: None,
             version: 0,
         }
     }
@@ -254,6 +257,7 @@ impl Swim {
         let suspicion = self.roster.get_mut(name).and_then(|record| record.suspicion.take());
         if let Some(suspicion) = suspicion {
             self.timers.cancel(suspicion.timer);
+            self.close_suspicion(name, suspicion.into_accusers());
         }
     }
 

@@ -8,6 +8,13 @@ use crate::base::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimerKey(Time, u64);
 
+impl TimerKey {
+    /// When the timer is due.
+    pub fn at(self) -> Time {
+        self.0
+    }
+}
+
 /// What is due when. Timers of the same time are due in the order in which they were set.
 #[derive(Debug)]
 pub struct Timers<T> {

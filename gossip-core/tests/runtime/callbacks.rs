@@ -163,6 +163,8 @@ const FUNCTIONS: &[Function] = &[
     ("Pool::protocol_version", |w| done(w.pool.protocol_version())),
     ("Pool::metrics", |w| done(w.pool.metrics())),
     ("Pool::stats", |w| may_fail(w.pool.stats())),
+    ("Pool::explain", |w| may_fail(w.pool.explain("x"))),
+    ("Pool::doctor", |w| may_fail(w.pool.doctor(&w.seed.to_string(), SHORT))),
     ("Pool::shutdown", |w| deadlock(w.pool.shutdown(PATIENCE))),
     ("Listener::accept", |w| waited(w.listener.accept(Some(SHORT)))),
     ("Listener::readiness", |w| works(w.listener.readiness())),

@@ -6,6 +6,7 @@ mod calls;
 mod circles;
 mod config;
 mod delegate;
+mod doctor;
 mod events;
 mod exposition;
 mod heal;
