@@ -270,6 +270,7 @@ fn command_status(error: &CommandError) -> Status {
     match error {
         CommandError::TooLarge { .. } => GOSSIP_ERR_TOO_LARGE,
         CommandError::QueueFull { .. } => GOSSIP_ERR_AGAIN,
+        CommandError::DoctorBusy => GOSSIP_ERR_AGAIN,
         CommandError::HasLeft => GOSSIP_ERR_INVALID_STATE,
         CommandError::UnknownMember(_) => GOSSIP_ERR_NOT_FOUND,
         CommandError::OwnAddressNotAllowed(_) => GOSSIP_ERR_REJECTED,

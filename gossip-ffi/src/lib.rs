@@ -9,6 +9,7 @@
 //! node  sockets            gossip_t: the port, its pools; a port from a service manager
 //! pool    join  members    a pool: its life, how it is entered, who is in it
 //! send                     messages and pings
+//! explanation  diagnosis   why a member is suspected; what is wrong with the way to it
 //! keyring labels           changed while it runs
 //! delegate  buffer         what the program is told and asked, by callbacks
 //! queue   event  reply     the same, to pull from a loop
@@ -73,6 +74,10 @@ pub mod keyring;
 pub mod labels;
 
 pub mod members;
+
+pub mod explanation;
+
+pub mod diagnosis;
 
 pub mod delegate;
 

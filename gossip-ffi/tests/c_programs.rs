@@ -108,6 +108,11 @@ fn stats_and_metrics() {
 }
 
 #[test]
+fn doctor() {
+    passes("doctor");
+}
+
+#[test]
 fn targets() {
     passes("targets");
 }
@@ -180,6 +185,11 @@ fn passes_under_valgrind(name: &str) {
 #[test]
 fn pools_without_a_leak_or_a_wild_access() {
     passes_under_valgrind("pool");
+}
+
+#[test]
+fn doctor_without_a_leak_or_a_wild_access() {
+    passes_under_valgrind("doctor");
 }
 
 #[test]

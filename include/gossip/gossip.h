@@ -275,6 +275,82 @@ typedef enum {
     GOSSIP_STATE_LEFT = 3,
 } gossip_state_t;
 
+/// The way between this node and a member, as its probes show it.
+typedef enum {
+    /// It has not been probed yet.
+    GOSSIP_PATH_UNKNOWN = 0,
+    /// Datagrams go both ways.
+    GOSSIP_PATH_DIRECT = 1,
+    /// They do, but the answer comes later than `probe_timeout_ms`.
+    GOSSIP_PATH_SLOW = 2,
+    /// Its datagrams arrive here, ours get no answer.
+    GOSSIP_PATH_ONE_WAY = 3,
+    /// Others reach it, this node does not.
+    GOSSIP_PATH_RELAYED = 4,
+    /// TCP gets through, datagrams do not.
+    GOSSIP_PATH_STREAM_ONLY = 5,
+    /// Nothing has got through.
+    GOSSIP_PATH_CUT = 6,
+} gossip_path_t;
+
+/// Whether a check worked.
+typedef enum {
+    /// It worked.
+    GOSSIP_CHECK_OK = 0,
+    /// It did not.
+    GOSSIP_CHECK_FAILED = 1,
+    /// It cannot be told.
+    GOSSIP_CHECK_UNKNOWN = 2,
+} gossip_check_t;
+
+/// What a diagnosis concludes. Numbers never change; later versions may add some.
+typedef enum {
+    /// Everything that could be tried works.
+    GOSSIP_FINDING_HEALTHY = 0,
+    /// The system of this node refuses to send datagrams there.
+    GOSSIP_FINDING_CANNOT_SEND = 1,
+    /// Neither this node nor anybody asked gets an answer from it.
+    GOSSIP_FINDING_UNREACHABLE = 2,
+    /// Nobody who was asked answers this node either.
+    GOSSIP_FINDING_CUT_OFF = 3,
+    /// The host answers, but nothing listens on that port.
+    GOSSIP_FINDING_NOT_LISTENING = 4,
+    /// No TCP connection from here to there, while datagrams go.
+    GOSSIP_FINDING_TCP_OUT_BLOCKED = 5,
+    /// A connection stands, and nothing is ever said on it.
+    GOSSIP_FINDING_TCP_SILENT = 6,
+    /// Datagrams from here to there are lost: those from there arrive.
+    GOSSIP_FINDING_UDP_OUT_BLOCKED = 7,
+    /// Datagrams are lost in one direction or both; which cannot be told.
+    GOSSIP_FINDING_UDP_BLOCKED = 8,
+    /// Nobody who was asked by datagram answers this node: its own UDP is blocked.
+    GOSSIP_FINDING_UDP_BLOCKED_HERE = 9,
+    /// Some small datagrams are lost, some not.
+    GOSSIP_FINDING_UDP_LOSSY = 10,
+    /// Small datagrams arrive, those of the full size do not: the path's MTU is smaller.
+    GOSSIP_FINDING_LARGE_DATAGRAMS_LOST = 11,
+    /// It speaks without the label that this pool has.
+    GOSSIP_FINDING_LABEL_MISMATCH = 12,
+    /// It closes the connection without a word: another label, another pool id or framing.
+    GOSSIP_FINDING_OTHER_POOL = 13,
+    /// It encrypts with a key that this pool does not have, or the other way round.
+    GOSSIP_FINDING_KEY_MISMATCH = 14,
+    /// It encrypts, this pool has no keys or does not use them.
+    GOSSIP_FINDING_KEYS_MISSING_HERE = 15,
+    /// This pool encrypts, it has no keys or does not use them.
+    GOSSIP_FINDING_KEYS_MISSING_THERE = 16,
+    /// Something answers that does not speak memberlist's protocol.
+    GOSSIP_FINDING_NOT_MEMBERLIST = 17,
+    /// A node of another name has that address.
+    GOSSIP_FINDING_OTHER_NAME = 18,
+    /// It and this node understand no common protocol version.
+    GOSSIP_FINDING_VERSION_MISMATCH = 19,
+    /// Datagrams from it arrive, and cannot be read.
+    GOSSIP_FINDING_DATAGRAMS_REFUSED = 20,
+    /// Its address lies in no network that this pool allows.
+    GOSSIP_FINDING_NOT_ALLOWED = 21,
+} gossip_finding_t;
+
 /// What `local_state` returns.
 typedef enum {
     /// The callback failed.
@@ -396,6 +472,9 @@ typedef struct gossip_buffer_t gossip_buffer_t;
 /// `gossip_new`.
 typedef struct gossip_config_t gossip_config_t;
 
+/// What the doctor has found about the way to a peer. It never changes.
+typedef struct gossip_diagnosis_t gossip_diagnosis_t;
+
 /// Why a call failed: the status, a sentence for people, and what else is known. Made
 /// by functions with an `err` parameter; free it with `gossip_error_free`. It never
 /// changes, so its texts live as long as it does.
@@ -404,6 +483,9 @@ typedef struct gossip_error_t gossip_error_t;
 /// Something that a pool told or asked. It never changes, so many threads may read it, and
 /// everything it hands out lives until it is freed.
 typedef struct gossip_event_t gossip_event_t;
+
+/// Why this node believes of a member what it believes, at one moment. It never changes.
+typedef struct gossip_explanation_t gossip_explanation_t;
 
 /// What a join reached, and what not. It never changes.
 typedef struct gossip_joined_t gossip_joined_t;
@@ -1493,6 +1575,143 @@ gossip_status_t gossip_member_versions(const gossip_member_t *member,
 ///
 /// Memory: the text is static. Threads: any. Blocks: no.
 GOSSIP_API const char *gossip_state_name(int32_t state);
+
+/// Why the member of that name is suspected or dead, or not: what probes have shown, who
+/// accused it, what that says of the way to it. Also of the dead that are still remembered, and
+/// of this node itself. Names are any bytes.
+///
+/// Memory: copies the name; `explanation` is yours: gossip_explanation_free. Threads: any,
+/// callbacks too. Blocks: no.
+/// Status: NULL_ARG, NOT_FOUND if no member has that name, INVALID_STATE before the start,
+/// CLOSED, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_explain(const gossip_pool_t *pool,
+                                    const void *name,
+                                    size_t len,
+                                    gossip_explanation_t **explanation,
+                                    gossip_error_t **err);
+
+/// A few lines for people, UTF-8, the last of them a conclusion; empty for NULL.
+///
+/// Memory: the text lives as long as `explanation`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_explanation_text(const gossip_explanation_t *explanation);
+
+/// The member, with the state and the incarnation that are explained; NULL for NULL.
+///
+/// Memory: the member lives as long as `explanation`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API
+const gossip_member_t *gossip_explanation_member(const gossip_explanation_t *explanation);
+
+/// What its probes say of the way to it, of `gossip_path_t`; -1 for NULL.
+///
+/// Memory: borrows `explanation`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_explanation_path(const gossip_explanation_t *explanation);
+
+/// Five spans in nanoseconds, -1 for what has not happened: since its state began; since the
+/// last ping or ack of its own came; since it last acknowledged a probe of this node, and the
+/// round trip of that; and, while it is suspect, until it is taken for dead. Each out-parameter
+/// may be NULL.
+///
+/// Memory: the numbers are written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API
+gossip_status_t gossip_explanation_times(const gossip_explanation_t *explanation,
+                                         int64_t *since_ns,
+                                         int64_t *heard_ns,
+                                         int64_t *acked_ns,
+                                         int64_t *rtt_ns,
+                                         int64_t *dead_in_ns);
+
+/// How many share the running suspicion, or shared the last one; of this node itself, how many
+/// have lately accused it. 0 for NULL.
+///
+/// Memory: borrows `explanation`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_explanation_accuser_count(const gossip_explanation_t *explanation);
+
+/// The name of the accuser at `index`, UTF-8: whoever began the suspicion first. Of this node
+/// itself the latest comes first.
+///
+/// Memory: the text lives as long as `explanation`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_explanation_accuser_at(const gossip_explanation_t *explanation,
+                                              size_t index,
+                                              const char **name);
+
+/// Frees an explanation; NULL is fine.
+///
+/// Memory: ends `explanation`, its texts and its member. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_explanation_free(gossip_explanation_t *explanation);
+
+/// Finds out which direction of which protocol to a peer does not work, or what else keeps it
+/// away: UDP and TCP from here to there, datagrams of the full size, label, keys, name, version;
+/// and of the ways back what can be told. `target` is the name of a member, or `host:port` as in
+/// gossip_pool_ping_to. It takes a moment if all is well. The peer may be any memberlist; it sees
+/// a few pings, and nothing comes of them: nobody is suspected, nothing changes.
+///
+/// Memory: borrows `target`; `diagnosis` is yours: gossip_diagnosis_free. Threads: any,
+/// callbacks too. Blocks: up to `timeout_ms`, which should be a few seconds.
+/// Status: NULL_ARG, INVALID_UTF8, INVALID_STATE before the start, CLOSED, FORKED; ADDR_INVALID,
+/// RESOLVE, INVALID_ARG without a name that the pool requires; AGAIN while another doctor is at
+/// work in this pool; TIMEOUT.
+GOSSIP_API
+gossip_status_t gossip_pool_doctor(const gossip_pool_t *pool,
+                                   const char *target,
+                                   int32_t timeout_ms,
+                                   gossip_diagnosis_t **diagnosis,
+                                   gossip_error_t **err);
+
+/// A line for each check, then the conclusions, for people, UTF-8; empty for NULL.
+///
+/// Memory: the text lives as long as `diagnosis`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_diagnosis_text(const gossip_diagnosis_t *diagnosis);
+
+/// 1 if nothing is wrong; 0 otherwise, and for NULL.
+///
+/// Memory: borrows `diagnosis`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_diagnosis_is_healthy(const gossip_diagnosis_t *diagnosis);
+
+/// How many conclusions there are, at least one; 0 for NULL.
+///
+/// Memory: borrows `diagnosis`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_diagnosis_finding_count(const gossip_diagnosis_t *diagnosis);
+
+/// The conclusion at `index`, the most important first: its number, of `gossip_finding_t`, its
+/// short name, such as `udp_blocked`, and a sentence that says what to look at. Each
+/// out-parameter may be NULL.
+///
+/// Memory: the texts live as long as `diagnosis`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_diagnosis_finding_at(const gossip_diagnosis_t *diagnosis,
+                                            size_t index,
+                                            int32_t *finding,
+                                            const char **name,
+                                            const char **sentence);
+
+/// How many checks were made; 0 for NULL.
+///
+/// Memory: borrows `diagnosis`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_diagnosis_check_count(const gossip_diagnosis_t *diagnosis);
+
+/// The check at `index`: its name (`lookup`, `send`, `tcp_out`, `talk`, `tcp_in`, `udp`,
+/// `udp_full`, `udp_in`, `helpers`, `version`), its result, of `gossip_check_t`, how long it
+/// took, -1 if that means nothing, and what happened, in words. Each out-parameter may be NULL.
+///
+/// Memory: the texts live as long as `diagnosis`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_diagnosis_check_at(const gossip_diagnosis_t *diagnosis,
+                                          size_t index,
+                                          const char **name,
+                                          int32_t *result,
+                                          int64_t *took_ns,
+                                          const char **detail);
+
+/// Frees a diagnosis; NULL is fine.
+///
+/// Memory: ends `diagnosis` and its texts. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API void gossip_diagnosis_free(gossip_diagnosis_t *diagnosis);
 
 /// Zeroes a delegate of `size` bytes and sets its `struct_size`: for callers that can't
 /// write an initialiser. `size` is `sizeof(gossip_delegate_t)`.

@@ -2213,6 +2213,146 @@ public:
     iterator end() const noexcept { return {*this, size()}; }
 };
 
+/// The way between this node and a member, as its probes show it.
+enum class path : std::int32_t {
+    none = -1,
+    unknown = GOSSIP_PATH_UNKNOWN,
+    direct = GOSSIP_PATH_DIRECT,
+    slow = GOSSIP_PATH_SLOW,
+    one_way = GOSSIP_PATH_ONE_WAY,
+    relayed = GOSSIP_PATH_RELAYED,
+    stream_only = GOSSIP_PATH_STREAM_ONLY,
+    cut = GOSSIP_PATH_CUT,
+};
+
+/// The spans of an explanation; -1 ns for what has not happened.
+struct explanation_times {
+    /// Since the member's state began.
+    std::chrono::nanoseconds since{-1};
+    /// Since the last ping or ack of its own came.
+    std::chrono::nanoseconds heard{-1};
+    /// Since it last acknowledged a probe of this node, and the round trip of that.
+    std::chrono::nanoseconds acked{-1}, rtt{-1};
+    /// While it is suspect: until it is taken for dead.
+    std::chrono::nanoseconds dead_in{-1};
+};
+
+/// Why a member is suspected or dead, or not, at one moment: a list of its accusers' names. It
+/// never changes.
+///
+/// Memory: owns the texts and the member. Threads: any.
+class explanation : public handle<gossip_explanation_t, gossip_explanation_free> {
+public:
+    using handle::handle;
+
+    /// A few lines for people, the last of them a conclusion.
+    const char *text() const noexcept { return gossip_explanation_text(c_handle()); }
+
+    /// The member, with the state that is explained.
+    member who() const noexcept { return member(gossip_explanation_member(c_handle())); }
+
+    /// What its probes say of the way to it.
+    gossip::path path() const noexcept { return static_cast<gossip::path>(gossip_explanation_path(c_handle())); }
+
+    /// How long since what happened.
+    explanation_times times() const noexcept
+    {
+        std::int64_t since = -1, heard = -1, acked = -1, rtt = -1, dead_in = -1;
+        const gossip_status_t status = gossip_explanation_times(c_handle(), &since, &heard, &acked, &rtt, &dead_in);
+        using std::chrono::nanoseconds;
+        if (status != GOSSIP_OK)
+            return {};
+        return {nanoseconds(since), nanoseconds(heard), nanoseconds(acked), nanoseconds(rtt), nanoseconds(dead_in)};
+    }
+
+    /// How many accused it.
+    std::size_t size() const noexcept { return gossip_explanation_accuser_count(c_handle()); }
+
+    /// The name of the accuser at `index`; empty behind the last.
+    std::string_view operator[](std::size_t index) const noexcept
+    {
+        const char *name = nullptr;
+        return gossip_explanation_accuser_at(c_handle(), index, &name) == GOSSIP_OK ? name : "";
+    }
+
+    using iterator = detail::iterator<explanation>;
+    iterator begin() const noexcept { return {*this, 0}; }
+    iterator end() const noexcept { return {*this, size()}; }
+};
+
+/// A conclusion of the doctor.
+struct finding {
+    /// Of gossip_finding_t; -1 for none.
+    std::int32_t code = -1;
+    /// Its short name, such as `udp_blocked`.
+    std::string_view name;
+    /// What it means, and what to look at.
+    std::string_view sentence;
+};
+
+/// Something that the doctor tried.
+struct check {
+    /// Its short name, such as `udp_full`.
+    std::string_view name;
+    /// Of gossip_check_t; -1 for none.
+    std::int32_t result = -1;
+    /// How long it took; -1 ns if that means nothing.
+    std::chrono::nanoseconds took{-1};
+    /// What happened, in words.
+    std::string_view detail;
+};
+
+/// What the doctor has found about the way to a peer: a list of findings, the most important
+/// first. It never changes.
+///
+/// Memory: owns the texts. Threads: any.
+class diagnosis : public handle<gossip_diagnosis_t, gossip_diagnosis_free> {
+public:
+    using handle::handle;
+
+    /// A line for each check, then the conclusions, for people.
+    const char *text() const noexcept { return gossip_diagnosis_text(c_handle()); }
+
+    /// Whether nothing is wrong.
+    bool is_healthy() const noexcept { return gossip_diagnosis_is_healthy(c_handle()) != 0; }
+
+    /// How many conclusions there are.
+    std::size_t size() const noexcept { return gossip_diagnosis_finding_count(c_handle()); }
+
+    /// The conclusion at `index`; none behind the last.
+    finding operator[](std::size_t index) const noexcept
+    {
+        const char *name = nullptr, *sentence = nullptr;
+        finding found;
+        if (gossip_diagnosis_finding_at(c_handle(), index, &found.code, &name, &sentence) != GOSSIP_OK)
+            return {};
+        found.name = name;
+        found.sentence = sentence;
+        return found;
+    }
+
+    using iterator = detail::iterator<diagnosis>;
+    iterator begin() const noexcept { return {*this, 0}; }
+    iterator end() const noexcept { return {*this, size()}; }
+
+    /// How many checks were made.
+    std::size_t check_count() const noexcept { return gossip_diagnosis_check_count(c_handle()); }
+
+    /// The check at `index`; none behind the last.
+    gossip::check check(std::size_t index) const noexcept
+    {
+        const char *name = nullptr, *detail = nullptr;
+        std::int64_t took = -1;
+        gossip::check made;
+        if (gossip_diagnosis_check_at(c_handle(), index, &name, &made.result, &took, &detail) != GOSSIP_OK)
+            return {};
+        made.name = name;
+        made.took = std::chrono::nanoseconds(took);
+        made.detail = detail;
+        return made;
+    }
+};
+
 /// An encryption key. Its destructor wipes it.
 ///
 /// Threads: as any value.
@@ -2524,6 +2664,31 @@ public:
         else
             fail.ok(gossip_pool_ping_to(c_handle(), text.get(), detail::c_timeout(timeout), &rtt, fail.c_handle()));
         return std::chrono::nanoseconds(rtt);
+    }
+
+    /// Why the member of that name is suspected or dead, or not.
+    ///
+    /// Errors: not_found if no member has that name.
+    gossip::explanation explain(std::string_view name, on_error fail GOSSIP_HPP_OR_THROW) const
+    {
+        gossip_explanation_t *made = nullptr;
+        fail.ok(gossip_pool_explain(c_handle(), name.data(), name.size(), &made, fail.c_handle()));
+        return gossip::explanation(made);
+    }
+
+    /// Finds out which direction of which protocol to a member, or to `host:port`, does not work.
+    ///
+    /// Blocks: up to `timeout`, which should be a few seconds. Errors: again while another doctor
+    /// is at work in this pool, and those of `send_best_effort_to`.
+    gossip::diagnosis doctor(std::string_view target, milliseconds timeout, on_error fail GOSSIP_HPP_OR_THROW) const
+    {
+        const detail::c_text text(target);
+        gossip_diagnosis_t *made = nullptr;
+        if (!text.ok)
+            fail.ok(GOSSIP_ERR_ADDR_INVALID, detail::nul_in_text);
+        else
+            fail.ok(gossip_pool_doctor(c_handle(), text.get(), detail::c_timeout(timeout), &made, fail.c_handle()));
+        return gossip::diagnosis(made);
     }
 
     /// The pool's keys.

@@ -271,6 +271,29 @@ void a_log_goes_to_a_function()
     EVENTUALLY(node.log_stats().find("delivered").value_or(0) > 0);
 }
 
+void the_way_to_a_member_is_explained_and_examined()
+{
+    const gossip::node here = open_node("here"), there = open_node("there");
+    const gossip::pool pool = here.register_pool(fast_pool(1)), other = there.register_pool(fast_pool(1));
+    here.start();
+    there.start();
+    other.join({here.local_addr().to_string()}, patience);
+    EVENTUALLY(pool.members().size() == 2);
+    EVENTUALLY(pool.explain("there").path() == gossip::path::direct);
+
+    const gossip::explanation why = pool.explain("there");
+    CHECK(why.who().name() == "there" && why.size() == 0 && why[0].empty());
+    CHECK(why.times().rtt.count() > 0 && why.times().dead_in.count() == -1);
+    CHECK(std::string(why.text()).find("there (") == 0);
+    THROWS(gossip::errc::not_found, pool.explain("nobody"));
+
+    const gossip::diagnosis well = pool.doctor("there", patience);
+    CHECK(well.is_healthy() && well.size() == 1 && well[0].name == "healthy" && well[1].code == -1);
+    CHECK(well.check_count() > 5 && !well.check(0).name.empty() && well.check(99).result == -1);
+    const gossip::diagnosis ill = pool.doctor("127.0.0.1:1", patience);
+    CHECK(!ill.is_healthy() && ill[0].code == GOSSIP_FINDING_NOT_LISTENING);
+}
+
 } // namespace
 
 int main()
@@ -281,4 +304,5 @@ int main()
     a_queue_takes_what_pools_tell_and_ask();
     keys_and_labels_change_while_a_pool_runs();
     a_log_goes_to_a_function();
+    the_way_to_a_member_is_explained_and_examined();
 }
