@@ -77,7 +77,7 @@ fn every_request_is_answered_as_its_blocking_function_answers() {
     assert_eq!((found.name, found.addr), (to_a().name, seed));
     for (request, told) in [
         (Request::SendReliable(to_a(), "by tcp".into()), "stream by tcp"),
-        (Request::Broadcast("to all".into()), "datagram to all"),
+        (Request::Broadcast(Bytes::new(), "to all".into()), "datagram to all"),
         (Request::UpdateNode("new".into()), "updated b new"),
         (Request::Leave, "left b"),
     ] {
@@ -132,7 +132,8 @@ fn a_broadcast_that_is_dropped_while_it_waits_for_room_is_never_sent() {
         )
     });
     let waiting = || at_a.stats().unwrap().broadcasters_waiting;
-    let (call, answer) = begin(&at_a, Request::Broadcast("second".into()), Duration::from_secs(3600));
+    let (call, answer) =
+        begin(&at_a, Request::Broadcast(Bytes::new(), "second".into()), Duration::from_secs(3600));
     eventually("it waits", || waiting() == 1);
 
     drop(call);
