@@ -1281,6 +1281,21 @@ gossip_status_t gossip_pool_broadcast(const gossip_pool_t *pool,
                                       int32_t timeout_ms,
                                       gossip_error_t **err);
 
+/// The same under a name of up to 255 bytes, which the largest message has the less: in place of
+/// this node's older broadcasts of that name. One that still waits is not sent, and a member that
+/// has the newer one is not told of an older one. What others broadcast under the name stays.
+///
+/// Memory: copies name and bytes. Threads: any, callbacks too. Blocks: up to `timeout_ms`.
+/// Status: as gossip_pool_broadcast.
+GOSSIP_API
+gossip_status_t gossip_pool_broadcast_named(const gossip_pool_t *pool,
+                                            const void *name,
+                                            size_t name_len,
+                                            const void *data,
+                                            size_t len,
+                                            int32_t timeout_ms,
+                                            gossip_error_t **err);
+
 /// How many bytes a broadcast may have.
 ///
 /// Memory: `size` is written on success. Threads: any, callbacks too. Blocks: no.
