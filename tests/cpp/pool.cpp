@@ -277,7 +277,7 @@ void the_way_to_a_member_is_explained_and_examined()
     const gossip::pool pool = here.register_pool(fast_pool(1)), other = there.register_pool(fast_pool(1));
     here.start();
     there.start();
-    other.join({here.local_addr().to_string()}, patience);
+    other.join({here.local_addr().str()}, patience);
     EVENTUALLY(pool.members().size() == 2);
     EVENTUALLY(pool.explain("there").path() == gossip::path::direct);
 
