@@ -207,14 +207,15 @@ impl Machine {
         let alone = live <= 1;
         let wait = if alone { self.rejoin.patience } else { interval };
         self.rejoin.patience = if alone { (wait * 2).min(interval) } else { FIRST_WAIT };
-        if !interval.is_zero() && !(self.config.seeds.is_empty() && self.rejoin.lost.is_empty()) {
+        let has_someone = !self.config.seeds.is_empty() || !self.rejoin.lost.is_empty();
+        if has_someone && !interval.is_zero() {
             let wait = self.rejoin.wait(wait.min(interval));
             self.set_turn(now, wait);
         }
         if self.swim.has_left {
             return;
         }
-        let is_quiet_turn = self.rejoin.turns % QUIET_TURNS == 0;
+        let is_quiet_turn = self.rejoin.turns.is_multiple_of(QUIET_TURNS);
         if is_quiet_turn {
             self.rejoin.answered.clear();
         }
