@@ -23,16 +23,16 @@ have() {
 }
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv" || true
 for tool in $tools; do
-    have "$tool" || "$venv/bin/pip" install --quiet "$tool" || skip "$tool can't be installed"
+    have "$tool" || "$venv/bin/python" -m pip install --quiet "$tool" || skip "$tool can't be installed"
 done
 # Servers and loops that the binding is tested with; tests say what they skip.
 for package in aiohttp gunicorn hypercorn starlette uvicorn uvloop waitress; do
-    "$venv/bin/python" -c "import $package" 2>/dev/null || "$venv/bin/pip" install --quiet "$package" ||
+    "$venv/bin/python" -c "import $package" 2>/dev/null || "$venv/bin/python" -m pip install --quiet "$package" ||
         skip "$package can't be installed"
 done
 
 # The command's terminal, and the browser that looks at its page.
-"$venv/bin/python" -c 'import playwright, rich' 2>/dev/null || "$venv/bin/pip" install --quiet playwright rich \
+"$venv/bin/python" -c 'import playwright, rich' 2>/dev/null || "$venv/bin/python" -m pip install --quiet playwright rich \
     || skip "playwright and rich can't be installed; some tests of the command and its page are skipped"
 
 target=$(cd "$target" && pwd)

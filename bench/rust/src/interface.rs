@@ -1,6 +1,8 @@
 //! The calls that a program makes most, in Rust; `c/interface.c` makes the same through the C
 //! interface, so that the difference is what that costs.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::hint::black_box;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};

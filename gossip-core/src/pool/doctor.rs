@@ -12,8 +12,8 @@
 //! Nothing here touches the membership: no suspicion comes of it, here or there, and a peer
 //! sees no more than pings. An ack may bring gossip along, and a helper's ping may, too: that
 //! would make one cluster of two. So members alone are asked about, and of a stranger that is
-//! examined only acks are heard ([`Stranger`]). What it costs is bounded: six pings, three
-//! requests, three connections. What the facts mean is said in [`judge`](super::judge).
+//! examined only acks are heard (`Stranger`). What it costs is bounded: six pings, three
+//! requests, three connections. What the facts mean is said in `judge`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::base::time::Time;
 use crate::pool::rumours::envelope::{Entry, Id};
 
-/// Bytes of rumours that are kept, with [`ENTRY_COST`] for each.
+/// Bytes of rumours that are kept, with `ENTRY_COST` for each.
 pub const BYTES_MAX: usize = 4 << 20;
 
 /// What a kept rumour costs besides its bytes, roughly.

@@ -9,7 +9,7 @@ use crate::pool::rumours::envelope::{Arc, Envelope, RUMOUR_HEAD};
 use crate::swim::broadcast::Room;
 use crate::wire::message::MessageType;
 
-/// Bytes that wait, with [`LETTER_COST`] for each letter. What does not fit is not sent, and
+/// Bytes that wait, with `LETTER_COST` for each letter. What does not fit is not sent, and
 /// repaired later.
 pub const BYTES_MAX: usize = 1 << 20;
 
