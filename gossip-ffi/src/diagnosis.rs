@@ -149,7 +149,7 @@ pub unsafe extern "C" fn gossip_pool_doctor(
 /// Memory: the text lives as long as `diagnosis`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_diagnosis_text(diagnosis: Option<&gossip_diagnosis_t>) -> *const c_char {
-    diagnosis.map_or(c"".as_ptr(), |diagnosis| diagnosis.text.as_ptr())
+    value(c"".as_ptr(), || diagnosis.map_or(c"".as_ptr(), |diagnosis| diagnosis.text.as_ptr()))
 }
 
 /// 1 if nothing is wrong; 0 otherwise, and for NULL.
@@ -157,7 +157,7 @@ pub extern "C" fn gossip_diagnosis_text(diagnosis: Option<&gossip_diagnosis_t>) 
 /// Memory: borrows `diagnosis`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_diagnosis_is_healthy(diagnosis: Option<&gossip_diagnosis_t>) -> i32 {
-    diagnosis.map_or(0, |diagnosis| diagnosis.is_healthy.into())
+    value(0, || diagnosis.map_or(0, |diagnosis| diagnosis.is_healthy.into()))
 }
 
 /// How many conclusions there are, at least one; 0 for NULL.
@@ -165,7 +165,7 @@ pub extern "C" fn gossip_diagnosis_is_healthy(diagnosis: Option<&gossip_diagnosi
 /// Memory: borrows `diagnosis`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_diagnosis_finding_count(diagnosis: Option<&gossip_diagnosis_t>) -> usize {
-    diagnosis.map_or(0, |diagnosis| diagnosis.findings.len())
+    value(0, || diagnosis.map_or(0, |diagnosis| diagnosis.findings.len()))
 }
 
 /// The conclusion at `index`, the most important first: its number, of `gossip_finding_t`, its
@@ -197,7 +197,7 @@ pub extern "C" fn gossip_diagnosis_finding_at(
 /// Memory: borrows `diagnosis`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_diagnosis_check_count(diagnosis: Option<&gossip_diagnosis_t>) -> usize {
-    diagnosis.map_or(0, |diagnosis| diagnosis.checks.len())
+    value(0, || diagnosis.map_or(0, |diagnosis| diagnosis.checks.len()))
 }
 
 /// The check at `index`: its name (`lookup`, `send`, `tcp_out`, `talk`, `tcp_in`, `udp`,

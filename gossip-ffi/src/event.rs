@@ -358,7 +358,7 @@ pub extern "C" fn gossip_event_dropped(event: Option<&gossip_event_t>) -> u64 {
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_returned(event: Option<&gossip_event_t>) -> usize {
-    event.map_or(0, |event| event.returned)
+    value(0, || event.map_or(0, |event| event.returned))
 }
 
 /// How many lost members are still looked for after a healing; 0 for other events.
@@ -366,7 +366,7 @@ pub extern "C" fn gossip_event_returned(event: Option<&gossip_event_t>) -> usize
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_missing(event: Option<&gossip_event_t>) -> usize {
-    event.map_or(0, |event| event.missing)
+    value(0, || event.map_or(0, |event| event.missing))
 }
 
 /// Frees an event; NULL is fine. A question that was not answered has its default at once.

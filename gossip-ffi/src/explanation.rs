@@ -85,7 +85,7 @@ pub unsafe extern "C" fn gossip_pool_explain(
 /// Memory: the text lives as long as `explanation`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_explanation_text(explanation: Option<&gossip_explanation_t>) -> *const c_char {
-    explanation.map_or(c"".as_ptr(), |explanation| explanation.text.as_ptr())
+    value(c"".as_ptr(), || explanation.map_or(c"".as_ptr(), |explanation| explanation.text.as_ptr()))
 }
 
 /// The member, with the state and the incarnation that are explained; NULL for NULL.
@@ -95,7 +95,9 @@ pub extern "C" fn gossip_explanation_text(explanation: Option<&gossip_explanatio
 pub extern "C" fn gossip_explanation_member(
     explanation: Option<&gossip_explanation_t>,
 ) -> *const gossip_member_t {
-    explanation.map_or(std::ptr::null(), |explanation| &raw const explanation.member)
+    value(std::ptr::null(), || {
+        explanation.map_or(std::ptr::null(), |explanation| &raw const explanation.member)
+    })
 }
 
 /// What its probes say of the way to it, of `gossip_path_t`; -1 for NULL.
@@ -112,7 +114,7 @@ pub extern "C" fn gossip_explanation_path(explanation: Option<&gossip_explanatio
         PathState::Cut => GOSSIP_PATH_CUT,
         _ => GOSSIP_PATH_UNKNOWN,
     };
-    explanation.map_or(-1, |explanation| number(explanation.told.path) as i32)
+    value(-1, || explanation.map_or(-1, |explanation| number(explanation.told.path) as i32))
 }
 
 /// Five spans in nanoseconds, -1 for what has not happened: since its state began; since the
@@ -148,7 +150,7 @@ pub extern "C" fn gossip_explanation_times(
 /// Memory: borrows `explanation`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_explanation_accuser_count(explanation: Option<&gossip_explanation_t>) -> usize {
-    explanation.map_or(0, |explanation| explanation.accusers.len())
+    value(0, || explanation.map_or(0, |explanation| explanation.accusers.len()))
 }
 
 /// The name of the accuser at `index`, UTF-8: whoever began the suspicion first. Of this node
