@@ -28,8 +28,8 @@ const ADDRESS: Sanitizer = Sanitizer {
     name: "address",
     flag: "-fsanitize=address,undefined",
     options: ("ASAN_OPTIONS", "detect_leaks=1"),
-    // `loading` and `soak` count memory and threads, and the sanitizers have some of their own.
-    beyond: &["loading", "soak"],
+    // `loading`, `soak` and `allocations` count memory and threads, and the sanitizers have their own.
+    beyond: &["loading", "soak", "allocations"],
     defect: "#include <stdlib.h>\n\
              int main(void) { volatile char *it = malloc(1); free((void *)it); return it[0] & 0; }\n",
 };
@@ -43,7 +43,7 @@ const THREAD: Sanitizer = Sanitizer {
     // The children of `process` have threads, which the sanitizer does not allow after a fork.
     // `errors` uses its stack again where callbacks had their state, after the library has said
     // that they have ended, and the locks that make this so are Rust's.
-    beyond: &["process", "errors", "loading", "soak"],
+    beyond: &["process", "errors", "loading", "soak", "allocations"],
     defect: "#include <pthread.h>\nstatic int shared;\n\
              static void *count(void *it) { shared++; return it; }\n\
              int main(void) { pthread_t a, b; pthread_create(&a, 0, count, 0); pthread_create(&b, 0, count, 0);\n\

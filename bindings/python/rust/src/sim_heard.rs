@@ -46,6 +46,8 @@ impl Hearing {
     pub(crate) fn take_from(&mut self, world: &mut World) {
         while let Some(heard) = world.hear() {
             let item = match heard {
+                // What Python has no name for is not told, as in a real pool.
+                guest::Heard::Told { notice, .. } if kinds::name(&notice).is_none() => continue,
                 guest::Heard::Told { host, life, notice } => {
                     let item = Item { host: host.index(), life, what: What::Told(notice) };
                     if !matches!(item.what, What::Told(Notice::Pinged { .. })) {

@@ -125,9 +125,11 @@ def _values(table: Any, keys: Mapping[str, Key], more: Iterable[str], where: str
         raise Failure(f"{where} is {type(table).__name__}, must be a table", USAGE)
     values = {}
     for name, value in table.items():
-        if name in keys:
+        if name in more:
+            pass
+        elif name in keys:
             value = _text(keys[name], value, where) if isinstance(value, str) else value
-        elif name not in more:
+        else:
             raise _unknown(name, [*keys, *more], where)
         values[name] = value
     return values
