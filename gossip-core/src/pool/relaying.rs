@@ -164,6 +164,9 @@ impl Machine {
 
     /// Somebody tells what it has: what we lack we want.
     fn hear_digest(&mut self, now: Time, from: SocketAddr, entries: &[Entry]) {
+        if self.rumours.uninformed.is_some_and(|end| now < end) {
+            self.rumours.begin_after(now, entries);
+        }
         let due = now + self.rumours.grace();
         for id in entries.iter().flat_map(Entry::ids) {
             if !self.rumours.has(id) {
@@ -263,7 +266,13 @@ impl Machine {
     /// kept then was said before its time.
     pub(super) fn hear_section(&mut self, now: Time, bytes: &[u8], joined: bool) {
         let is_newcomer = joined && std::mem::take(&mut self.rumours.is_newcomer);
-        if bytes.is_empty() || self.config.broadcast_mode == BroadcastMode::Plain {
+        if self.config.broadcast_mode == BroadcastMode::Plain {
+            return;
+        }
+        if bytes.is_empty() {
+            if is_newcomer {
+                self.rumours.begin_uninformed(now);
+            }
             return;
         }
         let Some(section) = Section::decode(bytes) else {
@@ -272,10 +281,8 @@ impl Machine {
         };
         let Some(record) = self.swim.roster.get(section.name.as_bytes()) else { return };
         let from = record.node.addr.socket_addr();
-        if is_newcomer {
-            for last in section.entries.iter().rev().filter_map(|entry| entry.ids().last()) {
-                self.rumours.heard.begin_after(now, MEMORY, last);
-            }
+        if self.rumours.uninformed.take().is_some_and(|end| now < end) || is_newcomer {
+            self.rumours.begin_after(now, &section.entries);
         }
         self.rumours.circle.refresh(&self.swim);
         let way = Way { from, at: now, reliable: true, arc: Arc::NONE };

@@ -1,6 +1,6 @@
 //! All that a node holds about rumours, its own and those of others.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +45,9 @@ pub struct Rumours {
     pub(in crate::pool) timer: Option<(Time, TimerKey)>,
     /// Nothing was learnt from a join yet: what was said before is none of our business.
     pub(in crate::pool) is_newcomer: bool,
+    /// We joined through a node that says nothing of rumours: until this time, or until somebody
+    /// tells all that there is, what comes up of origins not heard of is from before.
+    pub(in crate::pool) uninformed: Option<Time>,
     /// Whether the latest broadcast was relayed.
     pub(in crate::pool) relayed: Option<bool>,
     instance: u64,
@@ -78,6 +81,7 @@ impl Rumours {
             rng,
             timer: None,
             is_newcomer: true,
+            uninformed: None,
             relayed: None,
             instance,
             sequence: 0,
@@ -99,6 +103,23 @@ impl Rumours {
     /// Whether a rumour is of no use to us: our own, or heard.
     pub fn has(&self, id: Id) -> bool {
         self.is_own(id) || self.heard.contains(id)
+    }
+
+    /// A join that told nothing of rumours has made us a member.
+    pub fn begin_uninformed(&mut self, now: Time) {
+        self.uninformed = Some(now + KEPT_LEAST);
+    }
+
+    /// Counts what these entries tell of origins not heard of as said before we came.
+    pub fn begin_after(&mut self, now: Time, entries: &[Entry]) {
+        let mut latest = BTreeMap::new();
+        for Id { instance, sequence } in entries.iter().filter_map(|entry| entry.ids().last()) {
+            let last = latest.entry(instance).or_insert(sequence);
+            *last = sequence.max(*last);
+        }
+        for (instance, sequence) in latest {
+            self.heard.begin_after(now, MEMORY, Id { instance, sequence });
+        }
     }
 
     /// How long a rumour is waited for before it is asked for.
