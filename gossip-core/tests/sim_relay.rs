@@ -205,6 +205,33 @@ fn whoever_joins_gets_nothing_from_before_its_time_and_all_from_then_on() {
 }
 
 #[test]
+fn whoever_joins_through_a_node_that_relays_nothing_gets_nothing_from_before_its_time_either() {
+    for_each_seed(4, |world| {
+        let nodes = pool(world, 4, 0.0, &PoolConfig::lan(1));
+        for from in &nodes {
+            world.broadcast(*from, b"before").unwrap();
+        }
+        world.run_for(SECOND);
+        let plain = PoolConfig { broadcast_mode: BroadcastMode::Plain, ..PoolConfig::lan(1) };
+        let deaf = world.spawn(1, &plain)[0];
+        world.join(deaf, nodes[0]);
+        world.run_until_agreed();
+        let late = world.spawn(1, &PoolConfig::lan(1))[0];
+        world.join(late, deaf);
+        world.run_until_agreed();
+        world.leave(deaf);
+
+        // Long enough for digests on pings, and for push/pulls.
+        world.run_for(50 * SECOND);
+
+        assert!(!world.app(late).got(b"before"));
+        let all: Vec<_> = nodes.iter().copied().chain([late]).collect();
+        world.broadcast(nodes[0], b"after").unwrap();
+        world.run_until(5 * SECOND, |world| all_got(world, &all, nodes[0], b"after"));
+    });
+}
+
+#[test]
 fn after_a_restart_an_origin_begins_anew() {
     for_each_seed(2, |world| {
         let nodes = pool(world, 4, 0.0, &PoolConfig::lan(1));
