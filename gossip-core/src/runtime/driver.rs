@@ -285,7 +285,8 @@ impl Driver {
             Command::Task { task, timeout, reply } => self.begin(now, task, timeout, reply),
             Command::Broadcast { name, message, timeout, reply } => {
                 let waiting = Waiting { name, message, deadline: now + timeout, reply };
-                self.waiting.put(&mut self.machine, now, waiting, &self.shared.counters);
+                let limit = self.shared.config.config().broadcast_queue_depth;
+                self.waiting.put(&mut self.machine, now, waiting, limit, &self.shared.counters);
             }
             Command::Abandon => {
                 let unwanted = self.tasks.iter().filter(|(_, reply)| reply.is_unwanted()).map(|(id, _)| *id);

@@ -125,7 +125,8 @@ impl Pool {
     /// A pool of one has nobody to tell, and keeps nothing. A message larger than
     /// [`max_broadcast_size`](Self::max_broadcast_size) is refused. What is broadcast faster than
     /// the pool can take waits in a queue; if that is full this waits for room, and gives up
-    /// with `QueueFull` after `timeout`; zero only tries.
+    /// with `QueueFull` after `timeout`; zero only tries. Behind as many that wait as the queue holds
+    /// (`broadcast_queue_depth`), it does not wait either.
     pub fn broadcast(&self, message: &[u8], timeout: Duration) -> Result<(), Error> {
         self.broadcast_named(b"", message, timeout)
     }

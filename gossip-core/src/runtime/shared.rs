@@ -91,8 +91,9 @@ impl Shared {
         delegate: Option<Arc<dyn Delegate>>,
     ) -> Result<Arc<Self>, Error> {
         let id = config.config().id;
-        // No bound is needed: threads wait for what they command, and conversations, of which there
-        // are at most INBOUND_MAX and those that the machine opened, carry one message each.
+        // No bound of its own: a command has a thread or a `Call` of the application that waits for
+        // it, and a conversation, of which there are at most INBOUND_MAX and those that the machine
+        // opened, carries one message.
         let (inputs, control) = unbounded_channel();
         let tally = Arc::<Tally>::default();
         let place = Place { node: node.number, pool: id };

@@ -10,7 +10,7 @@ use crate::pool::machine::Machine;
 use crate::runtime::counters::Counters;
 use crate::runtime::reply::Reply;
 
-/// Bounded by the threads that wait for a reply.
+/// At most as many as the queue itself holds, since not every one has a thread that waits.
 #[derive(Debug, Default)]
 pub(crate) struct WaitingBroadcasts(VecDeque<Waiting>);
 
@@ -37,8 +37,18 @@ impl WaitingBroadcasts {
         self.0.iter().map(|waiting| waiting.deadline).min()
     }
 
-    /// Broadcasts, or lines up behind those that wait already.
-    pub(crate) fn put(&mut self, machine: &mut Machine, now: Time, waiting: Waiting, counters: &Counters) {
+    /// Broadcasts, or lines up behind those that wait already; behind `limit` of them it only tries.
+    pub(crate) fn put(
+        &mut self,
+        machine: &mut Machine,
+        now: Time,
+        mut waiting: Waiting,
+        limit: usize,
+        counters: &Counters,
+    ) {
+        if self.0.len() >= limit {
+            waiting.deadline = now;
+        }
         if self.0.is_empty() || waiting.deadline <= now {
             self.attempt(machine, now, waiting, counters);
         } else {

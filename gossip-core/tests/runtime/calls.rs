@@ -32,6 +32,13 @@ fn call(pool: &Pool, request: Request) -> Result<Response, Error> {
     result
 }
 
+/// A broadcast that would wait for an hour.
+fn broadcast_for_an_hour(pool: &Pool, message: &'static [u8]) -> Result<Response, Error> {
+    let request = Request::Broadcast(Bytes::new(), Bytes::from_static(message));
+    let (_call, answer) = begin(pool, request, Duration::from_secs(3600));
+    answer.recv_timeout(PATIENCE).expect("no answer came")
+}
+
 /// An address where connections are taken in and nobody answers, over UDP neither.
 fn nobody() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -135,6 +142,9 @@ fn a_broadcast_that_is_dropped_while_it_waits_for_room_is_never_sent() {
     let (call, answer) =
         begin(&at_a, Request::Broadcast(Bytes::new(), "second".into()), Duration::from_secs(3600));
     eventually("it waits", || waiting() == 1);
+    // As many wait as the queue holds, which is one.
+    let refused = broadcast_for_an_hour(&at_a, b"third");
+    assert!(matches!(refused, Err(Error::Command(CommandError::QueueFull { limit: 1 }))), "{refused:?}");
 
     drop(call);
 
