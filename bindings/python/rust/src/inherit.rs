@@ -20,7 +20,7 @@ use socket2::{Domain, Socket, Type};
 #[pyclass(frozen, module = "gossip._core")]
 pub(crate) struct Sockets {
     way: Socket,
-    entrance: RawFd,
+    entrance: Mutex<Option<Socket>>,
     taken: Mutex<CoreSockets>,
 }
 
@@ -37,13 +37,14 @@ impl Sockets {
     fn new() -> PyResult<Self> {
         let (way, entrance) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
         way.set_nonblocking(true)?;
-        Ok(Self { way, entrance: entrance.into_raw_fd(), taken: Mutex::default() })
+        Ok(Self { way, entrance: Mutex::new(Some(entrance)), taken: Mutex::default() })
     }
 
     /// The end into which Python puts descriptors, one at a time. It belongs to the caller,
     /// who asks once.
-    fn entrance(&self) -> RawFd {
-        self.entrance
+    fn entrance(&self) -> PyResult<RawFd> {
+        let entrance = self.entrance.lock().take();
+        entrance.map(Socket::into_raw_fd).ok_or_else(|| PyValueError::new_err("it was asked for before"))
     }
 
     /// Takes out the descriptor that was put in last.
