@@ -173,6 +173,8 @@ fn passes_under_valgrind(name: &str) {
         let mut valgrind = Command::new("valgrind");
         valgrind.args([
             "--quiet",
+            // Without it a thread that polls may keep all others from running.
+            "--fair-sched=try",
             "--error-exitcode=9",
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
