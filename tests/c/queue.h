@@ -51,13 +51,15 @@ static inline uint64_t counted(const gossip_pool_t *pool, const char *name)
 /* The next event of a type; others are freed. */
 static inline gossip_event_t *await(gossip_queue_t *queue, int32_t type)
 {
-    for (;;) {
+    for (int64_t deadline = now_ms() + PATIENCE_MS; now_ms() < deadline;) {
         gossip_event_t *event;
         EXPECT(GOSSIP_OK, gossip_queue_poll(queue, PATIENCE_MS, &event));
         if (gossip_event_type(event) == type)
             return event;
         gossip_event_free(event);
     }
+    fprintf(stderr, "no event of type %d came in time\n", (int)type);
+    _exit(1);
 }
 
 #endif

@@ -10,7 +10,7 @@ use gossip_core::swim::node::{Member, Node, State, Versions};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 /// The longest wait that is told apart from waiting without limit.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -69,7 +69,7 @@ fn facts<'py>(py: Python<'py>, node: &Node, state: State, incarnation: u32) -> P
     let addr = node.addr.socket_addr();
     let Versions { pmin, pmax, pcur, dmin, dmax, dcur } = node.versions;
     (
-        PyBytes::new(py, node.name.as_bytes()),
+        text(py, node.name.as_bytes()),
         addr.ip().to_string(),
         addr.port(),
         state as u8,
@@ -79,6 +79,14 @@ fn facts<'py>(py: Python<'py>, node: &Node, state: State, incarnation: u32) -> P
         (dmin, dmax, dcur),
     )
         .into_pyobject(py)
+}
+
+/// Text, or the bytes of what is none.
+fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyAny> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => PyString::new(py, text).into_any(),
+        Err(_) => PyBytes::new(py, bytes).into_any(),
+    }
 }
 
 /// A socket address as Python's `socket` module writes it.

@@ -1,9 +1,10 @@
 """The values that the library hands out: frozen, comparable, safe to keep."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, make_dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias, final
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 
 __all__ = [
     "Buffer",
@@ -24,6 +25,25 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 HostPort: TypeAlias = tuple[str, int]
 """A host, as a name or an IP address, and a port."""
 
+T = TypeVar("T")
+
+
+@cache
+def quick(cls: type[T]) -> Callable[..., T]:
+    """Makes instances of a frozen dataclass with slots from the values of all its fields, in order.
+
+    Several times faster than its constructor, which has to set each field by way of
+    `object.__setattr__`: a twin that is not frozen is filled and becomes one.
+    """
+    twin = make_dataclass(cls.__name__, [field.name for field in fields(cls)], slots=True, repr=False, eq=False)
+
+    def make(*values: Any) -> T:
+        made = twin(*values)
+        made.__class__ = cls
+        return made
+
+    return make
+
 
 class MemberState(IntEnum):
     """What is thought of a member."""
@@ -39,6 +59,10 @@ class MemberState(IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower()
+
+
+_STATES = tuple(MemberState)
+"""By their numbers: faster than asking the class."""
 
 
 @final
@@ -80,17 +104,10 @@ class Member:
 
     @classmethod
     def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
-        name, host, port, state, meta, incarnation, protocol, delegate_protocol = fields
-        return cls(
-            name=name.decode("utf-8", "surrogateescape"),
-            host=host,
-            port=port,
-            state=MemberState(state),
-            meta=meta,
-            incarnation=incarnation,
-            protocol=protocol,
-            delegate_protocol=delegate_protocol,
-        )
+        name, host, port, state, *others = fields
+        if type(name) is bytes:
+            name = name.decode("utf-8", "surrogateescape")
+        return quick(cls)(name, host, port, _STATES[state], *others)
 
 
 @final
