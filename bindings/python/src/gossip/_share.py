@@ -6,7 +6,6 @@ So only one process gossips, and workers need no port, no node and no threads of
 """
 
 import errno
-import json
 import os
 import socket
 import sys
@@ -99,7 +98,8 @@ class SharedListener(socket.socket):
         connection.set_inheritable(False)
         # As the standard library's accept leaves it.
         connection.settimeout(socket.getdefaulttimeout())
-        return connection, tuple(json.loads(name))
+        host, *numbers = name.decode().split()
+        return connection, (host, *map(int, numbers))
 
     def __iter__(self) -> Iterator[tuple[socket.socket, Any]]:
         """Accepts connections until the shared listener is closed."""
@@ -183,7 +183,7 @@ def _feed(listener: _Accepting, entrance: socket.socket) -> None:
         for connection, address in listener:
             with connection:
                 try:
-                    socket.send_fds(entrance, [json.dumps(address).encode()], [connection.fileno()])
+                    socket.send_fds(entrance, [" ".join(map(str, address)).encode()], [connection.fileno()])
                 except OSError:
                     return
 

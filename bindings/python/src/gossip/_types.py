@@ -1,9 +1,8 @@
 """The values that the library hands out: frozen, comparable, safe to keep."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import dataclass, make_dataclass
 from enum import IntEnum
-from functools import cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 
 __all__ = [
@@ -28,17 +27,17 @@ HostPort: TypeAlias = tuple[str, int]
 T = TypeVar("T")
 
 
-@cache
 def quick(cls: type[T]) -> Callable[..., T]:
     """Makes instances of a frozen dataclass with slots from the values of all its fields, in order.
 
     Several times faster than its constructor, which has to set each field by way of
     `object.__setattr__`: a twin that is not frozen is filled and becomes one.
     """
-    twin = make_dataclass(cls.__name__, [field.name for field in fields(cls)], slots=True, repr=False, eq=False)
+    names: tuple[str, ...] = getattr(cls, "__slots__")
+    twin: Any = make_dataclass(cls.__name__, names, slots=True, repr=False, eq=False)
 
     def make(*values: Any) -> T:
-        made = twin(*values)
+        made: T = twin(*values)
         made.__class__ = cls
         return made
 
@@ -104,10 +103,13 @@ class Member:
 
     @classmethod
     def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
-        name, host, port, state, *others = fields
+        name, host, port, state, meta, incarnation, protocol, delegate_protocol = fields
         if type(name) is bytes:
             name = name.decode("utf-8", "surrogateescape")
-        return quick(cls)(name, host, port, _STATES[state], *others)
+        return _member(name, host, port, _STATES[state], meta, incarnation, protocol, delegate_protocol)
+
+
+_member = quick(Member)
 
 
 @final
