@@ -81,6 +81,7 @@ inline gossip::pool_config fast_pool(std::int32_t id)
 {
     gossip::pool_config config(id, gossip::preset::local);
     config.set("probe_interval_ms", 200ms).set("probe_timeout_ms", 100ms).set("gossip_interval_ms", 20ms);
+    config.set("tcp_timeout_ms", 20s); // on a busy machine an exchange may take long
     return config;
 }
 
