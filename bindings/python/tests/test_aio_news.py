@@ -143,6 +143,8 @@ def test_coroutines_of_a_delegate_run_on_the_loop(run: Callable[[Main], None]) -
             await at_b.join([a.address])
             state = await states.get()
             assert isinstance(state, gossip.RemoteState) and state.data == b"state of a"
+            # The other side of the exchange ends when it does.
+            await until(lambda: ("join", "b") in service.told)
             for text in (b"one", b"raise", b"cancel", b"two"):
                 await at_b.send(at_b.member("a"), text, reliable=True)
                 # Each comes in a conversation of its own, which the next might overtake.
