@@ -293,6 +293,7 @@ impl Machine {
             self.exchanges.remove(&exchange);
             self.actions.push_back(Action::Drop { id: exchange });
         }
+        self.abandon_exam(id);
         self.finish(id, Outcome::Cancelled);
     }
 

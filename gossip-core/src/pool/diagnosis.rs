@@ -72,6 +72,9 @@ pub enum CheckResult {
 }
 
 impl CheckResult {
+    /// Every one, each at its number.
+    pub const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Unknown];
+
     /// `ok`, `failed`, `unknown`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -110,6 +113,20 @@ pub enum CheckKind {
 }
 
 impl CheckKind {
+    /// Every one, each at its number.
+    pub const ALL: [Self; 10] = [
+        Self::Lookup,
+        Self::Send,
+        Self::TcpOut,
+        Self::Talk,
+        Self::TcpIn,
+        Self::Udp,
+        Self::UdpFull,
+        Self::UdpIn,
+        Self::Helpers,
+        Self::Version,
+    ];
+
     /// A short name: `lookup`, `send`, `tcp_out`, `talk`, `tcp_in`, `udp`, `udp_full`, `udp_in`,
     /// `helpers`, `version`.
     pub const fn name(self) -> &'static str {
@@ -322,7 +339,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_keep_their_numbers_and_have_names_of_their_own() {
+    fn findings_and_checks_keep_their_numbers_and_have_names_of_their_own() {
+        assert!(CheckKind::ALL.iter().enumerate().all(|(number, kind)| *kind as usize == number));
+        assert!(CheckResult::ALL.iter().enumerate().all(|(number, result)| *result as usize == number));
         let mut names: Vec<_> = Finding::ALL.iter().map(|finding| finding.name()).collect();
         assert!(Finding::ALL.iter().enumerate().all(|(number, finding)| *finding as usize == number));
 

@@ -333,14 +333,27 @@ impl Machine {
         }
     }
 
-    fn end_exam(&mut self, now: Time) {
-        let Some(exam) = self.exam.take() else { return };
-        let Exam { task, target, member, begun, timer, mut facts, .. } = *exam;
-        self.timers.cancel(timer);
-        for tried in facts.tries.iter().filter(|tried| tried.end.is_none()) {
+    /// Nobody waits any more for the examination that is `task`.
+    pub(super) fn abandon_exam(&mut self, task: TaskId) {
+        if self.exam.as_ref().is_some_and(|exam| exam.task == task) {
+            self.stop_exam();
+        }
+    }
+
+    /// Ends what goes on.
+    fn stop_exam(&mut self) -> Option<Box<Exam>> {
+        let exam = self.exam.take()?;
+        self.timers.cancel(exam.timer);
+        for tried in exam.facts.tries.iter().filter(|tried| tried.end.is_none()) {
             self.exchanges.remove(&tried.id);
             self.actions.push_back(Action::Drop { id: tried.id });
         }
+        Some(exam)
+    }
+
+    fn end_exam(&mut self, now: Time) {
+        let Some(exam) = self.stop_exam() else { return };
+        let Exam { task, target, member, begun, mut facts, .. } = *exam;
         if let Some(known) =
             member.as_ref().and_then(|member| self.swim.explain(now, member.name().as_bytes()))
         {

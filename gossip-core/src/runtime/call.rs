@@ -9,7 +9,10 @@ use tokio::sync::oneshot::{self, channel};
 use tokio::task::AbortHandle;
 
 use crate::base::addr::Target;
+use crate::base::name::NodeName;
 use crate::pool::action::{JoinReport, Outcome};
+use crate::pool::diagnosis::Diagnosis;
+use crate::pool::error::CommandError;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::join::{self, Joined, Resolved};
@@ -34,6 +37,8 @@ pub enum Request {
     Ping(Target),
     /// [`Pool::look_up`] of this text.
     LookUp(String),
+    /// [`Pool::doctor`] for whom this text names.
+    Doctor(String),
 }
 
 /// How a [`Request`] was answered.
@@ -45,13 +50,15 @@ pub enum Response {
     Pinged(Duration),
     /// Whom a text names.
     Found(Target),
+    /// What a doctor has found.
+    Examined(Box<Diagnosis>),
     /// Everything else.
     Done,
 }
 
-/// A request under way. Dropping it cancels: a join or message that is being sent is broken
-/// off, a broadcast that waits for room is never sent; only what others have been told
-/// already stays told, such as that this node leaves.
+/// A request under way. Dropping it cancels: a join, an examination or a message that is being
+/// sent is broken off, a broadcast that waits for room is never sent; only what others have been
+/// told already stays told, such as that this node leaves.
 #[derive(Debug)]
 #[must_use = "dropping a call cancels it"]
 pub struct Call(AbortHandle);
@@ -102,6 +109,9 @@ impl Pool {
                 sent(addr, self.perform(Task::Send(to, message), timeout).await?)?;
                 return Ok(Response::Done);
             }
+            Request::Doctor(target) => {
+                return Ok(Response::Examined(self.examine(&target, timeout).await?));
+            }
             Request::Leave => self.perform(Task::Leave, timeout).await?,
             Request::UpdateNode(meta) => self.perform(Task::Update(meta), timeout).await?,
         };
@@ -120,6 +130,30 @@ impl Pool {
         let left = self.0.clock.until(deadline);
         match self.perform(Task::Join(resolved.targets.clone()), left).await? {
             Outcome::Join(report) => resolved.outcome(report),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// Examines a member that is known, or else whom the text names.
+    async fn examine(&self, text: &str, timeout: Duration) -> Result<Box<Diagnosis>, Error> {
+        let begun = self.0.clock.now();
+        let name = NodeName::from(text.as_bytes());
+        let (target, looked_up) = match self.ask(|reply| Command::Explain(name, reply)).await? {
+            Ok(known) => (Target::from(&known.member), None),
+            Err(CommandError::UnknownMember(_)) => {
+                let target = join::find_here(&self.0, text, timeout).await?;
+                (target, Some(self.0.clock.now().since(begun)))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let left = self.0.clock.until(begun + timeout);
+        match self.perform(Task::Doctor(target), left).await? {
+            Outcome::Examined(mut diagnosis) => {
+                if let Some(took) = looked_up {
+                    diagnosis.looked_up(took);
+                }
+                Ok(diagnosis)
+            }
             other => Err(unfitting(&other)),
         }
     }

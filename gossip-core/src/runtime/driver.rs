@@ -302,9 +302,7 @@ impl Driver {
             Command::Keys(reply) => {
                 let _ = reply.send(self.machine.keyring().keys().to_vec());
             }
-            Command::Explain(name, reply) => {
-                let _ = reply.send(self.machine.explain(now, &name));
-            }
+            Command::Explain(name, reply) => reply.send(self.machine.explain(now, &name)),
             Command::Stats(reply) => {
                 let driven = self.driven();
                 self.shared.remember(driven.clone());

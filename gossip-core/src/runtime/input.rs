@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// The keys, primary first.
     Keys(Sender<Vec<Key>>),
     /// Why a member is in its state.
-    Explain(NodeName, Sender<Result<Explanation, CommandError>>),
+    Explain(NodeName, Reply<Result<Explanation, CommandError>>),
     /// The counters of machine and driver.
     Stats(Sender<Driven>),
 }

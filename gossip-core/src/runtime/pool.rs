@@ -18,6 +18,7 @@ use crate::pool::config::PoolConfig;
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
 use crate::pool::layers::Labels;
+use crate::runtime::call::{Request, Response};
 use crate::runtime::driven::Driven;
 use crate::runtime::error::Error;
 use crate::runtime::input::{Change, Command, Input, Task};
@@ -310,7 +311,7 @@ impl Pool {
     /// [`CommandError::UnknownMember`] if no member has that name.
     pub fn explain(&self, name: impl AsRef<[u8]>) -> Result<Explanation, Error> {
         let name = NodeName::from(name.as_ref());
-        Ok(self.request(|reply| Command::Explain(name, reply))??)
+        Ok(self.request(|reply| Command::Explain(name, Reply::Thread(reply)))??)
     }
 
     /// Finds out which direction of which protocol to a peer does not work, or what else keeps it
@@ -344,23 +345,12 @@ impl Pool {
     /// Errors are those of a lookup, and [`CommandError::DoctorBusy`] while another one is at
     /// work in this pool.
     pub fn doctor(&self, target: &str, timeout: Duration) -> Result<Diagnosis, Error> {
-        let begun = self.0.clock.now();
-        let (target, left, looked_up) = match self.explain(target) {
-            Ok(known) => (Target::from(&known.member), timeout, None),
-            Err(Error::Command(CommandError::UnknownMember(_))) => {
-                let (target, left) = self.look_up(target, timeout)?;
-                (target, left, Some(self.0.clock.now().since(begun)))
-            }
-            Err(error) => return Err(error),
-        };
-        match self.run(Task::Doctor(target), left)? {
-            Outcome::Examined(mut diagnosis) => {
-                if let Some(took) = looked_up {
-                    diagnosis.looked_up(took);
-                }
-                Ok(*diagnosis)
-            }
-            other => Err(unfitting(&other)),
+        let (tell, told) = bounded(1);
+        let request = Request::Doctor(target.to_owned());
+        let _call = self.call(request, timeout, move |result| drop(tell.send(result)))?;
+        match told.recv().map_err(|_| self.0.closed())?? {
+            Response::Examined(diagnosis) => Ok(*diagnosis),
+            other => Err(Error::Internal(format!("a doctor ended with the answer of another: {other:?}"))),
         }
     }
 

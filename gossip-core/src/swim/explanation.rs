@@ -109,6 +109,10 @@ pub enum PathState {
 }
 
 impl PathState {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Unknown, Self::Direct, Self::Slow, Self::OneWay, Self::Relayed, Self::StreamOnly, Self::Cut];
+
     /// A short name: `unknown`, `direct`, `slow`, `one_way`, `relayed`, `stream_only`, `cut`.
     pub const fn name(self) -> &'static str {
         match self {

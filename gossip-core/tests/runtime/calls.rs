@@ -52,6 +52,7 @@ fn endless(to: SocketAddr) -> Vec<Request> {
         Request::Join(vec![to.to_string()]),
         Request::Ping(to.into()),
         Request::SendReliable(to.into(), Bytes::from(vec![0; 16 << 20])),
+        Request::Doctor(to.to_string()),
     ]
 }
 
@@ -82,6 +83,10 @@ fn every_request_is_answered_as_its_blocking_function_answers() {
     let text = format!("a/localhost:{}", seed.port());
     let Response::Found(found) = call(&at_b, Request::LookUp(text)).unwrap() else { panic!() };
     assert_eq!((found.name, found.addr), (to_a().name, seed));
+    for target in ["a".to_owned(), seed.to_string()] {
+        let Response::Examined(found) = call(&at_b, Request::Doctor(target)).unwrap() else { panic!() };
+        assert!(found.is_healthy() && found.member.is_some_and(|member| member.name() == &"a"));
+    }
     for (request, told) in [
         (Request::SendReliable(to_a(), "by tcp".into()), "stream by tcp"),
         (Request::Broadcast(Bytes::new(), "to all".into()), "datagram to all"),
@@ -106,6 +111,7 @@ fn errors_are_those_of_the_blocking_functions() {
     assert!(matches!(call(&at_a, Request::Join(vec!["a:b:c".into()])), Err(Error::Join(_))));
     let sent = call(&at_a, Request::SendReliable(addr.into(), "x".into()));
     assert!(matches!(sent, Err(Error::Send { to, .. }) if to == addr));
+    assert!(matches!(call(&at_a, Request::Doctor("a:b:c".into())), Err(Error::Net(_))));
     let (_call, answer) = begin(&at_a, Request::Ping(addr.into()), Duration::from_millis(10));
     assert!(matches!(answer.recv_timeout(PATIENCE).unwrap(), Err(Error::NoResponse(_))));
 }
@@ -124,6 +130,23 @@ fn a_call_that_is_dropped_is_broken_off_and_leaves_nothing_behind() {
         assert!(matches!(answer.recv_timeout(PATIENCE).unwrap(), Err(Error::Cancelled)));
         eventually("nothing is left of it", || under_way(&at_a) == 0);
     }
+}
+
+#[test]
+fn a_doctor_that_is_dropped_makes_room_for_another() {
+    let (_a, at_a, _) = started_with("a", idle());
+    let (_listener, addr) = nobody();
+    let examine = || Request::Doctor(addr.to_string());
+    let (call, _answer) = begin(&at_a, examine(), Duration::from_secs(3600));
+    eventually("it is under way", || under_way(&at_a) > 0);
+    let busy = begin(&at_a, examine(), PATIENCE).1.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(busy, Err(Error::Command(CommandError::DoctorBusy))), "{busy:?}");
+
+    drop(call);
+    eventually("nothing is left of it", || under_way(&at_a) == 0);
+
+    let (_call, answer) = begin(&at_a, examine(), Duration::from_millis(200));
+    assert!(matches!(answer.recv_timeout(PATIENCE).unwrap(), Ok(Response::Examined(_))));
 }
 
 #[test]
@@ -161,7 +184,7 @@ fn the_end_of_the_pool_or_node_answers_what_is_under_way() {
             .into_iter()
             .map(|request| begin(&at_a, request, Duration::from_secs(3600)))
             .collect();
-        eventually("all are under way", || at_a.stats().unwrap().machine.commands_open == 3);
+        eventually("all are under way", || at_a.stats().unwrap().machine.commands_open == begun.len() as u64);
 
         if end_node { a.shutdown(PATIENCE) } else { at_a.shutdown(PATIENCE) }.unwrap();
 
