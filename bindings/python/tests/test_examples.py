@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import MakeNode
-from support import DEADLINE, Recorder
+from support import DEADLINE, Recorder, eventually
 
 import gossip
 
@@ -50,6 +52,12 @@ class Process:
             assert event["event"] != "error", event
             if all(event.get(key) == value for key, value in wanted.items()):
                 return event
+
+    def says(self, beginning: str) -> str:
+        """The next line that begins so; what comes before is passed over."""
+        while not (line := self.lines.get(timeout=DEADLINE)).startswith(beginning):
+            pass
+        return line
 
     def end(self) -> int:
         assert self.process.stdin
@@ -121,3 +129,45 @@ def test_hello_greets_and_is_heard(start: Any, make_node: MakeNode) -> None:
     assert at_alice.wait_for("notify_msg")[0].data == b"bob: good morning"
     assert bob.end() == 0
     assert at_alice.named("notify_leave", "bob").state is gossip.MemberState.LEFT
+
+
+def test_nodes_with_standing_seeds_find_each_other_again(start: Any) -> None:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for reserved in sockets:
+            reserved.bind(("127.0.0.1", 0))
+        ports = [str(reserved.getsockname()[1]) for reserved in sockets]
+    seeds = [f"127.0.0.1:{port}" for port in ports]
+    program = str(EXAMPLES / "standing_seeds.py")
+
+    ben = start(program, "ben", ports[1], *seeds)
+    assert ben.says("!") == f"! alone; still trying {' '.join(seeds)}"
+    ada = start(program, "ada", ports[0], *seeds)
+    ben.says("+ ada")
+    ben.says("* in company again: 0 are back")
+    ada.says("+ ben")
+    ada.process.kill()
+    ben.says("- ada failed")
+    ben.says("!")
+    start(program, "ada", ports[0], *seeds)
+    ben.says("+ ada")
+    assert ben.says("*") == "* in company again: 1 are back, 0 are missing"
+    ben.process.send_signal(signal.SIGINT)
+    assert ben.process.wait(DEADLINE) == 0
+
+
+def test_why_says_why_a_member_failed(start: Any, make_node: MakeNode) -> None:
+    alice, bob = make_node("alice"), make_node("bob")
+    pools = [node.register_pool(gossip.PoolConfig.local(1)) for node in (alice, bob)]
+    pools[1].join([alice.address], timeout=DEADLINE)
+    eventually(lambda: len(pools[0]) == 2)
+
+    why = start(str(EXAMPLES / "why.py"), "{}:{}".format(*alice.address))
+    why.says("watching ")
+    eventually(lambda: "why" in pools[1])
+    bob.shutdown()
+
+    why.says("bob (127.0.0.1:")
+    why.says("conclusion: ")
+    why.says("not_listening: ")
+    assert why.lines.get(timeout=DEADLINE) == "=> its host is there: start bob again"

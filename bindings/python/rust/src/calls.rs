@@ -21,6 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert::{self, Payload, Peer};
+use crate::diagnosis;
 use crate::errors;
 use crate::life::Owned;
 use crate::pool::Pool;
@@ -206,6 +207,10 @@ impl Calls {
     fn ping(&self, pool: PyRef<'_, Pool>, to: Peer, timeout: Option<f64>) -> PyResult<u64> {
         self.inner.get()?.request(&pool, Request::Ping(to.into()), timeout)
     }
+
+    fn doctor(&self, pool: PyRef<'_, Pool>, target: String, timeout: f64) -> PyResult<u64> {
+        self.inner.get()?.request(&pool, Request::Doctor(target), Some(timeout))
+    }
 }
 
 fn to_python(py: Python<'_>, response: Response) -> PyResult<Bound<'_, PyAny>> {
@@ -217,6 +222,7 @@ fn to_python(py: Python<'_>, response: Response) -> PyResult<Bound<'_, PyAny>> {
             let found = (PyBytes::new(py, name), convert::address(py, target.addr)?);
             Ok(found.into_pyobject(py)?.into_any())
         }
+        Response::Examined(found) => Ok(diagnosis::diagnosis(py, &found)?.into_any()),
         Response::Done => Ok(py.None().into_bound(py)),
     }
 }

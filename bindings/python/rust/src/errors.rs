@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 mod python {
     use pyo3::import_exception;
 
+    import_exception!(gossip.errors, BusyError);
     import_exception!(gossip.errors, ClosedError);
     import_exception!(gossip.errors, ConfigError);
     import_exception!(gossip.errors, ForkedError);
@@ -109,6 +110,7 @@ fn command(error: CommandError, text: String) -> PyErr {
             python::MessageTooLargeError::new_err((what, size, limit))
         }
         CommandError::QueueFull { .. } => python::QueueFullError::new_err(text),
+        CommandError::DoctorBusy => python::BusyError::new_err(text),
         CommandError::HasLeft => python::NotJoinedError::new_err(text),
         CommandError::UnknownMember(_) => python::UnknownMemberError::new_err(text),
         CommandError::ReservedMark => PyValueError::new_err(text),

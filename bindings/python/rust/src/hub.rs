@@ -1,8 +1,9 @@
 //! What one pool tells and asks, given on to everyone in Python who wants it.
 //!
 //! A pool has one delegate in the core: its hub. Queues of Python's, each with what it
-//! wants, may be put behind the hub at any time. The hub remembers who is a member, as far
-//! as it has told, so that a queue that comes late begins with exactly that.
+//! wants, may be put behind the hub at any time. The hub remembers who is a member, and whether
+//! the node is isolated, as far as it has told, so that a queue that comes late begins with
+//! exactly that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct State {
     members: BTreeMap<NodeName, Member>,
+    isolated: bool,
     outlets: Vec<Outlet>,
     ended: bool,
 }
@@ -67,7 +69,7 @@ impl Hub {
         hub
     }
 
-    /// Puts a queue behind the hub. With `snapshot` it begins with the members; if it is the
+    /// Puts a queue behind the hub. With `snapshot` it begins with how things stand; if it is the
     /// pool's own it closes with the pool.
     pub(crate) fn feed(&self, events: &Arc<Events>, kinds: Kinds, is_own: bool, snapshot: bool) {
         let feed = events.delegate(0, Asks::default());
@@ -83,6 +85,9 @@ impl Hub {
                 feed.tell(self.pool, Notice::Joined(member.clone()));
             }
         }
+        if snapshot && state.isolated && kinds.want(&Notice::Isolated) {
+            feed.tell(self.pool, Notice::Isolated);
+        }
         state.outlets.push(Outlet { events: Arc::clone(events), feed, kinds, is_own });
     }
 }
@@ -96,6 +101,8 @@ impl State {
             Notice::Left(member) => {
                 self.members.remove(member.name());
             }
+            Notice::Isolated => self.isolated = true,
+            Notice::Healed { .. } => self.isolated = false,
             Notice::Ended => self.ended = true,
             _ => {}
         }

@@ -8,11 +8,13 @@ use pyo3::prelude::*;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Kinds(u16);
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "notify_join",
     "notify_leave",
     "notify_update",
     "notify_conflict",
+    "notify_isolated",
+    "notify_healed",
     "notify_msg",
     "merge_remote_state",
     "notify_ping_complete",
@@ -61,6 +63,8 @@ pub(crate) fn name(notice: &Notice) -> Option<&'static str> {
         Notice::Left(_) => "notify_leave",
         Notice::Updated(_) => "notify_update",
         Notice::Conflict { .. } => "notify_conflict",
+        Notice::Isolated => "notify_isolated",
+        Notice::Healed { .. } => "notify_healed",
         Notice::Message(_) => "notify_msg",
         Notice::RemoteState { .. } => "merge_remote_state",
         Notice::Pinged { .. } => "notify_ping_complete",

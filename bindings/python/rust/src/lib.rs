@@ -10,6 +10,7 @@
 mod answer;
 mod calls;
 mod convert;
+mod diagnosis;
 mod errors;
 mod hub;
 mod inherit;
@@ -38,6 +39,8 @@ mod _core {
     use crate::answer::Answer;
     #[pymodule_export]
     use crate::calls::Calls;
+    #[pymodule_export]
+    use crate::diagnosis::words;
     #[pymodule_export]
     use crate::inherit::Sockets;
     #[pymodule_export]

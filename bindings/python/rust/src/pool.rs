@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gossip_core::runtime::call::{Request, Response};
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::pool::Pool as CorePool;
 use gossip_core::runtime::view::View;
@@ -12,6 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{self, Payload, Peer};
+use crate::diagnosis;
+use crate::errors;
 use crate::hub::Hub;
 use crate::kinds::Kinds;
 use crate::life::Owned;
@@ -176,6 +179,19 @@ impl Pool {
         let (target, _) = wait::interruptible(py, move || pool.look_up(&text, limit))?;
         let name = target.name.as_ref().map_or(&b""[..], |name| name.as_bytes());
         Ok((PyBytes::new(py, name), convert::address(py, target.addr)?))
+    }
+
+    fn explain<'py>(&self, py: Python<'py>, name: Payload) -> PyResult<Bound<'py, PyDict>> {
+        let pool = self.pool.get()?;
+        diagnosis::explanation(py, &wait::detached(py, || pool.explain(&name.0))?)
+    }
+
+    fn doctor<'py>(&self, py: Python<'py>, target: String, timeout: f64) -> PyResult<Bound<'py, PyDict>> {
+        let (pool, limit) = (self.pool.get()?, convert::limit(Some(timeout)));
+        match wait::called(py, |done| pool.call(Request::Doctor(target), limit, done))? {
+            Response::Examined(found) => diagnosis::diagnosis(py, &found),
+            _ => Err(errors::internal("a doctor ended with the answer of another call")),
+        }
     }
 
     fn accept_label(&self, py: Python<'_>, label: Payload) -> PyResult<()> {

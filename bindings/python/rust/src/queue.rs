@@ -134,6 +134,7 @@ pub(crate) fn told<'py>(
         Notice::Conflict { existing, other } => {
             (member(existing)?, convert::node(py, other)?).into_pyobject(py)
         }
+        Notice::Healed { returned, missing } => (*returned, *missing).into_pyobject(py),
         Notice::Message(UserMessage { bytes, from, reliable, .. }) => {
             (PyBytes::new(py, bytes), convert::address(py, *from)?, *reliable).into_pyobject(py)
         }

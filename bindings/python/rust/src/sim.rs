@@ -28,6 +28,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::convert::{self, Payload, Peer};
+use crate::diagnosis;
 use crate::errors;
 use crate::life;
 use crate::sim_heard::{self, Heard, Hearing};
@@ -196,6 +197,17 @@ impl Simulation {
         self.begin(host, |machine, now| machine.ping(now, to.into(), limit(timeout)))
     }
 
+    fn doctor(&self, host: usize, to: Peer, timeout: f64) -> PyResult<u64> {
+        let timeout = convert::limit(Some(timeout));
+        self.begin(host, |machine, now| machine.doctor(now, to.into(), timeout))
+    }
+
+    fn explain<'py>(&self, py: Python<'py>, host: usize, name: Payload) -> PyResult<Bound<'py, PyDict>> {
+        let now = self.see(|inside| inside.world.now())?;
+        let told = self.look(host, |machine| machine.explain(now, &NodeName::from(&*name.0)))?;
+        diagnosis::explanation(py, &told.map_err(refused)?)
+    }
+
     fn send_best_effort(&self, host: usize, to: Peer, message: Payload) -> PyResult<()> {
         let to = Target::from(to);
         self.awake(host, |inside, id| inside.world.send_to(id, &to, &message.0))?.map_err(refused)
@@ -252,6 +264,20 @@ impl Simulation {
             let reached = report.reached.iter().map(|&addr| convert::address(py, addr));
             let failed = report.failed.iter().map(|(addr, error)| (addr.to_string(), error.to_string()));
             Ok((reached.collect::<PyResult<_>>()?, failed.collect()))
+        })
+    }
+
+    /// What a doctor that has ended found.
+    fn diagnosis<'py>(
+        &self,
+        py: Python<'py>,
+        host: usize,
+        life: u32,
+        task: u64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.ended(host, life, task, |outcome| match outcome {
+            Outcome::Examined(found) => diagnosis::diagnosis(py, found),
+            _ => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
         })
     }
 

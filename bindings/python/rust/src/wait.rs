@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use gossip_core::runtime::call::{Call, Response};
 use gossip_core::runtime::error::Error;
 use pyo3::prelude::*;
 
@@ -14,6 +15,9 @@ use crate::life;
 
 /// How long a wait goes on before it looks for signals: what Ctrl-C costs at most.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// What a call of the core ends with.
+type Done = Box<dyn FnOnce(Result<Response, Error>) + Send>;
 
 /// Runs `work`, which is short, without holding the interpreter.
 pub(crate) fn detached<T, E>(py: Python<'_>, work: impl FnOnce() -> Result<T, E> + Send) -> PyResult<T>
@@ -44,6 +48,24 @@ where
         // Nobody listens any more after an interrupt.
         let _ = sender.send(caught(work));
     })?;
+    flatten(received(py, &receiver)?)
+}
+
+/// Waits for the answer to the call that `begin` begins, so that Ctrl-C and other signals are
+/// served. After an interrupt nothing of it goes on.
+pub(crate) fn called(
+    py: Python<'_>,
+    begin: impl FnOnce(Done) -> Result<Call, Error> + Send,
+) -> PyResult<Response> {
+    let (sender, receiver) = bounded(1);
+    let call = detached(py, || begin(Box::new(move |answer| drop(sender.send(answer)))))?;
+    let answer = received(py, &receiver)?;
+    drop(call);
+    answer.map_err(errors::to_python)
+}
+
+/// Waits for what comes, a slice at a time.
+fn received<T: Send>(py: Python<'_>, receiver: &Receiver<T>) -> PyResult<T> {
     loop {
         let news = py.detach(|| {
             let news = receiver.recv_timeout(SLICE);
@@ -51,7 +73,7 @@ where
             news
         });
         match news {
-            Ok(outcome) => return flatten(outcome),
+            Ok(outcome) => return Ok(outcome),
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(errors::internal("a call ended without a result"));

@@ -12,9 +12,21 @@ from . import _core
 from ._address import Endpoint, Seconds, Target
 from ._config import Config, PoolConfig
 from ._delegate import Delegate
+from ._diagnosis import (
+    Check,
+    CheckKind,
+    CheckResult,
+    Diagnosis,
+    Explanation,
+    Finding,
+    PathState,
+    UnansweredProbe,
+)
 from ._dial import dial
 from ._events import (
     Event,
+    Healed,
+    Isolated,
     MemberConflict,
     MemberJoined,
     MemberLeft,
@@ -45,6 +57,7 @@ from ._types import (
     QueueStats,
 )
 from .errors import (
+    BusyError,
     ClosedError,
     ConfigError,
     ForkedError,
@@ -67,17 +80,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Buffer",
+    "BusyError",
+    "Check",
+    "CheckKind",
+    "CheckResult",
     "ClosedError",
     "Config",
     "ConfigError",
     "Delegate",
+    "Diagnosis",
     "Endpoint",
     "Event",
+    "Explanation",
+    "Finding",
     "ForkedError",
     "Gossip",
     "GossipError",
+    "Healed",
     "HostPort",
     "InternalError",
+    "Isolated",
     "JoinError",
     "JoinResult",
     "Keyring",
@@ -96,6 +118,7 @@ __all__ = [
     "Overflow",
     "Packet",
     "Packets",
+    "PathState",
     "PingCompleted",
     "Pool",
     "PoolConfig",
@@ -112,6 +135,7 @@ __all__ = [
     "Subscription",
     "TLSListener",
     "Target",
+    "UnansweredProbe",
     "UnknownMemberError",
     "UnknownPoolError",
     "dial",

@@ -43,6 +43,18 @@ class Delegate:
     def notify_conflict(self, existing: Member, other: Member) -> None:
         """Another node claims the name of `existing`; it was refused."""
 
+    def notify_isolated(self) -> None:
+        """This node reaches no other member any more, or has tried all its seeds in vain.
+
+        It goes on trying; see `Isolated`.
+        """
+
+    def notify_healed(self, returned: int, missing: int) -> None:
+        """This node has company again, or `returned` members that it had lost are back.
+
+        So many are still `missing` and looked for; see `Healed`.
+        """
+
     def notify_msg(self, message: Message) -> None:
         """A message arrived: a broadcast, or one sent to this node."""
 

@@ -9,6 +9,8 @@ from ._types import Member, MemberState, Message
 __all__ = [
     "MEMBERSHIP",
     "Event",
+    "Healed",
+    "Isolated",
     "MemberConflict",
     "MemberJoined",
     "MemberLeft",
@@ -76,6 +78,35 @@ class MemberConflict:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Isolated:
+    """This node reaches no other member any more, or has tried all its seeds in vain.
+
+    It goes on trying, and tells by `Healed` once it has company again. Not told if everybody
+    else has said goodbye and there are no seeds.
+    """
+
+    pool_id: int
+    """The pool in which it is alone."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healed:
+    """This node has company again, or members that it had lost are back where they were.
+
+    Told once no more of them have come for two seconds, ten at most.
+    """
+
+    pool_id: int
+    """The pool in which it happened."""
+    returned: int
+    """Members lost before that came back since this was last told."""
+    missing: int
+    """Members that are still lost and looked for."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteState:
     """Another node's application state arrived."""
 
@@ -125,6 +156,8 @@ Event: TypeAlias = (
     | MemberLeft
     | MemberUpdated
     | MemberConflict
+    | Isolated
+    | Healed
     | Message
     | RemoteState
     | PingCompleted
@@ -136,7 +169,15 @@ Event: TypeAlias = (
 Call: TypeAlias = tuple[str, int, tuple[Any, ...], Any]
 """What the core gives: a hook's name, the pool, the hook's arguments, and the right to answer."""
 
-MEMBERSHIP: tuple[type, ...] = (MemberJoined, MemberLeft, MemberUpdated, MemberConflict, PoolEnded)
+MEMBERSHIP: tuple[type, ...] = (
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    MemberConflict,
+    Isolated,
+    Healed,
+    PoolEnded,
+)
 """What a subscription brings that names no kinds."""
 
 _HOOKS: dict[type, str] = {
@@ -144,6 +185,8 @@ _HOOKS: dict[type, str] = {
     MemberLeft: "notify_leave",
     MemberUpdated: "notify_update",
     MemberConflict: "notify_conflict",
+    Isolated: "notify_isolated",
+    Healed: "notify_healed",
     Message: "notify_msg",
     RemoteState: "merge_remote_state",
     PingCompleted: "notify_ping_complete",
@@ -173,6 +216,10 @@ _MAKE: dict[str, Callable[..., Event]] = {
     "notify_update": lambda pool, member: MemberUpdated(pool_id=pool, member=_member(member)),
     "notify_conflict": lambda pool, member, other: MemberConflict(
         pool_id=pool, member=_member(member), other=_member(other)
+    ),
+    "notify_isolated": lambda pool: Isolated(pool_id=pool),
+    "notify_healed": lambda pool, returned, missing: Healed(
+        pool_id=pool, returned=returned, missing=missing
     ),
     "notify_msg": message,
     "merge_remote_state": lambda pool, data, join: RemoteState(pool_id=pool, data=data, join=join),

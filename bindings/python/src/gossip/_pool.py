@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, final
 
 from . import _core
-from ._address import Endpoint, Seconds, Target, as_bytes, limit, split
+from ._address import Endpoint, Seconds, Target, as_bytes, limit, seconds, split
 from ._config import PoolConfig
 from ._delegate import Serving
+from ._diagnosis import Diagnosis, Explanation
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
 from ._subscription import Subscription
@@ -164,6 +165,48 @@ class Pool:
         wait = self._config.probe_timeout if timeout is None else timeout
         return self._core.ping(self._peer(target, wait), limit(wait))
 
+    def explain(self, member: Member | str, /) -> Explanation:
+        """Why this node believes of a member what it believes, from what it knows, at once.
+
+        What probes have shown, who accused it, and what that says of the way to it. Also of the
+        dead that are still remembered, and of this node itself. `UnknownMemberError` if no
+        member has that name.
+
+            >>> import gossip
+            >>> config = gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)
+            >>> with gossip.Gossip(config) as node:
+            ...     pool = node.register_pool(gossip.PoolConfig.local(1))
+            ...     why = pool.explain("a")
+            >>> why.accusers
+            ()
+            >>> print(str(why).splitlines()[-1])
+            conclusion: nobody has accused this node
+        """
+        name = member.name if isinstance(member, Member) else member
+        return Explanation._from_core(self._core.explain(name.encode("utf-8", "surrogateescape")))
+
+    def doctor(self, target: Target, *, timeout: Seconds = 5.0) -> Diagnosis:
+        """Finds out which direction of which protocol to a peer does not work, or what else keeps it away.
+
+        UDP and TCP from here to there, datagrams of the full size, label, keys, name, version;
+        and of the ways back what can be told. The target is a member, dead ones included, its
+        name, or an address. It takes a moment if all is well, at most `timeout`. The peer may be
+        any memberlist; it sees a few pings, and nothing comes of them: nobody is suspected, and
+        nothing changes.
+
+        `BusyError` while another one is at work in this pool; `OSError` or `ValueError` if a
+        name cannot be looked up. After Ctrl-C nothing of it goes on.
+
+            >>> import gossip
+            >>> config = gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)
+            >>> with gossip.Gossip(config) as node:
+            ...     pool = node.register_pool(gossip.PoolConfig.local(1))
+            ...     diagnosis = pool.doctor(node.address, timeout=10)
+            >>> diagnosis.is_healthy, diagnosis.check(gossip.CheckKind.UDP).result
+            (True, <CheckResult.OK: 'ok'>)
+        """
+        return Diagnosis._from_core(self._core.doctor(_seed(target), seconds(timeout)))
+
     def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> None:
         """Announces new metadata, at most 512 bytes, and returns when it has been gossiped."""
         self._core.update_node(meta, limit(timeout))
@@ -219,7 +262,8 @@ class Pool:
         `pool.events(MemberJoined, Message)` brings these alone, in the order in which they
         happened. Whether asked for or not, an `Overflow` tells what was dropped because more than
         `maxsize` events waited; changes of membership never are. With `snapshot` it begins
-        with a `MemberJoined` for each member of now, so that between the two nothing is missed.
+        with a `MemberJoined` for each member of now, and with `Isolated` if it is, so that between the
+        two nothing is missed.
 
             >>> import gossip
             >>> config = gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)

@@ -127,6 +127,10 @@ class QueueFullError(GossipError, RuntimeError):
     """As many broadcasts wait as may; try again when some have been sent."""
 
 
+class BusyError(GossipError, RuntimeError):
+    """A doctor is at work in this pool already; there is one at a time."""
+
+
 class KeyringError(GossipError, ValueError):
     """A key of the wrong size, one that the keyring does not hold, or its primary one."""
 

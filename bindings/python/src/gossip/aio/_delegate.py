@@ -41,6 +41,12 @@ class Delegate:
     async def notify_conflict(self, existing: Member, other: Member) -> None:
         """Another node claims the name of `existing`; it was refused."""
 
+    async def notify_isolated(self) -> None:
+        """This node reaches no other member any more, or has tried all its seeds in vain."""
+
+    async def notify_healed(self, returned: int, missing: int) -> None:
+        """This node has company again, or `returned` members that it had lost are back."""
+
     async def notify_msg(self, message: Message) -> None:
         """A message arrived: a broadcast, or one sent to this node."""
 

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import final
 
-from .._address import Endpoint, Seconds, Target, as_bytes, limit
+from .._address import Endpoint, Seconds, Target, as_bytes, limit, seconds
 from .._config import PoolConfig
+from .._diagnosis import Diagnosis, Explanation
 from .._events import Event
 from .._keyring import Keyring
 from .._pool import _seed
@@ -178,6 +179,20 @@ class Pool:
         to = await self._peer(target, wait)
         rtt: float = await self._calls.run(self._calls.core.ping, self._sync._core, to, wait)
         return rtt
+
+    def explain(self, member: Member | str, /) -> Explanation:
+        """Why this node believes of a member what it believes; see `gossip.Pool.explain`."""
+        return self._sync.explain(member)
+
+    async def doctor(self, target: Target, *, timeout: Seconds = 5.0) -> Diagnosis:
+        """Finds out which direction of which protocol to a peer does not work, or what else keeps it away.
+
+        See `gossip.Pool.doctor`. Cancelled, the examination is broken off, and another may begin.
+        """
+        found = await self._calls.run(
+            self._calls.core.doctor, self._sync._core, _seed(target), seconds(timeout)
+        )
+        return Diagnosis._from_core(found)
 
     async def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> None:
         """Announces new metadata, at most 512 bytes, and returns when it has been gossiped.

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, final, overload
 
 from .. import _core
-from .._address import Endpoint, Seconds, as_bytes, limit, split
+from .._address import Endpoint, Seconds, as_bytes, limit, seconds, split
 from .._config import PoolConfig
 from .._delegate import Delegate, overridden
+from .._diagnosis import Diagnosis, Explanation
 from .._types import Buffer, HostPort, JoinResult, Member, Message
 from ..errors import JoinError, UnknownMemberError
 from ._values import Heard, Traffic
@@ -87,8 +88,8 @@ class Node:
     """A simulated computer with one pool. Made by `Simulation.spawn`.
 
     For its application it is what a `gossip.Pool` is, with the same names: what is done at
-    once is the same, and what takes time (`join`, `leave`, `update_node`, `ping`, reliable
-    sends) returns a `Task` at once, as nothing can wait inside of a moment.
+    once is the same, and what takes time (`join`, `leave`, `update_node`, `ping`, `doctor`,
+    reliable sends) returns a `Task` at once, as nothing can wait inside of a moment.
 
     The delegate's hooks and its timers run inside of `Simulation.advance` and its kin, on
     that thread, in virtual time. What they raise, `advance` raises.
@@ -306,6 +307,18 @@ class Node:
         """
         return Task(self, self._core.ping(self._index, self._peer(target), limit(timeout)), "ping", _rtt)
 
+    def explain(self, member: "Node | Member | str", /) -> Explanation:
+        """Why this node believes of another what it believes; see `gossip.Pool.explain`."""
+        name = member if isinstance(member, str) else member.name
+        return Explanation._from_core(
+            self._core.explain(self._index, name.encode("utf-8", "surrogateescape"))
+        )
+
+    def doctor(self, target: Target, *, timeout: Seconds = 5.0) -> Task[Diagnosis]:
+        """Finds out what is wrong with the way to a peer; see `gossip.Pool.doctor`."""
+        number = self._core.doctor(self._index, self._peer(target), seconds(timeout))
+        return Task(self, number, "doctor", _diagnosis)
+
     def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> Task[None]:
         """Announces new metadata; done when it has been gossiped."""
         return Task(self, self._core.update_node(self._index, meta, limit(timeout)), "update_node", _ended)
@@ -393,6 +406,10 @@ def _ended(task: Task[None]) -> None:
 def _rtt(task: Task[float]) -> float:
     rtt = task._node._core.result(*task._id())
     return 0.0 if rtt is None else rtt
+
+
+def _diagnosis(task: Task[Diagnosis]) -> Diagnosis:
+    return Diagnosis._from_core(task._node._core.diagnosis(*task._id()))
 
 
 def _joined(task: Task[JoinResult]) -> JoinResult:
