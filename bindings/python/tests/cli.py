@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -118,6 +118,23 @@ class AgentProcess:
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe
             pipe.close()
+
+
+StartAgent = Callable[..., AgentProcess]
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[StartAgent]:
+    """Starts agents on loopback."""
+    with ExitStack() as stack:
+
+        def start(name: str = "a", *arguments: str, pool: str = FAST_POOL, **more: str) -> AgentProcess:
+            given = ["--name", name, "--bind", "127.0.0.1:0", *(["--pool", pool] if pool else []), *arguments]
+            process = AgentProcess(tmp_path, *given, **more)
+            stack.callback(process.close)
+            return process
+
+        yield start
 
 
 def key_file(folder: Path, *keys: bytes, mode: int = 0o600) -> str:

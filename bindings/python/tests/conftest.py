@@ -11,10 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import gossip  # noqa: E402
+from cli import agent  # noqa: E402
 from loops import run, silent  # noqa: E402
 from support import DEADLINE, config, eventually, pool_config  # noqa: E402
 
-__all__ = ["run", "silent"]
+__all__ = ["agent", "run", "silent"]
 
 MakeNode = Callable[..., gossip.Gossip]
 

@@ -9,13 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli import COMMAND, FAST_POOL, HERE, KEYS, AgentProcess, environment, get, key_file, run, run_here
+from cli import COMMAND, FAST_POOL, HERE, KEYS, StartAgent, environment, get, key_file, run, run_here
 from conftest import MakeNode
 from support import DEADLINE, Recorder, eventually, pool_config
 
@@ -23,23 +21,6 @@ import gossip
 from gossip._cli._keys import fingerprint
 
 TOKEN = "a-token-of-some-length"
-
-StartAgent = Callable[..., AgentProcess]
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[StartAgent]:
-    """Starts agents on loopback."""
-    with ExitStack() as stack:
-
-        def start(name: str = "a", *arguments: str, pool: str = FAST_POOL, **more: str) -> AgentProcess:
-            given = ["--name", name, "--bind", "127.0.0.1:0", *(["--pool", pool] if pool else []), *arguments]
-            process = AgentProcess(tmp_path, *given, **more)
-            stack.callback(process.close)
-            return process
-
-        yield start
-
 
 def test_an_agent_finds_its_seed_is_seen_and_leaves_in_good_order(agent: StartAgent, make_node: MakeNode) -> None:
     recorder = Recorder()

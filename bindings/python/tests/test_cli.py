@@ -24,8 +24,8 @@ EXAMPLE = HERE.parent.parent / "examples" / "agent.toml"
 
 
 SUBCOMMANDS = [
-    [], ["agent"], ["members"], ["watch"], ["send"], ["broadcast"], ["ping"], ["join"], ["meta"], ["leave"],
-    ["metrics"], ["demo"], ["keys"], ["keys", "generate"], ["keys", "list"], ["keys", "install"], ["keys", "use"],
+    [], ["agent"], ["members"], ["watch"], ["send"], ["broadcast"], ["ping"], ["explain"], ["doctor"], ["join"],
+    ["meta"], ["leave"], ["metrics"], ["demo"], ["keys"], ["keys", "generate"], ["keys", "list"], ["keys", "install"], ["keys", "use"],
     ["keys", "remove"],
 ]  # fmt: skip
 

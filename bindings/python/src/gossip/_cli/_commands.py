@@ -13,7 +13,9 @@ from ._keys import parse_keys, read_keys
 from ._status import DONE, FAILED, USAGE, Failure
 from ._terminal import STATES, clean, has_colour, rich_console, rich_table, spinner, table
 
-__all__ = ["broadcast", "generate", "join", "keys", "leave", "members", "meta", "metrics", "ping", "send"]
+__all__ = [
+    "broadcast", "explain", "generate", "join", "keys", "leave", "lines_of", "members", "meta", "metrics", "ping", "send",
+]  # fmt: skip
 
 HEAD = ("pool", "name", "address", "state", "rtt", "meta")
 MESSAGE_LIMIT = 48 << 10
@@ -91,6 +93,17 @@ def ping(arguments: argparse.Namespace) -> int:
     """`gossip ping`"""
     answer = _agent(arguments).command("ping", pool=arguments.pool, to=arguments.to)
     return _done(arguments, answer, f"{clean(answer['to'])} answered in {answer['rtt_ms']:.2f} ms")
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """`gossip explain`"""
+    answer = _agent(arguments).command("explain", pool=arguments.pool, to=arguments.to)
+    return _done(arguments, answer, lines_of(answer["text"]))
+
+
+def lines_of(text: str) -> str:
+    """Several lines, each cleaned."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def join(arguments: argparse.Namespace) -> int:

@@ -4,16 +4,22 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from .._dashboard._http import HttpError
+from .._dashboard._view import describe, endpoint
+from .._diagnosis import Diagnosis, Explanation
 from .._node import Gossip
 from .._pool import Pool
 from ._keys import fingerprint
 
-__all__ = ["Commands"]
+__all__ = ["DOCTOR_LONGEST", "DOCTOR_TIMEOUT", "Commands", "diagnosed", "explained"]
 
 TIMEOUT = 10.0
+DOCTOR_TIMEOUT = 5.0
+DOCTOR_LONGEST = 15.0
+"""Shorter than commands wait for an answer."""
 PREFIX = 4
 
 
@@ -27,6 +33,8 @@ class Commands:
             "send": self._send,
             "broadcast": self._broadcast,
             "ping": self._ping,
+            "explain": self._explain,
+            "doctor": self._doctor,
             "join": self._join,
             "meta": self._meta,
             "keys": self._keys,
@@ -69,6 +77,15 @@ class Commands:
             raise TimeoutError(f"{name} did not answer within {pool.config.probe_timeout:g} s") from None
         return {"pool": pool.id, "to": name, "rtt_ms": round(rtt * 1000, 3)}
 
+    def _explain(self, pool: Pool, body: dict[str, Any]) -> Any:
+        return explained(pool, pool.explain(_text(body, "to")))
+
+    def _doctor(self, pool: Pool, body: dict[str, Any]) -> Any:
+        timeout = body.get("timeout", DOCTOR_TIMEOUT)
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= DOCTOR_LONGEST:
+            raise ValueError(f"timeout is {timeout!r}, must be more than 0 and at most {DOCTOR_LONGEST:g} seconds")
+        return diagnosed(pool, pool.doctor(_text(body, "to"), timeout=timeout))
+
     def _join(self, pool: Pool, body: dict[str, Any]) -> Any:
         seeds = body.get("seeds")
         if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, str) for seed in seeds):
@@ -108,6 +125,23 @@ class Commands:
             many = "no key" if not found else f"{len(found)} keys"
             raise ValueError(f"{many} of pool {pool.id} begin with fingerprint {wanted!r}; see: gossip keys list")
         return found[0]
+
+
+def explained(pool: Pool, why: Explanation) -> dict[str, Any]:
+    """An explanation as an object of JSON."""
+    return {"pool": pool.id, **asdict(why), "member": describe(why.member)}
+
+
+def diagnosed(pool: Pool, found: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as an object of JSON."""
+    return {
+        "pool": pool.id,
+        **asdict(found),
+        "healthy": found.is_healthy,
+        "address": endpoint(found.address),
+        "member": None if found.member is None else describe(found.member),
+        "findings": {finding: finding.meaning for finding in found.findings},
+    }
 
 
 def _text(body: dict[str, Any], field: str) -> str:

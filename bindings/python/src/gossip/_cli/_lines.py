@@ -22,6 +22,8 @@ SIGNS = {
     "suspect": ("?", "warn"),
     "update": ("~", "news"),
     "conflict": ("!", "bad"),
+    "isolated": ("!", "bad"),
+    "healed": ("*", "good"),
     "message": (">", "news"),
     "seeds failed": ("!", "warn"),
     "log": (".", "quiet"),
@@ -50,6 +52,10 @@ def _facts(event: dict[str, Any]) -> str:
             return f"{event['name']}  {event['endpoint']}  {event['meta']}".rstrip()
         case "conflict":
             return f"{event['name']} at {event['endpoint']} is also claimed by {event['other']}, which was refused"
+        case "isolated":
+            return "no other member is reached any more; trying on; see: gossip doctor ADDRESS"
+        case "healed":
+            return f"{event['returned']} members are back, {event['missing']} are still missing"
         case "message":
             more = "…" if event["size"] > 256 else ""
             return f"{event['size']} bytes from {event['source']}  {event['text']}{more}"

@@ -14,7 +14,7 @@ __all__ = ["parse"]
 STATUSES = """\
 exit statuses:
   0    done; the agent left in good order
-  1    what was asked for could not be done
+  1    what was asked for could not be done; doctor: something is wrong
   2    the command line, a file or the environment says what cannot work
   3    no agent answered, or it ended
   4    the agent does not allow it
@@ -51,6 +51,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_agent(commands)
     _add_members(commands)
     _add_messages(commands)
+    _add_doctor(commands)
     _add_keys(commands)
     _add_demo(commands)
     return parser.parse_args(sys.argv[1:] if argv is None else argv)
@@ -151,14 +152,36 @@ def _add_messages(commands: Any) -> None:
     _add_message(broadcast)
     ping = _command(commands, "ping", _commands.ping, "ping a member")
     ping.add_argument("to", metavar="NAME", help="the member")
+    explain = _command(commands, "explain", _commands.explain, "say why a member is suspected or dead, or not")
+    explain.add_argument("to", metavar="NAME", help="the member; the dead are remembered for a while")
     join = _command(commands, "join", _commands.join, "let the agent join others")
     join.add_argument("seeds", metavar="ADDR", nargs="+", help="members of the pool to join")
     meta = _command(commands, "meta", _commands.meta, "announce new metadata")
     meta.add_argument("meta", metavar="TEXT", help="at most 512 bytes")
     leave = _command(commands, "leave", _commands.leave, "let the agent leave and end")
-    for command in (send, broadcast, ping, join, meta, leave):
+    for command in (send, broadcast, ping, explain, join, meta, leave):
         _add_target(command, pool=command is not leave)
         _add_json(command)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = _command(
+        commands,
+        "doctor",
+        _lazily("_doctor"),
+        "find out what is wrong with the way to a node",
+        "From a running agent, or with --as from here, by a node that joins nobody and ends.\n"
+        "The other may be any memberlist; nothing comes of it.",
+    )
+    doctor.add_argument("to", metavar="ADDR", help="the name of a member, or an address")
+    doctor.add_argument("--timeout", type=float, metavar="SECONDS", help="at most so long, up to 15 (5)")
+    _add_target(doctor)
+    _add_json(doctor)
+    alone = doctor.add_argument_group("without an agent")
+    alone.add_argument(
+        "--as", dest="alone", metavar="ID[,KEY=VALUE...]", help="as a node with this pool, as of gossip agent --pool"
+    )
+    alone.add_argument("--key-file", metavar="FILE", help="its keys in base64, one a line, the primary one first")
 
 
 def _add_keys(commands: Any) -> None:

@@ -13,7 +13,7 @@ from ..errors import GossipError
 from ._keys import parse_keys, read_keys, read_secret
 from ._status import USAGE, Failure
 
-__all__ = ["ACCESS", "ENVIRONMENT", "PoolSettings", "Settings", "load"]
+__all__ = ["ACCESS", "ENVIRONMENT", "PoolSettings", "Settings", "load", "one_pool"]
 
 ACCESS = ("local", "token", "open", "off")
 """Who may read over HTTP on the gossip port."""
@@ -41,6 +41,7 @@ NODE_KEYS = {key.name: key for key in CONFIG_KEYS} | {
 KEYS_OF_POOLS = {key.name: key for key in POOL_KEYS}
 MORE_OF_POOLS = ("id", "preset", "seeds", "key_file")
 AGENT_KEYS = ("http", "token_file", "control", "json", "log_level")
+KEYS_IN = ("GOSSIP_KEY", "GOSSIP_KEY_FILE")
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 LOG_LEVELS = ("error", "warning", "info", "debug")
 TOKEN_LENGTH = 16
@@ -85,6 +86,14 @@ def load(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
             agent[name] = value
     agent["json"] = arguments.json or agent.get("json", False)
     return _checked(node, pools or _common({1: {"id": 1}}, arguments, environ), agent, environ)
+
+
+def one_pool(text: str, key_file: str | None, environ: Mapping[str, str]) -> PoolConfig:
+    """A pool as of `--pool`, with keys from where an agent has them."""
+    values = _pool_flag(text)
+    given = argparse.Namespace(key_file=key_file, seed=[], meta=None)
+    _common({values["id"]: values}, given, {key: environ[key] for key in KEYS_IN if key in environ})
+    return _pool(values).config
 
 
 def read_file(path: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from .._pool import Pool
 from .._types import Member, MemberState, Message
 from ..errors import GossipError
 
-__all__ = ["Event", "Subscriber", "View"]
+__all__ = ["Event", "Subscriber", "View", "describe", "endpoint"]
 
 Event = dict[str, Any]
 """Something that happened: `time`, `event`, mostly `pool`, and what else belongs to it."""
@@ -212,8 +212,8 @@ class View:
             "started": self._started,
             "node": {
                 "name": node.node_name,
-                "addresses": [_endpoint(address) for address in node.addresses],
-                "advertise": _endpoint(node.advertise_address),
+                "addresses": [endpoint(address) for address in node.addresses],
+                "advertise": endpoint(node.advertise_address),
             },
             "pools": [view.snapshot() for _, view in sorted(self._pools.items())],
             "port": dict(node.stats().counters),
@@ -305,9 +305,17 @@ class _Hooks(Delegate):
         facts = {"name": existing.name, "endpoint": existing.endpoint, "other": other.endpoint}
         self._view._hand_over(lambda: self._view.publish("conflict", self._id, **facts))
 
+    def notify_isolated(self) -> None:
+        self._view._hand_over(lambda: self._view.publish("isolated", self._id))
+
+    def notify_healed(self, returned: int, missing: int) -> None:
+        self._view._hand_over(
+            lambda: self._view.publish("healed", self._id, returned=returned, missing=missing)
+        )
+
     def notify_msg(self, message: Message) -> None:
         facts = {
-            "source": _endpoint(message.source),
+            "source": endpoint(message.source),
             "reliable": message.reliable,
             "size": len(message.data),
             "text": message.data[:PREVIEW].decode("utf-8", "backslashreplace"),
@@ -318,6 +326,7 @@ class _Hooks(Delegate):
         self._view._hand_over(self._view._answered, self._id, member, rtt)
 
 
-def _endpoint(address: tuple[str, int]) -> str:
+def endpoint(address: tuple[str, int]) -> str:
+    """An address as text."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

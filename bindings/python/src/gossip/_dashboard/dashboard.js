@@ -11,7 +11,8 @@ const SHOWN_GONE = 120; // seconds that the picture shows those who are gone
 const ORDER = { suspect: 0, alive: 1, dead: 2, left: 3 };
 const KINDS = {
   join: ["joined", "good"], refuted: ["refuted", "good"], leave: ["left", "calm"], fail: ["failed", "bad"],
-  suspect: ["suspect", "warn"], update: ["updated", "news"], conflict: ["conflict", "bad"], message: ["message", "news"],
+  suspect: ["suspect", "warn"], update: ["updated", "news"], conflict: ["conflict", "bad"],
+  isolated: ["isolated", "bad"], healed: ["healed", "good"], message: ["message", "news"],
   joined: ["joined", "good"], "seeds failed": ["no seed", "warn"], log: ["log", "calm"], ready: ["ready", "good"],
   leaving: ["leaving", "warn"], reloaded: ["reloaded", "news"],
 };
@@ -283,6 +284,8 @@ function said(event) {
   switch (event.event) {
     case "message": return [bold(event.text + (event.size > 256 ? "…" : "")), ` from ${visible(event.source)}`];
     case "conflict": return [bold(event.name), ` is also claimed by ${visible(event.other)}, which was refused`];
+    case "isolated": return ["no other member is reached any more"];
+    case "healed": return [`${event.returned} members are back, ${event.missing} are still missing`];
     case "joined": return [`through ${visible(event.seeds.join(", "))}`];
     case "seeds failed": return [visible(Object.entries(event.failed).map(([seed, why]) => `${seed}: ${why}`).join("; "))];
     case "log": return [visible(event.text)];
