@@ -53,6 +53,11 @@ fn allocations() {
 }
 
 #[test]
+fn company() {
+    passes("company");
+}
+
+#[test]
 fn configuration() {
     passes("config");
 }
