@@ -243,3 +243,22 @@ def test_simulated_applications_hear_of_the_company_of_their_node(seed: int) -> 
         calls = [call for call in nodes[0].delegate.calls if call[0] in ("notify_isolated", "notify_healed")]
         assert [call[0] for call in calls][:2] == ["notify_isolated", "notify_healed"]
         assert sum(args[0] for hook, args in calls if hook == "notify_healed") == 3
+
+
+@pytest.mark.parametrize("seed", seeds(3))
+def test_simulated_nodes_find_their_seed_whenever_it_is_there(seed: int) -> None:
+    with Simulation(seed) as sim:
+        first, *_ = sim.spawn(1, gossip.PoolConfig.lan(1))
+        others = sim.spawn(3, gossip.PoolConfig.lan(1, seeds="{}:{}".format(*first.address)))
+        sim.run_until(sim.agreed, limit=60)
+        assert all(len(node) == 4 for node in [first, *others])
+
+        first.crash()
+        sim.run_until(lambda: sim.all_see(first, None), limit=300)
+        # It knows nobody, and asks nobody.
+        first.restart()
+        sim.run_until(sim.agreed, limit=120)
+        sim.advance(15)
+        assert len(first) == 4
+        healed = [heard.event for heard in others[0].heard if isinstance(heard.event, Healed)]
+        assert healed == [Healed(pool_id=1, returned=1, missing=0)]
