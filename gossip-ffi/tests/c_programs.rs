@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gossip_interop::{DEADLINE, Event, Release, memberlist_or_skip};
-use support::chatter::Chatter;
+use support::chatter::{Chatter, standing_seeds_hold};
 use support::{has, include_dir, library_dir, root, run, version};
 
 /// Compiles a program, once however many tests want it, and links it to the library. Examples
@@ -238,6 +238,13 @@ fn a_cluster_changes_key_and_label_without_losing_a_message() {
         let told = run(&mut Command::new(compile("examples/c/key_rotation.c")));
 
         assert_eq!(told.matches("none lost").count(), 6, "{told}");
+    }
+}
+
+#[test]
+fn standing_seeds_find_each_other_again_and_say_why_one_failed() {
+    if has("cc", "the example of standing seeds") {
+        standing_seeds_hold(&compile("examples/c/standing_seeds.c"));
     }
 }
 

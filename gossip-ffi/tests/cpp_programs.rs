@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use support::chatter::Chatter;
+use support::chatter::{Chatter, standing_seeds_hold};
 use support::{has, include_dir, library_dir, root, run};
 
 /// Where programs are put: apart from those in C.
@@ -247,6 +247,14 @@ fn the_chat_tells_who_is_there_and_what_they_say() {
     blue.hears("- green left");
     green.ends();
     blue.ends();
+}
+
+#[test]
+fn standing_seeds_find_each_other_again_and_say_why_one_failed() {
+    if has("g++", "the example of standing seeds") {
+        let source = "examples/cpp/standing_seeds.cpp";
+        standing_seeds_hold(&compile("g++", source, "example-standing-seeds", &["-std=c++17"]));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A program that is talked to by its standard input and output.
 
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -35,11 +36,44 @@ impl Chatter {
         input.write_all(text.as_bytes()).expect("it listens");
     }
 
+    /// Ends it without a word.
+    pub(crate) fn dies(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is gone");
+    }
+
     /// Ends its input, and waits for its own good end.
     pub(crate) fn ends(mut self) {
         drop(self.child.stdin.take());
         assert!(self.child.wait().expect("it ends").success());
     }
+}
+
+/// What `examples/c/standing_seeds.c` and its like in C++ promise.
+pub(crate) fn standing_seeds_hold(program: &Path) {
+    let free = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        listener.local_addr().expect("it is bound").port().to_string()
+    };
+    let (port_of_ada, port_of_ben) = (free(), free());
+    let seeds = format!("127.0.0.1:{port_of_ada},127.0.0.1:{port_of_ben}");
+
+    let mut ben = Chatter::start(program, &["ben", &port_of_ben, &seeds]);
+    ben.hears("! alone");
+    let mut ada = Chatter::start(program, &["ada", &port_of_ada, &seeds]);
+    ben.hears("+ ada");
+    ben.hears("* in company again: 0 are back, 0 are missing");
+    ada.hears("+ ben");
+    ada.dies();
+    ben.hears("- ada dead");
+    ben.hears("conclusion: ");
+    ben.hears("not_listening: ");
+    let ada = Chatter::start(program, &["ada", &port_of_ada, &seeds]);
+    ben.hears("+ ada");
+    ben.hears("* in company again: 1 are back, 0 are missing");
+    ada.ends();
+    ben.hears("- ada left");
+    ben.ends();
 }
 
 impl Drop for Chatter {
