@@ -85,7 +85,7 @@ fn every_request_is_answered_as_its_blocking_function_answers() {
     assert_eq!((found.name, found.addr), (to_a().name, seed));
     for target in ["a".to_owned(), seed.to_string()] {
         let Response::Examined(found) = call(&at_b, Request::Doctor(target)).unwrap() else { panic!() };
-        assert!(found.is_healthy() && found.member.is_some_and(|member| member.name() == &"a"));
+        assert!(found.is_healthy() && found.member.is_some_and(|member| member.name().as_bytes() == b"a"));
     }
     for (request, told) in [
         (Request::SendReliable(to_a(), "by tcp".into()), "stream by tcp"),
