@@ -45,8 +45,8 @@ def main(name: str, *seeds: str) -> None:
         with ThreadingHTTPServer(node.address, Handler, bind_and_activate=False) as httpd:
             httpd.socket.close()
             httpd.socket = node.listen_tcp()
-            print("http://{}:{}".format(*node.address), flush=True)
             try:
+                print("http://{}:{}".format(*node.address), flush=True)
                 httpd.serve_forever()
             except KeyboardInterrupt:
                 pass
