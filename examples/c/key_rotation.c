@@ -82,7 +82,7 @@ static void *run_traffic(void *unused)
         pthread_mutex_unlock(&traffic.lock);
         if (stopped)
             return NULL;
-        TRY(gossip_pool_send_reliable_to(from->pool, to->addr, "hello", 5, WAIT_MS, &err));
+        TRY(gossip_pool_send_reliable_to(from->pool, to->addr, "hello", 5, WAIT_MS, NULL, &err));
         pause_ms(1);
     }
 }

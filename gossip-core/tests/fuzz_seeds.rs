@@ -2,6 +2,7 @@
 //! of mutations of recorded messages.
 
 use gossip_core::base::rng::Rng;
+use gossip_core::wire::message::Ticket;
 use gossip_core::{pool, wire};
 use serde_json::Value;
 
@@ -68,6 +69,22 @@ fn decoders_return_whatever_they_are_given() {
             wire::fuzz::datagram(&bytes);
             wire::fuzz::stream(&bytes, 1 + rng.below(50));
             wire::fuzz::lzw(&bytes);
+        }
+    }
+}
+
+/// User messages that ask to be acknowledged, one behind the other, and acknowledgements.
+#[test]
+fn acknowledged_streams_end_whatever_they_are() {
+    let ask = |payload: &[u8]| {
+        let ticket = Ticket { instance: 7, sequence: 9, from: "n1".into() };
+        wire::stream::encode_user(payload, Some(&ticket))
+    };
+    let acks = [&b"\x02\x82\xa7Payload\xc0\xa5SeqNo\x09"[..], b"\x02\x82\xa7Payload\xa1\x01\xa5SeqNo\x09"];
+    let mut rng = Rng::from_seed(4);
+    for bytes in [[ask(b"one"), ask(b"two")].concat(), acks.concat()] {
+        for _ in 0..2000 {
+            wire::fuzz::stream(&mutated(&bytes, &mut rng), 1 + rng.below(50));
         }
     }
 }

@@ -63,7 +63,7 @@ fn a_join_says_who_was_reached_and_who_was_not() {
         reached.sort();
         assert_eq!(reached, [world.addr(nodes[3]), world.addr(nodes[4])]);
         assert!(
-            matches!(&report.failed[..], [(first, ExchangeError::Connect(_)), (second, ExchangeError::Timeout)]
+            matches!(&report.failed[..], [(first, ExchangeError::Connect(_)), (second, ExchangeError::ConnectTimeout)]
             if *first == world.addr(crashed) && *second == world.addr(lost))
         );
     });
@@ -338,13 +338,13 @@ fn reliable_messages_arrive_or_say_why_not() {
         world.run_for(MINUTE);
         drop(lost);
 
-        assert!(matches!(world.outcome(nodes[0], sent), Some(Outcome::Sent)));
+        assert!(matches!(world.outcome(nodes[0], sent), Some(Outcome::Sent(_))));
         let failed = |task| match world.outcome(nodes[0], task) {
             Some(Outcome::Failed(error)) => error.clone(),
             other => panic!("{other:?}"),
         };
         assert!(matches!(failed(refused), ExchangeError::Connect(_)));
-        assert_eq!(failed(silent), ExchangeError::Timeout);
+        assert_eq!(failed(silent), ExchangeError::ConnectTimeout);
         assert!(world.app(nodes[1]).got(&long));
     });
 }

@@ -55,12 +55,12 @@ fn a_ping_for_somebody_else_gets_no_answer() {
 fn a_user_message_arrives_and_an_empty_one_is_kept_quiet() {
     for wire in onions() {
         for (payload, news) in [("hello", &["user 'hello'", "finished"][..]), ("", &["finished"])] {
-            let mut pair = Pair::new(&wire, &wire, Opening::User(payload.into()));
+            let mut server = inbound(wire.clone());
+            let plain = stream::encode_user(payload.as_bytes(), None);
 
-            pair.run();
+            server.handle_bytes(Time::ZERO, &stream::frame(&wire, &mut Nonces::seeded(3), true, &plain));
 
-            assert_eq!(pair.client_news, ["finished"]);
-            assert_eq!(pair.server_news, news);
+            assert_eq!(drain(&mut server).1, news);
         }
     }
 }
@@ -239,6 +239,7 @@ fn told(news: ExchangeNews) -> String {
         }
         ExchangeNews::User { payload, .. } => format!("user '{}'", String::from_utf8_lossy(&payload)),
         ExchangeNews::Connected => "connected".into(),
+        ExchangeNews::Verdict(verdict) => format!("verdict {verdict:?}"),
         ExchangeNews::Acked => "acked".into(),
         ExchangeNews::Finished => "finished".into(),
         ExchangeNews::Failed(error) => failed(&error),

@@ -11,7 +11,7 @@ use gossip_core::wire::error::Refused;
 use gossip_core::wire::keyring::{Key, Keyring};
 use gossip_core::wire::message::{
     Ack, Alive, Blob, Dead, IndirectPing, Message, Nack, NodeRecord, Ping, PushPullHeader, Source, Suspect,
-    Text,
+    Text, Ticket,
 };
 use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
@@ -156,7 +156,7 @@ fn plain_of(frame: &Frame) -> Vec<u8> {
             let (seq, node) = (*seq, node.as_bytes().into());
             encoded(&Message::Ping(Ping { seq, node, ..Ping::default() }))
         }
-        Frame::User(payload) => stream::encode_user(payload),
+        Frame::User { payload, ticket } => stream::encode_user(payload, ticket.as_ref()),
         Frame::PushPull(state) => {
             let records = state.nodes().flat_map(|node| encoded_node(&node)).collect::<Vec<_>>();
             let (nodes, user_state) = (state.len() as u32, state.user_state.clone());
@@ -240,6 +240,14 @@ fn node() -> impl Strategy<Value = NodeRecord<'static>> {
     )
 }
 
+fn ticket() -> impl Strategy<Value = Ticket> {
+    (any::<u64>(), any::<u64>(), vec(any::<u8>(), 1..256)).prop_map(|(instance, sequence, from)| Ticket {
+        instance,
+        sequence,
+        from: from.as_slice().into(),
+    })
+}
+
 /// The plain form of a request on a stream.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let push_pull = (vec(node(), 0..6), vec(any::<u8>(), 0..300), text(), any::<bool>()).prop_map(
@@ -252,7 +260,9 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     );
     prop_oneof![
         2 => push_pull,
-        1 => vec(any::<u8>(), 0..300).prop_map(|payload| stream::encode_user(&payload)),
+        1 => (vec(any::<u8>(), 0..300), option::of(ticket())).prop_map(|(payload, ticket)| {
+            stream::encode_user(&payload, ticket.as_ref())
+        }),
         1 => (any::<u32>(), text()).prop_map(|(seq, node)| {
             encoded(&Message::Ping(Ping { seq, node, ..Ping::default() }))
         }),

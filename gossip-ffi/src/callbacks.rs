@@ -9,8 +9,9 @@ use gossip_core::swim::node::{Member, Node};
 use gossip_core::wire::limits::USER_STATE_MAX;
 
 use crate::buffer::gossip_buffer_t;
-use crate::delegate::{OwnedDelegate, gossip_cb_t, gossip_message_t, gossip_verdict_t};
+use crate::delegate::{OwnedDelegate, gossip_cb_t, gossip_verdict_t};
 use crate::members::{gossip_member_t, gossip_members_t};
+use crate::message::gossip_message_t;
 
 /// A line of the log.
 const REASON_LIMIT: usize = 1024;
@@ -67,7 +68,7 @@ impl Delegate for OwnedDelegate {
 
     fn notify_msg(&self, message: &UserMessage) {
         let Some(callback) = self.table().notify_msg else { return };
-        let about = gossip_message_t::from(message);
+        let about = gossip_message_t::from(message.clone());
         let (data, len) = (message.bytes.as_ptr(), message.bytes.len());
         // SAFETY: the program's own function, with its own data; `message`, whose bytes
         // these are, and `about` outlive the call.

@@ -5,13 +5,11 @@ use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 use std::slice;
 
-use gossip_core::pool::action::UserMessage;
-
-use crate::addr::gossip_addr_t;
-use crate::border::{quick, some, value, write};
+use crate::border::quick;
 use crate::buffer::gossip_buffer_t;
 use crate::error::Failure;
 use crate::members::{gossip_member_t, gossip_members_t};
+use crate::message::gossip_message_t;
 use crate::status::Status::{GOSSIP_ERR_ABI_MISMATCH, GOSSIP_ERR_INVALID_ARG};
 use crate::status::gossip_status_t;
 
@@ -137,12 +135,6 @@ pub enum gossip_verdict_t {
     GOSSIP_VERDICT_REJECT = 2,
 }
 
-/// More about a message, until its callback returns.
-pub struct gossip_message_t {
-    from: gossip_addr_t,
-    reliable: bool,
-}
-
 /// Zeroes a delegate of `size` bytes and sets its `struct_size`: for callers that can't
 /// write an initialiser. `size` is `sizeof(gossip_delegate_t)`.
 ///
@@ -166,33 +158,6 @@ pub unsafe extern "C" fn gossip_delegate_init(
         }
         Ok(())
     })
-}
-
-/// The address that a message came from: for a datagram the sender's gossip port, for a
-/// reliable one another port of its host. A relayed broadcast comes from who passed it on.
-///
-/// Memory: `addr` is written on success. Threads: that of the callback. Blocks: no.
-/// Status: NULL_ARG.
-#[unsafe(no_mangle)]
-pub extern "C" fn gossip_message_from(
-    message: Option<&gossip_message_t>,
-    addr: Option<&mut MaybeUninit<gossip_addr_t>>,
-) -> gossip_status_t {
-    quick(|| write(addr, "addr", some(message, "message")?.from))
-}
-
-/// 1 if a message came over TCP, 0 if in a datagram.
-///
-/// Memory: borrows `message`. Threads: that of the callback. Blocks: no.
-#[unsafe(no_mangle)]
-pub extern "C" fn gossip_message_is_reliable(message: Option<&gossip_message_t>) -> i32 {
-    value(0, || message.is_some_and(|message| message.reliable).into())
-}
-
-impl From<&UserMessage> for gossip_message_t {
-    fn from(message: &UserMessage) -> Self {
-        Self { from: message.from.into(), reliable: message.reliable }
-    }
 }
 
 /// The fields that every version has.

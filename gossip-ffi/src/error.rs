@@ -244,7 +244,8 @@ impl From<io::Error> for Failure {
 /// How one conversation with a peer ended.
 fn exchange_status(error: &ExchangeError) -> Status {
     match error {
-        ExchangeError::Timeout => GOSSIP_ERR_TIMEOUT,
+        ExchangeError::Timeout | ExchangeError::ConnectTimeout => GOSSIP_ERR_TIMEOUT,
+        ExchangeError::NotTaken(_) => GOSSIP_ERR_NOT_TAKEN,
         ExchangeError::Dropped => GOSSIP_ERR_CANCELLED,
         ExchangeError::RemoteError(_) => GOSSIP_ERR_REJECTED,
         ExchangeError::Refused(why) if why.is_of_encryption() => GOSSIP_ERR_CRYPTO,

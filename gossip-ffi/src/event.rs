@@ -16,6 +16,7 @@ use crate::border::{offer, quick, some, value, write};
 use crate::error::Failure;
 use crate::handle::Origin;
 use crate::members::{gossip_member_t, gossip_members_t};
+use crate::message::gossip_message_t;
 use crate::status::Status::GOSSIP_ERR_NOT_FOUND;
 use crate::status::gossip_status_t;
 
@@ -34,7 +35,7 @@ pub enum gossip_event_type_t {
     GOSSIP_EVENT_UPDATE = 3,
     /// The node `other_member` claims the name of `member`, and was refused.
     GOSSIP_EVENT_CONFLICT = 4,
-    /// A message arrived: `data`, `from`, `is_reliable`.
+    /// A message arrived: `data`, `from`, `is_reliable`, and `message`, which knows more.
     GOSSIP_EVENT_MESSAGE = 5,
     /// Another node's published state arrived: `data`, `is_join`.
     GOSSIP_EVENT_REMOTE_STATE = 6,
@@ -76,8 +77,7 @@ pub struct gossip_event_t {
     other_member: Option<Box<gossip_member_t>>,
     members: Option<Box<gossip_members_t>>,
     data: Bytes,
-    from: Option<gossip_addr_t>,
-    is_reliable: bool,
+    message: Option<gossip_message_t>,
     is_join: bool,
     rtt_ns: i64,
     dropped: u64,
@@ -111,8 +111,7 @@ impl gossip_event_t {
             other_member: None,
             members: None,
             data: Bytes::new(),
-            from: None,
-            is_reliable: false,
+            message: None,
             is_join: false,
             rtt_ns: 0,
             dropped: 0,
@@ -145,9 +144,8 @@ impl gossip_event_t {
                 ..Self::about(GOSSIP_EVENT_CONFLICT, existing)
             },
             Notice::Message(message) => Self {
-                data: message.bytes,
-                from: Some(message.from.into()),
-                is_reliable: message.reliable,
+                data: message.bytes.clone(),
+                message: Some(message.into()),
                 ..Self::new(GOSSIP_EVENT_MESSAGE)
             },
             Notice::RemoteState { join, state } => {
@@ -315,7 +313,7 @@ pub extern "C" fn gossip_event_from(
     addr: Option<&mut MaybeUninit<gossip_addr_t>>,
 ) -> gossip_status_t {
     quick(|| {
-        let from = some(event, "event")?.from;
+        let from = some(event, "event")?.message.as_ref().map(gossip_message_t::addr);
         let missing = || Failure::argument(GOSSIP_ERR_NOT_FOUND, "event", "is no message, it has no sender");
         write(addr, "addr", from.ok_or_else(missing)?)
     })
@@ -326,7 +324,20 @@ pub extern "C" fn gossip_event_from(
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_is_reliable(event: Option<&gossip_event_t>) -> i32 {
-    value(0, || event.is_some_and(|event| event.is_reliable).into())
+    value(0, || message_of(event).is_some_and(gossip_message_t::is_reliable).into())
+}
+
+/// More about a message: its sender, whether it was encrypted, when it arrived; NULL for other
+/// events.
+///
+/// Memory: lives as long as `event`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_event_message(event: Option<&gossip_event_t>) -> Option<&gossip_message_t> {
+    value(None, || message_of(event))
+}
+
+fn message_of(event: Option<&gossip_event_t>) -> Option<&gossip_message_t> {
+    event?.message.as_ref()
 }
 
 /// 1 for a state that is exchanged in a join, 0 otherwise.

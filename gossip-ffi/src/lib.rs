@@ -74,6 +74,7 @@ pub mod keyring;
 pub mod labels;
 
 pub mod members;
+pub mod message;
 
 pub mod explanation;
 

@@ -2,7 +2,9 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
+use std::time::UNIX_EPOCH;
 
+use gossip_core::base::time::Time;
 use gossip_core::runtime::pool::Pool;
 
 use crate::border::{Timeout, bytes, c_bytes, call, give, list, quick, some, value, write};
@@ -146,6 +148,25 @@ pub extern "C" fn gossip_pool_health_score(
     quick(|| {
         let health = pool_of(pool)?.health_score();
         write(score, "score", i32::try_from(health).unwrap_or(i32::MAX))
+    })
+}
+
+/// The time of day that belongs to `received_ns` of `gossip_message_received_ns`, in nanoseconds
+/// since 1970, UTC. It counts on from the start of the node, whatever becomes of the system's
+/// clock meanwhile.
+///
+/// Memory: `unix_ns` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_pool_wall_clock(
+    pool: Option<&gossip_pool_t>,
+    received_ns: u64,
+    unix_ns: Option<&mut MaybeUninit<i64>>,
+) -> gossip_status_t {
+    quick(|| {
+        let wall = pool_of(pool)?.wall_clock(Time::from_nanos(received_ns));
+        let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        write(unix_ns, "unix_ns", i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
     })
 }
 

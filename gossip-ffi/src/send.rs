@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use gossip_core::base::addr::Target;
+use gossip_core::pool::action::Delivery;
 use gossip_core::runtime::pool::Pool;
 use gossip_core::swim::node::Member;
 
@@ -154,13 +155,35 @@ pub unsafe extern "C" fn gossip_pool_send_best_effort_to(
     })
 }
 
-/// Sends a message to one member over TCP. OK means that it was written, not that the
-/// program at the other end has seen it.
+/// How certain it is that a reliable message arrived.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum gossip_delivery_t {
+    /// The receiver has acknowledged it: its callback has returned, or its queue holds it.
+    GOSSIP_DELIVERY_ACKNOWLEDGED = 1,
+    /// The receiver, which does not acknowledge, has closed the connection in good order after
+    /// the message. A node of memberlist does so when its delegate has returned.
+    GOSSIP_DELIVERY_CLOSED = 2,
+}
+
+fn offer_delivery(out: Option<&mut MaybeUninit<i32>>, delivery: Delivery) {
+    let delivery = match delivery {
+        Delivery::Acknowledged => gossip_delivery_t::GOSSIP_DELIVERY_ACKNOWLEDGED,
+        Delivery::Closed => gossip_delivery_t::GOSSIP_DELIVERY_CLOSED,
+    };
+    offer(out, delivery as i32);
+}
+
+/// Sends a message to one member over TCP and waits until it has arrived. `delivery`, which may
+/// be NULL, says how certain that is, by a number of `gossip_delivery_t`. With CONNECT and
+/// TIMEOUT the message says how far it came; with NOT_TAKEN the receiver's program has not got
+/// it and will not: its queue is full, it has neither callbacks nor queue, or it failed. It is
+/// delivered once, whatever happens to connections, which are kept and used again.
 ///
-/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`.
+/// Memory: copies the bytes; borrows `to`; `delivery` is written on success. Threads: any,
+/// callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED;
-/// CONNECT; AGAIN, TIMEOUT.
+/// CONNECT, NOT_TAKEN; REJECTED, PROTOCOL or CRYPTO from a peer of another kind; AGAIN, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_pool_send_reliable(
     pool: Option<&gossip_pool_t>,
@@ -168,24 +191,26 @@ pub unsafe extern "C" fn gossip_pool_send_reliable(
     data: *const c_void,
     len: usize,
     timeout_ms: i32,
+    delivery: Option<&mut MaybeUninit<i32>>,
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     call(err, || {
         let (pool, to, timeout) = (pool_of(pool)?, member_of(to)?, Timeout(timeout_ms));
         // SAFETY: the header's rule for bytes.
         let message = unsafe { bytes(data, len, "data") }?;
-        timeout.judge(pool.send_reliable(to, message, timeout.duration()))
+        offer_delivery(delivery, timeout.judge(pool.send_reliable(to, message, timeout.duration()))?);
+        Ok(())
     })
 }
 
 /// The same to whom a text names: `host:port`, or `name/host:port` to a node of that name, as
 /// in gossip_pool_send_best_effort_to.
 ///
-/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`, in which the name of a host is looked up too.
+/// Memory: copies the bytes; borrows `to`; `delivery` is written on success. Threads: any,
+/// callbacks too. Blocks: up to `timeout_ms`, in which the name of a host is looked up too.
 /// Status: NULL_ARG, INVALID_UTF8, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED,
 /// CANCELLED; ADDR_INVALID, RESOLVE, INVALID_ARG without a name that the pool requires;
-/// CONNECT; AGAIN, TIMEOUT.
+/// CONNECT, NOT_TAKEN; REJECTED, PROTOCOL or CRYPTO from a peer of another kind; AGAIN, TIMEOUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gossip_pool_send_reliable_to(
     pool: Option<&gossip_pool_t>,
@@ -193,6 +218,7 @@ pub unsafe extern "C" fn gossip_pool_send_reliable_to(
     data: *const c_void,
     len: usize,
     timeout_ms: i32,
+    delivery: Option<&mut MaybeUninit<i32>>,
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,
 ) -> gossip_status_t {
     call(err, || {
@@ -201,7 +227,8 @@ pub unsafe extern "C" fn gossip_pool_send_reliable_to(
         let message = unsafe { bytes(data, len, "data") }?;
         // SAFETY: the header's rule for texts.
         let (to, left) = look_up(&pool, unsafe { text(to, "to") }?, timeout)?;
-        timeout.judge(pool.send_reliable(to, message, left))
+        offer_delivery(delivery, timeout.judge(pool.send_reliable(to, message, left))?);
+        Ok(())
     })
 }
 

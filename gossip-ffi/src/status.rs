@@ -84,6 +84,8 @@ pub enum gossip_status_code_t {
     GOSSIP_ERR_PANIC = -33,
     /// A defect of the library. Please report it.
     GOSSIP_ERR_INTERNAL = -34,
+    /// The receiver got the message, and its program did not take it; the message says why.
+    GOSSIP_ERR_NOT_TAKEN = -35,
 }
 
 pub(crate) use gossip_status_code_t as Status;
@@ -137,6 +139,7 @@ const TABLE: &[Row] = &[
     row(GOSSIP_ERR_FATAL, c"GOSSIP_ERR_FATAL", c"cannot go on after a defect", false),
     row(GOSSIP_ERR_PANIC, c"GOSSIP_ERR_PANIC", c"library panicked", false),
     row(GOSSIP_ERR_INTERNAL, c"GOSSIP_ERR_INTERNAL", c"internal error", false),
+    row(GOSSIP_ERR_NOT_TAKEN, c"GOSSIP_ERR_NOT_TAKEN", c"receiver did not take the message", true),
 ];
 
 fn find(status: gossip_status_t) -> Option<&'static Row> {
@@ -201,6 +204,6 @@ mod tests {
             assert_eq!(row.code as i32, -(i32::try_from(index).unwrap()));
             assert_eq!(row.name.to_str().unwrap(), format!("{:?}", row.code));
         }
-        assert_eq!(TABLE.len(), 35);
+        assert_eq!(TABLE.len(), 36);
     }
 }

@@ -164,6 +164,11 @@ fn queues() {
 }
 
 #[test]
+fn where_messages_come_from() {
+    passes("messages");
+}
+
+#[test]
 fn questions_by_a_queue() {
     passes("queue_questions");
 }

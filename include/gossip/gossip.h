@@ -216,6 +216,8 @@ typedef enum {
     GOSSIP_ERR_PANIC = -33,
     /// A defect of the library. Please report it.
     GOSSIP_ERR_INTERNAL = -34,
+    /// The receiver got the message, and its program did not take it; the message says why.
+    GOSSIP_ERR_NOT_TAKEN = -35,
 } gossip_status_code_t;
 
 /// The binary interface that this header describes. It is raised when programs must be
@@ -367,6 +369,15 @@ typedef enum {
     GOSSIP_VERDICT_REJECT = 2,
 } gossip_verdict_t;
 
+/// How certain it is that a reliable message arrived.
+typedef enum {
+    /// The receiver has acknowledged it: its callback has returned, or its queue holds it.
+    GOSSIP_DELIVERY_ACKNOWLEDGED = 1,
+    /// The receiver, which does not acknowledge, has closed the connection in good order after
+    /// the message. A node of memberlist does so when its delegate has returned.
+    GOSSIP_DELIVERY_CLOSED = 2,
+} gossip_delivery_t;
+
 /// How a descriptor is handed over.
 typedef enum {
     /// Blocking, as after `accept(2)`.
@@ -434,7 +445,7 @@ typedef enum {
     GOSSIP_EVENT_UPDATE = 3,
     /// The node `other_member` claims the name of `member`, and was refused.
     GOSSIP_EVENT_CONFLICT = 4,
-    /// A message arrived: `data`, `from`, `is_reliable`.
+    /// A message arrived: `data`, `from`, `is_reliable`, and `message`, which knows more.
     GOSSIP_EVENT_MESSAGE = 5,
     /// Another node's published state arrived: `data`, `is_join`.
     GOSSIP_EVENT_REMOTE_STATE = 6,
@@ -503,7 +514,8 @@ typedef struct gossip_member_t gossip_member_t;
 /// and everything it hands out lives until it is freed.
 typedef struct gossip_members_t gossip_members_t;
 
-/// More about a message, until its callback returns.
+/// Where a message came from, how and when. That of a callback lives until the callback
+/// returns, that of an event as long as the event.
 typedef struct gossip_message_t gossip_message_t;
 
 /// Receives the datagrams that are no gossip, and sends from the shared port.
@@ -1147,6 +1159,17 @@ gossip_status_t gossip_pool_local_node(const gossip_pool_t *pool,
 /// Status: NULL_ARG, FORKED.
 GOSSIP_API gossip_status_t gossip_pool_health_score(const gossip_pool_t *pool, int32_t *score);
 
+/// The time of day that belongs to `received_ns` of `gossip_message_received_ns`, in nanoseconds
+/// since 1970, UTC. It counts on from the start of the node, whatever becomes of the system's
+/// clock meanwhile.
+///
+/// Memory: `unix_ns` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG, FORKED.
+GOSSIP_API
+gossip_status_t gossip_pool_wall_clock(const gossip_pool_t *pool,
+                                       uint64_t received_ns,
+                                       int64_t *unix_ns);
+
 /// Announces new metadata, at most `GOSSIP_META_MAX` bytes, and waits until it has been
 /// gossiped. After a timeout it stays announced.
 ///
@@ -1340,35 +1363,40 @@ gossip_status_t gossip_pool_send_best_effort_to(const gossip_pool_t *pool,
                                                 int32_t timeout_ms,
                                                 gossip_error_t **err);
 
-/// Sends a message to one member over TCP. OK means that it was written, not that the
-/// program at the other end has seen it.
+/// Sends a message to one member over TCP and waits until it has arrived. `delivery`, which may
+/// be NULL, says how certain that is, by a number of `gossip_delivery_t`. With CONNECT and
+/// TIMEOUT the message says how far it came; with NOT_TAKEN the receiver's program has not got
+/// it and will not: its queue is full, it has neither callbacks nor queue, or it failed. It is
+/// delivered once, whatever happens to connections, which are kept and used again.
 ///
-/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`.
+/// Memory: copies the bytes; borrows `to`; `delivery` is written on success. Threads: any,
+/// callbacks too. Blocks: up to `timeout_ms`.
 /// Status: NULL_ARG, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED;
-/// CONNECT; AGAIN, TIMEOUT.
+/// CONNECT, NOT_TAKEN; REJECTED, PROTOCOL or CRYPTO from a peer of another kind; AGAIN, TIMEOUT.
 GOSSIP_API
 gossip_status_t gossip_pool_send_reliable(const gossip_pool_t *pool,
                                           const gossip_member_t *to,
                                           const void *data,
                                           size_t len,
                                           int32_t timeout_ms,
+                                          int32_t *delivery,
                                           gossip_error_t **err);
 
 /// The same to whom a text names: `host:port`, or `name/host:port` to a node of that name, as
 /// in gossip_pool_send_best_effort_to.
 ///
-/// Memory: copies the bytes; borrows `to`. Threads: any, callbacks too. Blocks: up to
-/// `timeout_ms`, in which the name of a host is looked up too.
+/// Memory: copies the bytes; borrows `to`; `delivery` is written on success. Threads: any,
+/// callbacks too. Blocks: up to `timeout_ms`, in which the name of a host is looked up too.
 /// Status: NULL_ARG, INVALID_UTF8, TOO_LARGE, INVALID_STATE before the start, CLOSED, FORKED,
 /// CANCELLED; ADDR_INVALID, RESOLVE, INVALID_ARG without a name that the pool requires;
-/// CONNECT; AGAIN, TIMEOUT.
+/// CONNECT, NOT_TAKEN; REJECTED, PROTOCOL or CRYPTO from a peer of another kind; AGAIN, TIMEOUT.
 GOSSIP_API
 gossip_status_t gossip_pool_send_reliable_to(const gossip_pool_t *pool,
                                              const char *to,
                                              const void *data,
                                              size_t len,
                                              int32_t timeout_ms,
+                                             int32_t *delivery,
                                              gossip_error_t **err);
 
 /// Pings a member and measures the round trip. `rtt_ns` may be NULL.
@@ -1591,6 +1619,62 @@ gossip_status_t gossip_member_versions(const gossip_member_t *member,
 /// Memory: the text is static. Threads: any. Blocks: no.
 GOSSIP_API const char *gossip_state_name(int32_t state);
 
+/// The address that a message came from: for a datagram the sender's gossip port, for a
+/// reliable one another port of its host. A relayed broadcast comes from who passed it on.
+///
+/// Memory: `addr` is written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG.
+GOSSIP_API
+gossip_status_t gossip_message_from(const gossip_message_t *message,
+                                    gossip_addr_t *addr);
+
+/// The name of the member that sent a message, or passed a relayed broadcast on: any bytes, most
+/// often UTF-8; a NUL follows the last. `len` may be NULL. Empty if no member is known there: for
+/// a datagram the member at its address counts, for a reliable message the one that the sender
+/// says it is, which nodes of memberlist do not say.
+///
+/// Memory: lives as long as `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_message_sender_name(const gossip_message_t *message, size_t *len);
+
+/// The id of the pool in which a message arrived; -1 for NULL.
+///
+/// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_message_pool_id(const gossip_message_t *message);
+
+/// 1 if a message came over TCP, 0 if in a datagram.
+///
+/// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_message_is_reliable(const gossip_message_t *message);
+
+/// 1 if a message came encrypted, 0 if in the clear.
+///
+/// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_message_is_encrypted(const gossip_message_t *message);
+
+/// When a message arrived, in nanoseconds since the start of the node: a clock that never
+/// jumps. `gossip_pool_wall_clock` gives the time of day. 0 for NULL.
+///
+/// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API uint64_t gossip_message_received_ns(const gossip_message_t *message);
+
+/// The name of the member whose relayed broadcast a message is, as in
+/// `gossip_message_sender_name`. Empty for a message that is none: what was sent to this node
+/// alone, and plain broadcasts, which look alike.
+///
+/// Memory: lives as long as `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_message_origin_name(const gossip_message_t *message, size_t *len);
+
+/// What names a relayed broadcast in the whole pool: `instance`, a random number that its origin
+/// took at its start, and `sequence`, which counts the broadcasts of the origin since then, from
+/// 1. Broadcasts arrive in any order. Both may be NULL.
+///
+/// Memory: both are written on success. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND for other messages.
+GOSSIP_API
+gossip_status_t gossip_message_origin(const gossip_message_t *message,
+                                      uint64_t *instance,
+                                      uint64_t *sequence);
+
 /// Why the member of that name is suspected or dead, or not: what probes have shown, who
 /// accused it, what that says of the way to it. Also of the dead that are still remembered, and
 /// of this node itself. Names are any bytes.
@@ -1734,20 +1818,6 @@ GOSSIP_API void gossip_diagnosis_free(gossip_diagnosis_t *diagnosis);
 /// Memory: writes `size` bytes to `delegate`. Threads: any. Blocks: no.
 /// Status: NULL_ARG; INVALID_ARG for a size that no version has.
 GOSSIP_API gossip_status_t gossip_delegate_init(gossip_delegate_t *delegate, size_t size);
-
-/// The address that a message came from: for a datagram the sender's gossip port, for a
-/// reliable one another port of its host. A relayed broadcast comes from who passed it on.
-///
-/// Memory: `addr` is written on success. Threads: that of the callback. Blocks: no.
-/// Status: NULL_ARG.
-GOSSIP_API
-gossip_status_t gossip_message_from(const gossip_message_t *message,
-                                    gossip_addr_t *addr);
-
-/// 1 if a message came over TCP, 0 if in a datagram.
-///
-/// Memory: borrows `message`. Threads: that of the callback. Blocks: no.
-GOSSIP_API int32_t gossip_message_is_reliable(const gossip_message_t *message);
 
 /// Appends to a callback's answer. On failure the buffer is as it was.
 ///
@@ -1916,6 +1986,12 @@ GOSSIP_API gossip_status_t gossip_event_from(const gossip_event_t *event, gossip
 ///
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API int32_t gossip_event_is_reliable(const gossip_event_t *event);
+
+/// More about a message: its sender, whether it was encrypted, when it arrived; NULL for other
+/// events.
+///
+/// Memory: lives as long as `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const gossip_message_t *gossip_event_message(const gossip_event_t *event);
 
 /// 1 for a state that is exchanged in a join, 0 otherwise.
 ///

@@ -254,6 +254,14 @@ enum class state : std::int32_t {
     left = GOSSIP_STATE_LEFT,
 };
 
+/// How certain it is that a reliable message arrived.
+enum class delivery : std::int32_t {
+    /// The receiver's callback has returned, or its queue holds the message.
+    acknowledged = GOSSIP_DELIVERY_ACKNOWLEDGED,
+    /// The receiver, which does not acknowledge, has closed the connection in good order.
+    closed = GOSSIP_DELIVERY_CLOSED,
+};
+
 /// `alive`, `suspect`, `dead`, `left`. The text is static.
 inline const char *to_string(state value) noexcept
 {
@@ -306,6 +314,7 @@ enum class errc : gossip_status_t {
     fatal = GOSSIP_ERR_FATAL,
     panic = GOSSIP_ERR_PANIC,
     internal = GOSSIP_ERR_INTERNAL,
+    not_taken = GOSSIP_ERR_NOT_TAKEN,
 };
 
 } // namespace GOSSIP_HPP_NAMESPACE
@@ -1152,7 +1161,7 @@ private:
 
 /// More about a message: a view.
 ///
-/// Memory: lives until the callback returns. Threads: that of the callback.
+/// Memory: lives until the callback returns, or as long as the event. Threads: any.
 class message {
 public:
     explicit message(const gossip_message_t *borrowed) noexcept : message_(borrowed) {}
@@ -1168,6 +1177,34 @@ public:
 
     /// Whether it came over TCP.
     bool is_reliable() const noexcept { return gossip_message_is_reliable(message_) != 0; }
+
+    /// Whether it came encrypted.
+    bool is_encrypted() const noexcept { return gossip_message_is_encrypted(message_) != 0; }
+
+    /// The member that sent it, or passed a relayed broadcast on; empty if none is known there.
+    std::string_view sender_name() const noexcept
+    {
+        std::size_t size = 0;
+        const char *text = gossip_message_sender_name(message_, &size);
+        return {text, size};
+    }
+
+    /// The member whose relayed broadcast it is; empty for other messages.
+    std::string_view origin_name() const noexcept
+    {
+        std::size_t size = 0;
+        const char *text = gossip_message_origin_name(message_, &size);
+        return {text, size};
+    }
+
+    /// The pool in which it arrived.
+    std::int32_t pool_id() const noexcept { return gossip_message_pool_id(message_); }
+
+    /// When it arrived, counted from the start of the node.
+    std::chrono::nanoseconds received() const noexcept
+    {
+        return std::chrono::nanoseconds(static_cast<std::int64_t>(gossip_message_received_ns(message_)));
+    }
 
     const gossip_message_t *c_handle() const noexcept { return message_; }
 
@@ -1621,6 +1658,9 @@ public:
 
     /// Whether it is a message that came over TCP.
     bool is_reliable() const noexcept { return gossip_event_is_reliable(c_handle()) != 0; }
+
+    /// More about a message; only for one.
+    message about() const noexcept { return message(gossip_event_message(c_handle())); }
 
     /// Whether a state is exchanged in a join.
     bool is_join() const noexcept { return gossip_event_is_join(c_handle()) != 0; }
@@ -2621,25 +2661,30 @@ public:
 
     /// Sends a message to one member over TCP. That it did not fail means that it was written.
     ///
-    /// Blocks: up to `timeout`. Errors: too_large, connect, cancelled, again, timeout; null_arg
-    /// for no member.
-    void send_reliable(const member &to, bytes data, milliseconds timeout, on_error fail GOSSIP_HPP_OR_THROW) const
+    /// Blocks: up to `timeout`. Errors: too_large, connect, not_taken, cancelled, again, timeout;
+    /// rejected, protocol, crypto; null_arg for no member. After an error the result means nothing.
+    delivery send_reliable(const member &to, bytes data, milliseconds timeout, on_error fail GOSSIP_HPP_OR_THROW) const
     {
+        std::int32_t arrived = 0;
         fail.ok(gossip_pool_send_reliable(c_handle(), to.c_handle(), data.data(), data.size(),
-                                          detail::c_timeout(timeout), fail.c_handle()));
+                                          detail::c_timeout(timeout), &arrived, fail.c_handle()));
+        return static_cast<delivery>(arrived);
     }
 
     /// The same to `host:port`, or `name/host:port` to a node of that name.
     ///
     /// Blocks: up to `timeout`. Errors: as above, and those of `send_best_effort_to`.
-    void send_reliable_to(std::string_view to, bytes data, milliseconds timeout, on_error fail GOSSIP_HPP_OR_THROW) const
+    delivery send_reliable_to(std::string_view to, bytes data, milliseconds timeout,
+                              on_error fail GOSSIP_HPP_OR_THROW) const
     {
+        std::int32_t arrived = 0;
         const detail::c_text text(to);
         if (!text.ok)
             fail.ok(GOSSIP_ERR_ADDR_INVALID, detail::nul_in_text);
         else
             fail.ok(gossip_pool_send_reliable_to(c_handle(), text.get(), data.data(), data.size(),
-                                                 detail::c_timeout(timeout), fail.c_handle()));
+                                                 detail::c_timeout(timeout), &arrived, fail.c_handle()));
+        return static_cast<delivery>(arrived);
     }
 
     /// Pings a member and returns the round trip.

@@ -237,8 +237,23 @@ static gossip_status_t resolve(struct world *world, gossip_error_t **err)
 
 static gossip_status_t connect_to_nobody(struct world *world, gossip_error_t **err)
 {
-    gossip_status_t status = gossip_pool_send_reliable_to(world->pool, "127.0.0.1:1", "x", 1, PATIENCE_MS, err);
+    gossip_status_t status = gossip_pool_send_reliable_to(world->pool, "127.0.0.1:1", "x", 1, PATIENCE_MS, NULL, err);
     CHECK(gossip_error_os_errno(*err) == ECONNREFUSED);
+    return status;
+}
+
+/* A node that has neither callbacks nor queue writes to itself. */
+static gossip_status_t not_taken(struct world *world, gossip_error_t **err)
+{
+    gossip_t *node = open_node("mute");
+    gossip_pool_t *pool = open_pool(node, 9, NULL);
+    gossip_status_t status;
+
+    (void)world;
+    EXPECT(GOSSIP_OK, gossip_start(node, NULL));
+    status = gossip_pool_send_reliable_to(pool, addr_of(node), "x", 1, PATIENCE_MS, NULL, err);
+    gossip_pool_free(pool);
+    gossip_free(node);
     return status;
 }
 
@@ -426,6 +441,7 @@ static const struct {
     {GOSSIP_ERR_FATAL, NULL, "it comes after a panic; gossip-ffi/tests/panics.rs tests it"},
     {GOSSIP_ERR_PANIC, NULL, "a panic is a defect; gossip-ffi/tests/panics.rs tests it"},
     {GOSSIP_ERR_INTERNAL, NULL, "a defect"},
+    {GOSSIP_ERR_NOT_TAKEN, not_taken, NULL},
 };
 
 static void every_status_that_can_be_provoked_is(void)

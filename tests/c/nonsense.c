@@ -33,7 +33,7 @@ static void targets_must_be_given(gossip_pool_t *pool)
     gossip_addr_t nowhere = {0};
 
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_send_best_effort(pool, NULL, "x", 1, NULL));
-    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_send_reliable(pool, NULL, "x", 1, 0, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_send_reliable(pool, NULL, "x", 1, 0, NULL, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_ping(pool, NULL, 0, NULL, NULL));
     EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_send_to_address(pool, NULL, "x", 1, NULL));
     EXPECT(GOSSIP_ERR_INVALID_ARG, gossip_pool_send_to_address(pool, &nowhere, "x", 1, NULL));

@@ -246,12 +246,14 @@ static void messages_reach_one_member(struct pair *pair)
 {
     gossip_members_t *members;
     gossip_addr_t addr;
+    int32_t delivery = 0;
 
     EXPECT(GOSSIP_OK, gossip_pool_members(pair->blue_pool, &members));
     const gossip_member_t *green = gossip_members_find(members, "green", 5);
 
-    OK(gossip_pool_send_reliable(pair->blue_pool, green, "reliable", 8, PATIENCE_MS, &err));
-    EVENTUALLY(read_count(&pair->green_seen, &pair->green_seen.messages) == 3);
+    OK(gossip_pool_send_reliable(pair->blue_pool, green, "reliable", 8, PATIENCE_MS, &delivery, &err));
+    CHECK(delivery == GOSSIP_DELIVERY_ACKNOWLEDGED);
+    CHECK(read_count(&pair->green_seen, &pair->green_seen.messages) == 3);
     CHECK(has_text(&pair->green_seen, pair->green_seen.message, "reliable") &&
           read_count(&pair->green_seen, &pair->green_seen.reliable) == 1);
 

@@ -89,7 +89,7 @@ static void one_thread_serves_two_pools_a_listener_and_datagrams(void)
         join_two(peers[i], pools[i], node);
     OK(gossip_pool_broadcast(peers[0], "to blue", 7, 0, &err));
     EXPECT(GOSSIP_OK, gossip_pool_members(peers[1], &members));
-    OK(gossip_pool_send_reliable(peers[1], gossip_members_find(members, "node", 4), "to green", 8, PATIENCE_MS, &err));
+    OK(gossip_pool_send_reliable(peers[1], gossip_members_find(members, "node", 4), "to green", 8, PATIENCE_MS, NULL, &err));
     gossip_members_free(members);
     OK(gossip_dial(addr_of(node), 0x0101, PATIENCE_MS, GOSSIP_FD_BLOCKING, &dialed, &err));
     EXPECT(GOSSIP_OK, gossip_local_addr(node, &addr));

@@ -72,7 +72,7 @@ static void messages_go_to_whom_a_text_names(struct scene *scene)
 
     for (int i = 0; i < 3; i++) {
         snprintf(text, sizeof text, "reliable %d", i);
-        OK(gossip_pool_send_reliable_to(scene->from, targets[i], text, strlen(text), PATIENCE_MS, &err));
+        OK(gossip_pool_send_reliable_to(scene->from, targets[i], text, strlen(text), PATIENCE_MS, NULL, &err));
         EVENTUALLY(has_come(&scene->mail, "R", text));
         snprintf(text, sizeof text, "quick %d", i);
         int64_t deadline = now_ms() + PATIENCE_MS;
@@ -115,9 +115,9 @@ static void texts_that_name_nobody_say_why(struct scene *scene)
            gossip_pool_send_best_effort_to(scene->from, "no.such.host.invalid:1", "x", 1, PATIENCE_MS, &err));
     CHECK(strstr(gossip_error_message(err), "no.such.host.invalid") != NULL);
     gossip_error_free(err);
-    EXPECT(GOSSIP_ERR_CONNECT, gossip_pool_send_reliable_to(scene->from, "127.0.0.1:1", "x", 1, PATIENCE_MS, NULL));
+    EXPECT(GOSSIP_ERR_CONNECT, gossip_pool_send_reliable_to(scene->from, "127.0.0.1:1", "x", 1, PATIENCE_MS, NULL, NULL));
     EXPECT(GOSSIP_ERR_INVALID_UTF8, gossip_pool_ping_to(scene->from, "\xff:1", 0, NULL, NULL));
-    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_send_reliable_to(scene->from, NULL, "x", 1, 0, NULL));
+    EXPECT(GOSSIP_ERR_NULL_ARG, gossip_pool_send_reliable_to(scene->from, NULL, "x", 1, 0, NULL, NULL));
 }
 
 static void a_pool_that_requires_names_wants_them_in_texts_too(struct scene *scene)

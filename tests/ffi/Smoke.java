@@ -83,7 +83,7 @@ public final class Smoke {
 
         void gossip_members_free(Pointer members);
 
-        int gossip_pool_send_reliable(Pointer pool, Pointer member, byte[] data, Size len, int timeoutMs, Pointer err);
+        int gossip_pool_send_reliable(Pointer pool, Pointer member, byte[] data, Size len, int timeoutMs, Pointer delivery, Pointer err);
 
         int gossip_listen(Pointer node, int id, PointerByReference listener, Pointer err);
 
@@ -175,7 +175,7 @@ public final class Smoke {
         ok(gossip.gossip_pool_members(ada.pool, members));
         var member = gossip.gossip_members_find(members.getValue(), "bob".getBytes(StandardCharsets.UTF_8), new Size(3));
         var hello = "hello".getBytes(StandardCharsets.UTF_8);
-        ok(gossip.gossip_pool_send_reliable(ada.pool, member, hello, new Size(hello.length), PATIENCE_MS, null));
+        ok(gossip.gossip_pool_send_reliable(ada.pool, member, hello, new Size(hello.length), PATIENCE_MS, null, null));
         gossip.gossip_members_free(members.getValue());
         if (!heard.get(PATIENCE_MS, TimeUnit.MILLISECONDS).equals("hello")) {
             throw new IllegalStateException(heard.get());

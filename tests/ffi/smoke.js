@@ -38,7 +38,7 @@ const join = checked('int32_t gossip_pool_join(gossip_pool_t *pool, const char *
 const numMembers = checked('int32_t gossip_pool_num_members(gossip_pool_t *pool, _Out_ size_t *count)')
 const membersOf = checked('int32_t gossip_pool_members(gossip_pool_t *pool, _Out_ gossip_members_t **members)')
 const find = lib.func('const gossip_member_t *gossip_members_find(gossip_members_t *members, const char *name, size_t len)')
-const sendReliable = checked('int32_t gossip_pool_send_reliable(gossip_pool_t *pool, const gossip_member_t *to, const char *data, size_t len, int32_t timeout_ms, void *err)')
+const sendReliable = checked('int32_t gossip_pool_send_reliable(gossip_pool_t *pool, const gossip_member_t *to, const char *data, size_t len, int32_t timeout_ms, void *delivery, void *err)')
 const listen = checked('int32_t gossip_listen(gossip_t *node, int32_t id, _Out_ gossip_listener_t **listener, void *err)')
 const dial = checked('int32_t gossip_dial(const char *addr, int32_t id, int32_t timeout_ms, uint32_t flags, _Out_ int *fd, void *err)')
 const accept = checked('int32_t gossip_listener_accept(gossip_listener_t *listener, int32_t timeout_ms, uint32_t flags, _Out_ int *fd, void *peer)')
@@ -76,7 +76,7 @@ async function main () {
 
   const members = [null]
   membersOf(ada.pool, members)
-  await sendReliable.async(ada.pool, find(members[0], 'bob', 3), 'hello', 5, PATIENCE_MS, null)
+  await sendReliable.async(ada.pool, find(members[0], 'bob', 3), 'hello', 5, PATIENCE_MS, null, null)
   free.members_(members[0])
   const text = await heard
   if (text !== 'hello') throw new Error(text)

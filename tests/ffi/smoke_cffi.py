@@ -64,7 +64,7 @@ def main() -> None:
     members = ffi.new("gossip_members_t **")
     ok(lib.gossip_pool_members(ada_pool, members))
     member = lib.gossip_members_find(members[0], b"bob", 3)
-    ok(lib.gossip_pool_send_reliable(ada_pool, member, b"hello", 5, PATIENCE_MS, ffi.NULL))
+    ok(lib.gossip_pool_send_reliable(ada_pool, member, b"hello", 5, PATIENCE_MS, ffi.NULL, ffi.NULL))
     lib.gossip_members_free(members[0])
     assert arrived.wait(PATIENCE_MS / 1000) and heard == [b"hello"], heard
 

@@ -54,7 +54,7 @@ join = function("gossip_pool_join", P, POINTER(c_char_p), c_size_t, c_int32, P, 
 num_members = function("gossip_pool_num_members", P, P)
 members_of = function("gossip_pool_members", P, P)
 find = function("gossip_members_find", P, c_char_p, c_size_t, returns=c_void_p)
-send_reliable = function("gossip_pool_send_reliable", P, P, c_char_p, c_size_t, c_int32, P)
+send_reliable = function("gossip_pool_send_reliable", P, P, c_char_p, c_size_t, c_int32, P, P)
 listen = function("gossip_listen", P, c_int32, P, P)
 dial = function("gossip_dial", c_char_p, c_int32, c_int32, c_uint32, P, P)
 accept = function("gossip_listener_accept", P, c_int32, c_uint32, P, P)
@@ -102,7 +102,7 @@ def main() -> None:
 
     members = P()
     members_of(ada_pool, byref(members))
-    send_reliable(ada_pool, find(members, b"bob", 3), b"hello", 5, PATIENCE_MS, None)
+    send_reliable(ada_pool, find(members, b"bob", 3), b"hello", 5, PATIENCE_MS, None, None)
     free["members_"](members)
     assert arrived.wait(PATIENCE_MS / 1000) and heard == [b"hello"], heard
 

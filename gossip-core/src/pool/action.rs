@@ -10,8 +10,9 @@ use crate::base::ids::{AskId, ExchangeId, PoolId, TaskId};
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::diagnosis::Diagnosis;
-use crate::pool::exchange::{ExchangeError, Opening};
+use crate::pool::exchange::{ExchangeError, Opening, Verdict};
 use crate::swim::node::{Member, Node};
+use crate::wire::message::Ticket;
 use crate::wire::push_pull::LocalState;
 
 /// One thing the host of a machine must do.
@@ -36,6 +37,25 @@ pub enum Action {
         /// Our state, as it was before the remote one was merged.
         state: LocalState,
     },
+    /// Send one more message on the resting exchange `id`, by `Exchange::handle_message`.
+    Say {
+        /// The exchange.
+        id: ExchangeId,
+        /// The bytes.
+        message: Bytes,
+        /// Names them.
+        ticket: Ticket,
+        /// When the answer must be here.
+        deadline: Time,
+    },
+    /// Tell the peer of the inbound exchange `id` what became of its message, by
+    /// `Exchange::handle_verdict`.
+    Settle {
+        /// The exchange.
+        id: ExchangeId,
+        /// Whether the application took it.
+        verdict: Verdict,
+    },
     /// Close the exchange `id` without another word.
     Drop {
         /// The exchange to close.
@@ -45,6 +65,14 @@ pub enum Action {
     Resolve,
     /// Tell the application; no answer is expected.
     Tell(Notice),
+    /// Tell the application of a message, and say through `Machine::handle_verdict` whether it
+    /// took it: the sender waits for that.
+    Deliver {
+        /// Names the message in the verdict.
+        id: ExchangeId,
+        /// The message.
+        message: UserMessage,
+    },
     /// Ask the application; the answer comes back through `handle_reply`.
     Ask {
         /// Names the question in the reply.
@@ -130,7 +158,8 @@ pub struct UserMessage {
     /// Address of the sender: the gossip port for datagrams, an ephemeral port for streams. Of
     /// a relayed broadcast: of the member that passed it on.
     pub from: SocketAddr,
-    /// The member at that address, where one is known.
+    /// The member that sent it, or passed it on, where one is known: for a datagram the one at that
+    /// address; for a stream the one that the sender says it is, which nodes of memberlist don't.
     pub sender: Option<NodeName>,
     /// True if it came on a stream.
     pub reliable: bool,
@@ -222,16 +251,28 @@ pub enum Outcome {
     Updated,
     /// The ping was answered after this time.
     Pinged(Duration),
-    /// A reliable message was written.
-    Sent,
     /// What the doctor has found.
     Examined(Box<Diagnosis>),
+    /// A reliable message arrived, as certainly as this says.
+    Sent(Delivery),
     /// The time given ran out; for leave and update, what was announced stays announced.
     TimedOut,
     /// A stream did not do its work.
     Failed(ExchangeError),
     /// The application's leave or the end of the machine overtook the command.
     Cancelled,
+}
+
+/// How certain it is that a reliable message arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// The receiver has acknowledged it: its delegate has returned from the message, or its event
+    /// queue holds it.
+    Acknowledged,
+    /// The receiver, which does not acknowledge, has closed the connection in good order after
+    /// the message. One of memberlist does so when its delegate has returned; what else may
+    /// stand at that address is not known.
+    Closed,
 }
 
 /// What became of each address of a join.

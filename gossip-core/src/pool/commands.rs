@@ -9,19 +9,19 @@ use bytes::Bytes;
 use tracing::{debug, info};
 
 use crate::base::addr::Target;
-use crate::base::ids::{ExchangeId, TaskId};
+use crate::base::ids::TaskId;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::action::{Action, JoinReport, Outcome};
 use crate::pool::error::CommandError;
-use crate::pool::exchange::{ExchangeError, Opening};
+use crate::pool::exchange::ExchangeError;
 use crate::pool::machine::{Machine, Timer};
 use crate::pool::streams::Talk;
 use crate::swim::effect::Body;
 use crate::swim::explanation::Explanation;
 use crate::swim::timers::TimerKey;
 use crate::swim::versions::understands;
-use crate::wire::limits::{USER_MESSAGE_MAX, USER_STATE_MAX};
+use crate::wire::limits::USER_STATE_MAX;
 
 /// Addresses of one join that are talked to at a time.
 const JOIN_PARALLEL: usize = 8;
@@ -48,8 +48,8 @@ pub(super) enum TaskKind {
     Leave,
     Update,
     Ping,
-    Send(ExchangeId),
     Doctor,
+    Send,
 }
 
 impl Machine {
@@ -209,28 +209,6 @@ impl Machine {
         Ok(())
     }
 
-    /// Sends a user message over a stream. Ends when it is written.
-    pub fn send_reliable(
-        &mut self,
-        now: Time,
-        to: Target,
-        message: Bytes,
-        timeout: Option<Duration>,
-    ) -> Result<TaskId, CommandError> {
-        let now = self.at(now);
-        fits("message", message.len(), USER_MESSAGE_MAX)?;
-        if self.config.require_node_names && to.name.is_none() {
-            return Err(CommandError::NameRequired);
-        }
-        let exchange = ExchangeId(self.next_id());
-        let task = self.begin(now, TaskKind::Send(exchange), timeout);
-        self.exchanges.insert(exchange, Talk::User { task });
-        let deadline = now + timeout.unwrap_or(self.config.tcp_timeout);
-        let opening = Opening::User(message);
-        self.actions.push_back(Action::Open { id: exchange, to, opening, deadline });
-        Ok(task)
-    }
-
     /// Pings `to` once, directly. Without a timeout it waits for `probe_timeout`.
     pub fn ping(&mut self, now: Time, to: Target, timeout: Option<Duration>) -> Result<TaskId, CommandError> {
         let now = self.at(now);
@@ -286,8 +264,11 @@ impl Machine {
     /// Ends a command that nobody waits for any more, with [`Outcome::Cancelled`], and the
     /// conversations that it began. What it has told others already is told.
     pub fn abandon(&mut self, id: TaskId) {
-        let of_task =
-            |talk: &Talk| matches!(talk, Talk::Join { task, .. } | Talk::User { task } if *task == id);
+        let of_task = |talk: &Talk| match talk {
+            Talk::Join { task, .. } => *task == id,
+            Talk::User(errand) => errand.task == id,
+            _ => false,
+        };
         let talks = self.exchanges.iter().filter(|(_, talk)| of_task(talk)).map(|(exchange, _)| *exchange);
         for exchange in talks.collect::<Vec<_>>() {
             self.exchanges.remove(&exchange);
@@ -327,13 +308,9 @@ impl Machine {
                 report.failed.extend(open.map(|addr| (addr, ExchangeError::Timeout)));
                 Outcome::Join(std::mem::take(report))
             }
-            TaskKind::Send(exchange) => {
-                let id = *exchange;
-                self.exchanges.remove(&id);
-                self.actions.push_back(Action::Drop { id });
+            TaskKind::Leave | TaskKind::Update | TaskKind::Ping | TaskKind::Send | TaskKind::Doctor => {
                 Outcome::TimedOut
             }
-            TaskKind::Leave | TaskKind::Update | TaskKind::Ping | TaskKind::Doctor => Outcome::TimedOut,
         };
         self.finish(id, outcome);
     }

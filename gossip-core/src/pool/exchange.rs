@@ -20,9 +20,15 @@
 //! outbound  connect -> handle_connected -> write -> handle_written -> read the answer -> Finished
 //! inbound   read -> PushPullBegun -> RemoteState -> handle_answer -> write -> handle_written -> Finished
 //!                -> (ping for us)                               -> write -> handle_written -> Finished
-//!                -> User                                                                   -> Finished
+//!                -> User, unticketed                                                       -> Finished
+//!                -> User with a ticket -> handle_verdict -> write -> rests, reads the next one ...
 //!                -> (refused) ...... an error message, where Go sends one ............. -> Failed
 //! ```
+//!
+//! A user message goes out with a [ticket](Ticket), whoever the peer is. A node of ours acknowledges
+//! it, and both ends of the connection then *rest*: [`handle_message`](Exchange::handle_message) sends
+//! the next one on it. memberlist ignores the ticket and closes the connection once its
+//! application has returned: the exchange is `Finished` without a verdict.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +41,7 @@ use crate::base::time::Time;
 use crate::pool::traffic::Traffic;
 use crate::wire::encode::{encode, encode_error_reply};
 use crate::wire::error::Refused;
-use crate::wire::message::{Ack, ErrorReply, Message, MessageType, Ping};
+use crate::wire::message::{Ack, ErrorReply, Message, MessageType, Ping, Ticket};
 use crate::wire::nonce::Nonces;
 use crate::wire::onion::Wire;
 use crate::wire::push_pull::{LocalState, RemoteState};
@@ -58,8 +64,13 @@ pub enum Opening {
         /// Whom we expect there.
         node: NodeName,
     },
-    /// Bytes for the peer's application; there is no answer.
-    User(Bytes),
+    /// Bytes for the peer's application, to be acknowledged if the peer knows how.
+    User {
+        /// The bytes.
+        payload: Bytes,
+        /// Names them.
+        ticket: Ticket,
+    },
 }
 
 /// What an exchange has to tell its owner.
@@ -75,9 +86,14 @@ pub enum ExchangeNews {
         payload: Bytes,
         /// Whether they came encrypted.
         encrypted: bool,
+        /// With one, the exchange waits for [`Exchange::handle_verdict`].
+        ticket: Option<Ticket>,
     },
     /// The connection for our ping stands.
     Connected,
+    /// What the peer says of our user message: its application took it, or why not. The exchange
+    /// rests, and may be used again.
+    Verdict(Verdict),
     /// The peer answered our ping.
     Acked,
     /// The exchange is complete.
@@ -127,6 +143,54 @@ pub enum ExchangeError {
     /// The owner gave the exchange up.
     #[error("exchange was dropped by its owner")]
     Dropped,
+    /// A deadline passed before there was a connection.
+    #[error("no connection in time")]
+    ConnectTimeout,
+    /// The peer has the message, and its application did not take it.
+    #[error("receiver did not take the message: {0}")]
+    NotTaken(Refusal),
+}
+
+/// Whether a receiver's application took a message.
+pub type Verdict = Result<(), Refusal>;
+
+/// Why a receiver's application did not take a message, which it will not see.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Too much waits already.
+    #[error("its queue is full")]
+    QueueFull,
+    /// There is none: the pool has neither delegate nor queue, or its queue is closed.
+    #[error("nobody there takes messages")]
+    Unheard,
+    /// It failed: a callback panicked.
+    #[error("its application failed")]
+    Failed,
+    /// For a reason that this version does not know.
+    #[error("reason {0}")]
+    Other(u8),
+}
+
+impl Refusal {
+    /// As it stands in an acknowledgement.
+    fn to_byte(self) -> u8 {
+        match self {
+            Self::QueueFull => 1,
+            Self::Unheard => 2,
+            Self::Failed => 3,
+            Self::Other(byte) => byte,
+        }
+    }
+
+    fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => Self::QueueFull,
+            2 => Self::Unheard,
+            3 => Self::Failed,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// What the system said of a connection.
@@ -159,13 +223,25 @@ impl ExchangeError {
         }
     }
 
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout | Self::ConnectTimeout)
+    }
+
     /// Whether the peer has said something, if only something wrong: it is there.
     pub fn is_contact(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::RemoteError(_) | Self::UnexpectedType { .. } | Self::WrongSeq { .. } => {
-                true
-            }
-            Self::Timeout | Self::Connect(_) | Self::Closed | Self::Reset(_) | Self::Dropped => false,
+            Self::Refused(_)
+            | Self::RemoteError(_)
+            | Self::UnexpectedType { .. }
+            | Self::WrongSeq { .. }
+            | Self::NotTaken(_) => true,
+            Self::Timeout
+            | Self::ConnectTimeout
+            | Self::Connect(_)
+            | Self::Closed
+            | Self::Reset(_)
+            | Self::Dropped => false,
         }
     }
 }
@@ -178,11 +254,13 @@ pub struct Exchange {
     deadline: Time,
     stage: Stage,
     reader: FrameReader,
-    /// At most one message in each direction.
+    /// At most one message in each direction at a time.
     outgoing: Option<Bytes>,
     news: VecDeque<ExchangeNews>,
     /// Whether the owner knows of the push/pull.
     is_announced: bool,
+    /// A message was acknowledged, and the next one has not begun.
+    rests: bool,
     traffic: Traffic,
 }
 
@@ -202,6 +280,17 @@ enum Stage {
     Parked {
         join: bool,
     },
+    /// Inbound, the application has a message.
+    Judged {
+        name: NodeName,
+        seq: u32,
+    },
+    /// Inbound, what the application did with a message is being written.
+    Acknowledging {
+        name: NodeName,
+    },
+    /// Outbound, the latest message was acknowledged.
+    Resting,
     /// The last message is being written; then this is the end.
     Ending(Result<(), ExchangeError>),
     Over,
@@ -212,8 +301,18 @@ enum Stage {
 enum Expected {
     State,
     Ack { seq: u32 },
-    Nothing,
+    Verdict { seq: u32 },
 }
+
+/// How long an acknowledged connection is kept by who opened it, for the next message.
+pub const REST: Duration = Duration::from_secs(10);
+
+/// The same at the other end: longer, so that messages do not cross with its close.
+const REST_INBOUND: Duration = Duration::from_secs(20);
+
+/// How long the application may take for a message until its sender is given up, who then
+/// gave up long ago.
+const JUDGED_MAX: Duration = Duration::from_secs(600);
 
 impl Exchange {
     /// An exchange that we open; the connection is still to come.
@@ -256,10 +355,36 @@ impl Exchange {
                 self.news.push_back(ExchangeNews::Connected);
                 (encode_ping(seq, &node), Expected::Ack { seq })
             }
-            Opening::User(payload) => (stream::encode_user(&payload), Expected::Nothing),
+            Opening::User { payload, ticket } => {
+                (stream::encode_user(&payload, Some(&ticket)), Expected::Verdict { seq: ticket.seq() })
+            }
         };
         self.put(true, &plain, matches!(expected, Expected::State));
         self.stage = Stage::Asking(expected);
+    }
+
+    /// One more user message for the peer, on a connection that rests; on any other nothing
+    /// happens. The peer's verdict must come before `deadline`.
+    pub fn handle_message(&mut self, _now: Time, payload: &[u8], ticket: &Ticket, deadline: Time) {
+        if let Stage::Resting = self.stage {
+            self.deadline = deadline;
+            self.rests = false;
+            self.reader.next();
+            self.put(false, &stream::encode_user(payload, Some(ticket)), false);
+            self.stage = Stage::Asking(Expected::Verdict { seq: ticket.seq() });
+        }
+    }
+
+    /// What the application did with the message that the exchange told of.
+    pub fn handle_verdict(&mut self, now: Time, verdict: Verdict) {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Judged { name, seq } => {
+                self.deadline = now + self.timeout;
+                self.put(false, &encode_verdict(seq, verdict), false);
+                self.stage = Stage::Acknowledging { name };
+            }
+            other => self.stage = other,
+        }
     }
 
     /// Bytes came from the peer.
@@ -267,9 +392,18 @@ impl Exchange {
         self.traffic.received += chunk.len() as u64;
         let frame = match &self.stage {
             Stage::Asking(_) | Stage::Awaiting(_) | Stage::Reading { .. } => self.reader.push(chunk),
-            // One message in each direction: whatever else comes is ignored.
-            Stage::Connecting(_) | Stage::Parked { .. } | Stage::Ending(_) | Stage::Over => return,
+            // One message in each direction at a time: whatever else comes is ignored.
+            Stage::Connecting(_)
+            | Stage::Parked { .. }
+            | Stage::Judged { .. }
+            | Stage::Acknowledging { .. }
+            | Stage::Resting
+            | Stage::Ending(_)
+            | Stage::Over => return,
         };
+        if std::mem::take(&mut self.rests) {
+            self.deadline = now + self.timeout;
+        }
         self.announce_push_pull();
         match frame {
             Ok(None) => {}
@@ -282,17 +416,19 @@ impl Exchange {
     pub fn handle_eof(&mut self, _now: Time) {
         match self.stage {
             Stage::Reading { .. } if !self.reader.has_begun() => self.end(Ok(())),
-            Stage::Reading { .. }
-            | Stage::Awaiting(_)
-            | Stage::Asking(Expected::State | Expected::Ack { .. }) => {
+            Stage::Resting => self.end(Ok(())),
+            // Everything is written, and the peer closes as memberlist does.
+            Stage::Awaiting(Expected::Verdict { .. }) if !self.reader.has_begun() => self.end(Ok(())),
+            Stage::Reading { .. } | Stage::Awaiting(_) | Stage::Asking(_) => {
                 let why = self.reader.eof().why;
                 self.end(Err(match why {
                     Refused::EndOfStream => ExchangeError::Closed,
                     why => ExchangeError::Refused(why),
                 }));
             }
-            Stage::Connecting(_) => self.end(Err(ExchangeError::Closed)),
-            Stage::Asking(Expected::Nothing) | Stage::Parked { .. } | Stage::Ending(_) | Stage::Over => {}
+            // The peer has given up: nobody wants to hear of its message.
+            Stage::Connecting(_) | Stage::Judged { .. } => self.end(Err(ExchangeError::Closed)),
+            Stage::Parked { .. } | Stage::Acknowledging { .. } | Stage::Ending(_) | Stage::Over => {}
         }
     }
 
@@ -302,6 +438,8 @@ impl Exchange {
             // What was wrong first is what the owner wants to know.
             Stage::Ending(Err(first)) => self.end(Err(first)),
             Stage::Over => {}
+            Stage::Resting => self.end(Ok(())),
+            _ if self.rests => self.end(Ok(())),
             _ => self.end(Err(error)),
         }
     }
@@ -321,7 +459,12 @@ impl Exchange {
             return;
         }
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Asking(Expected::Nothing) => self.end(Ok(())),
+            Stage::Acknowledging { name } => {
+                self.reader.next();
+                self.rests = true;
+                self.deadline = now + REST_INBOUND;
+                self.stage = Stage::Reading { name };
+            }
             Stage::Asking(expected) => {
                 if let Expected::State = expected {
                     self.deadline = now + self.timeout;
@@ -336,7 +479,9 @@ impl Exchange {
     /// The time of [`poll_timeout`](Self::poll_timeout) may have come.
     pub fn handle_timeout(&mut self, now: Time) {
         if now >= self.deadline {
-            self.handle_failure(now, ExchangeError::Timeout);
+            let connects = matches!(self.stage, Stage::Connecting(_));
+            let error = if connects { ExchangeError::ConnectTimeout } else { ExchangeError::Timeout };
+            self.handle_failure(now, error);
         }
     }
 
@@ -361,15 +506,20 @@ impl Exchange {
         self.traffic
     }
 
+    /// Whether nothing is under way: the connection is kept for the next message.
+    pub fn rests(&self) -> bool {
+        self.rests
+    }
+
     /// Whether the exchange has ended. Its last news may still be waiting.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }
 
     fn new(nonces: Nonces, reader: FrameReader, stage: Stage, deadline: Time, timeout: Duration) -> Self {
-        let (outgoing, news, is_announced) = (None, VecDeque::new(), false);
+        let (outgoing, news, is_announced, rests) = (None, VecDeque::new(), false, false);
         let traffic = Traffic::default();
-        Self { nonces, timeout, deadline, stage, reader, outgoing, news, is_announced, traffic }
+        Self { nonces, timeout, deadline, stage, reader, outgoing, news, is_announced, rests, traffic }
     }
 
     /// Tells of a push/pull as soon as its type is known, which on a plain stream is long before its end.
@@ -387,7 +537,7 @@ impl Exchange {
         }
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Reading { name } => self.handle_request(now, &name, frame),
-            Stage::Asking(expected) | Stage::Awaiting(expected) => self.handle_response(expected, frame),
+            Stage::Asking(expected) | Stage::Awaiting(expected) => self.handle_response(now, expected, frame),
             other => self.stage = other,
         }
     }
@@ -403,13 +553,21 @@ impl Exchange {
                 self.deadline = now + self.timeout;
                 self.send_last(&encode_ack(seq), Ok(()));
             }
-            Frame::User(payload) => {
+            Frame::User { payload, ticket } => {
+                let (encrypted, asked) = (self.reader.is_encrypted(), ticket.as_ref().map(Ticket::seq));
+                if let Some(seq) = asked {
+                    self.deadline = now + JUDGED_MAX;
+                    self.stage = Stage::Judged { name: name.clone(), seq };
+                }
                 // Go tells nobody of an empty message on a stream.
                 if !payload.is_empty() {
-                    let encrypted = self.reader.is_encrypted();
-                    self.news.push_back(ExchangeNews::User { payload, encrypted });
+                    self.news.push_back(ExchangeNews::User { payload, encrypted, ticket });
+                } else {
+                    self.handle_verdict(now, Ok(()));
                 }
-                self.end(Ok(()));
+                if asked.is_none() {
+                    self.end(Ok(()));
+                }
             }
             Frame::Ping { .. } => {
                 self.traffic.misdirected = true;
@@ -420,24 +578,34 @@ impl Exchange {
         }
     }
 
-    fn handle_response(&mut self, expected: Expected, frame: Frame) {
+    fn handle_response(&mut self, now: Time, expected: Expected, frame: Frame) {
         match (expected, frame) {
             (_, Frame::Error(text)) => self.end(Err(ExchangeError::RemoteError(text))),
             (Expected::State, Frame::PushPull(state)) => {
                 self.news.push_back(ExchangeNews::RemoteState(state));
                 self.end(Ok(()));
             }
-            (Expected::Ack { seq }, Frame::Ack { seq: found }) if found == seq => {
+            (Expected::Ack { seq }, Frame::Ack { seq: found, .. }) if found == seq => {
                 self.news.push_back(ExchangeNews::Acked);
                 self.end(Ok(()));
             }
-            (Expected::Ack { seq: expected }, Frame::Ack { seq: found }) => {
+            (Expected::Verdict { seq }, Frame::Ack { seq: found, payload }) if found == seq => {
+                let refusal = payload.first().map(|byte| Refusal::from_byte(*byte));
+                self.news.push_back(ExchangeNews::Verdict(refusal.map_or(Ok(()), Err)));
+                self.deadline = now + REST;
+                self.rests = true;
+                self.stage = Stage::Resting;
+            }
+            (
+                Expected::Ack { seq: expected } | Expected::Verdict { seq: expected },
+                Frame::Ack { seq: found, .. },
+            ) => {
                 self.end(Err(ExchangeError::WrongSeq { expected, found }));
             }
             (Expected::State, frame) => self.refuse_type(MessageType::PushPull, &frame),
-            (Expected::Ack { .. }, frame) => self.refuse_type(MessageType::Ack, &frame),
-            // Nothing was asked: the request goes on being written.
-            (Expected::Nothing, _) => self.stage = Stage::Asking(Expected::Nothing),
+            (Expected::Ack { .. } | Expected::Verdict { .. }, frame) => {
+                self.refuse_type(MessageType::Ack, &frame);
+            }
         }
     }
 
@@ -498,6 +666,14 @@ fn encode_ping(seq: u32, node: &NodeName) -> Vec<u8> {
 fn encode_ack(seq: u32) -> Vec<u8> {
     let mut plain = Vec::new();
     encode(&Message::Ack(Ack { seq, payload: None }), &mut plain);
+    plain
+}
+
+fn encode_verdict(seq: u32, verdict: Verdict) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let why = verdict.err().map(|refusal| [refusal.to_byte()]);
+    let payload = why.as_ref().map(|why| why.as_slice().into());
+    encode(&Message::Ack(Ack { seq, payload }), &mut plain);
     plain
 }
 

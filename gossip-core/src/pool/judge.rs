@@ -77,13 +77,15 @@ impl Facts {
             }
             ExchangeError::Refused(why) => Talk::Wrong(unreadable(*why)),
             ExchangeError::RemoteError(text) => Talk::Wrong(refusal(text)),
+            ExchangeError::ConnectTimeout => Talk::NoConnection { refused: false },
             ExchangeError::Timeout | ExchangeError::Dropped => {
                 let connected = self.tries.first().is_some_and(|tried| tried.connected.is_some());
                 if connected { Talk::Silent } else { Talk::NoConnection { refused: false } }
             }
-            ExchangeError::UnexpectedType { .. } | ExchangeError::WrongSeq { .. } => {
-                Talk::Wrong(Finding::NotMemberlist)
-            }
+            // The last is no answer to a ping.
+            ExchangeError::UnexpectedType { .. }
+            | ExchangeError::WrongSeq { .. }
+            | ExchangeError::NotTaken(_) => Talk::Wrong(Finding::NotMemberlist),
         }
     }
 

@@ -202,6 +202,9 @@ impl Machine {
             return fit;
         }
         self.meet_next_label(self.speakers.next.is_some());
+        // What rests speaks and accepts as before.
+        self.close_resting(None);
+        self.close_resting_inbound();
         Ok(())
     }
 }

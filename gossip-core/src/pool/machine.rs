@@ -28,8 +28,10 @@ use crate::pool::outbound::Packer;
 use crate::pool::recent::Recent;
 use crate::pool::rejoin::Rejoin;
 use crate::pool::rumours::state::Rumours;
+use crate::pool::sending::Resting;
 use crate::pool::stats::Stats;
 use crate::pool::streams::{Merge, RecordCache, Talk};
+use crate::pool::taking::Taken;
 use crate::swim::broadcast::BroadcastQueue;
 use crate::swim::effect::Effect;
 use crate::swim::node::{Member, Node, State};
@@ -93,6 +95,12 @@ pub struct Machine {
     pub(super) rumours: Rumours,
     pub(super) packer: Packer,
     pub(super) exchanges: BTreeMap<ExchangeId, Talk>,
+    /// Exchanges of ours that rest, the latest to do so last.
+    pub(super) resting: Vec<Resting>,
+    /// Reliable messages sent.
+    pub(super) sent: u64,
+    /// Reliable messages of others.
+    pub(super) taken: Taken,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     pub(super) open_asks: BTreeMap<AskId, OpenAsk>,
     /// Alive messages that wait for the application's verdict, by node.
@@ -161,6 +169,9 @@ impl Machine {
             rumours,
             packer: Packer::default(),
             exchanges: BTreeMap::new(),
+            resting: Vec::new(),
+            sent: 0,
+            taken: Taken::default(),
             tasks: BTreeMap::new(),
             open_asks: BTreeMap::new(),
             parked: BTreeMap::new(),
@@ -238,6 +249,7 @@ impl Machine {
             }
             Effect::Left(member) => {
                 debug!(member = %member.name(), addr = %member.addr(), state = %member.state, "member gone");
+                self.close_resting(Some(member.addr()));
                 self.notify(Notice::Left(member.clone()));
                 self.lose(now, &member);
                 self.announcements_unheard();
@@ -362,6 +374,8 @@ impl Machine {
             members_lost: self.rejoin.lost() as u64,
             seeds_unresolved: self.rejoin.unresolved() as u64,
             isolated: self.rejoin.isolated.into(),
+            streams_resting: self.resting.len() as u64,
+            messages_open: self.taken.open() as u64,
             relays_open: self.swim.relays.len() as u64,
             relay_deaf: deaf,
             relay_kept: self.rumours.kept.len() as u64,

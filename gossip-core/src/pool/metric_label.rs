@@ -3,8 +3,8 @@
 use crate::base::config_error::Problems;
 
 /// Labels that metrics have themselves.
-pub const RESERVED: [&str; 8] =
-    ["pool", "listener", "reason", "queue", "copy", "node_state", "le", "quantile"];
+pub const RESERVED: [&str; 9] =
+    ["pool", "listener", "reason", "queue", "copy", "outcome", "node_state", "le", "quantile"];
 
 /// The most labels of one pool: each of them stands on each of its lines.
 const LABELS_MAX: usize = 16;

@@ -13,7 +13,7 @@
 //! > than that. Nothing else is required.
 //!
 //! ```text
-//!  1. something arrives        handle_packet · handle_exchange · handle_reply · accept · a command
+//!  1. something arrives        handle_packet · handle_exchange · handle_reply · handle_verdict · accept · a command
 //!     or time passes           handle_timeout
 //!  2. send what is to be sent  while let Some(to) = poll_transmit(now, &mut buffer) { .. }
 //!  3. do what is to be done    while let Some(action) = poll_action() { .. }
@@ -22,7 +22,9 @@
 //! ```
 //!
 //! An exchange that is over or dropped leaves its [`Traffic`](traffic::Traffic), handed over by
-//! `handle_traffic`: it is counted and changes nothing else.
+//! `handle_traffic`: it is counted and changes nothing else. Every `Deliver` is answered once, by
+//! `handle_verdict`, as soon as the application has taken the message or has not. A host that can
+//! serve no more connections asks for room by `make_room`.
 //!
 //! Further promises, each with a test: `now` may stand still, and an older one is taken
 //! for the latest seen; after `handle_timeout(now)` and a drain, `poll_timeout` is later
@@ -58,6 +60,8 @@ mod recent;
 pub mod rejoin;
 pub mod relaying;
 pub mod rumours;
+pub mod sending;
 pub mod stats;
 pub mod streams;
+pub mod taking;
 pub mod traffic;

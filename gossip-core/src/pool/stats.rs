@@ -38,6 +38,27 @@ pub struct Stats {
     pub streams_failed: u64,
     /// The same by kind, in the order of [`ExchangeError::REASONS`].
     pub streams_failed_by: [u64; ExchangeError::REASONS.len()],
+    /// Connections of others closed while they rested or waited for the application, because
+    /// there were too many.
+    pub streams_crowded_out: u64,
+    /// Reliable messages that the receiver's application has taken.
+    pub sends_acknowledged: u64,
+    /// Reliable messages after which the receiver closed in good order, without a word.
+    pub sends_closed: u64,
+    /// Reliable messages that the receiver's application did not take.
+    pub sends_not_taken: u64,
+    /// Reliable messages that did not arrive, or are not known to have, for another reason.
+    pub sends_failed: u64,
+    /// Reliable messages that went out on a connection that had rested.
+    pub sends_reused: u64,
+    /// Those of them for which it was dead, and that went out once more.
+    pub sends_retried: u64,
+    /// Reliable messages that the application took and whose senders waited for that.
+    pub messages_taken: u64,
+    /// Those that it did not take.
+    pub messages_not_taken: u64,
+    /// Reliable messages that came again, and were delivered once.
+    pub messages_repeated: u64,
     /// Push/pulls completed, both directions.
     pub push_pulls: u64,
     /// From each push/pull that we began to its end, well or not.
@@ -111,6 +132,10 @@ pub struct Stats {
     pub exchanges_inbound: u64,
     /// Exchanges that we began, under way (gauge).
     pub exchanges_outbound: u64,
+    /// Exchanges that we began, kept for the next message (gauge).
+    pub streams_resting: u64,
+    /// Reliable messages that the application has, and whose senders wait (gauge).
+    pub messages_open: u64,
     /// Commands of the application under way (gauge).
     pub commands_open: u64,
     /// Pings under way for others (gauge).
@@ -184,6 +209,8 @@ impl Stats {
         let mut rows = rows!(self,
             packets_received bytes_received packets_sent bytes_sent messages_received
             streams_accepted streams_connected stream_bytes_sent stream_bytes_received streams_failed
+            streams_crowded_out sends_acknowledged sends_closed sends_not_taken sends_failed sends_reused sends_retried
+            messages_taken messages_not_taken messages_repeated streams_resting messages_open
             push_pulls local_state_bytes sources_refused push_pulls_refused merges_incompatible
             merges_refused merges_abandoned asks_expired replies_late verdicts_overflowed
             broadcasts_unheard rejoins rejoins_failed members_returned lost_overflowed members_lost seeds_unresolved

@@ -15,11 +15,12 @@ use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
 use crate::base::limit::warn_limited;
 use crate::base::time::Time;
-use crate::pool::action::{Action, Notice, Outcome, Question, UserMessage};
+use crate::pool::action::{Action, Notice, Question};
 use crate::pool::asks::Ask;
 use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
 use crate::pool::inbound::remedy;
 use crate::pool::machine::{Machine, Timer};
+use crate::pool::sending::Errand;
 use crate::swim::merge::record_versions;
 use crate::swim::node::{Node, State};
 use crate::wire::encode::encode_node_record;
@@ -37,12 +38,27 @@ const SLICE_PAUSE: Duration = Duration::from_millis(1);
 /// An exchange under way, and what it is for.
 #[derive(Debug)]
 pub(super) enum Talk {
-    Inbound { from: SocketAddr, is_push_pull: bool },
-    Periodic { begun: Time },
-    Join { task: TaskId, addr: SocketAddr, begun: Time },
-    StreamPing { seq: u32 },
+    Inbound {
+        from: SocketAddr,
+        is_push_pull: bool,
+        /// Since when it waits for the application to take a message, or rests since one was taken.
+        waits: Option<Time>,
+    },
+    Periodic {
+        begun: Time,
+    },
+    Join {
+        task: TaskId,
+        addr: SocketAddr,
+        begun: Time,
+    },
+    StreamPing {
+        seq: u32,
+    },
     Exam,
-    User { task: TaskId },
+    User(Box<Errand>),
+    /// One of ours, kept for the next message.
+    Resting,
 }
 
 /// A remote state that is being merged.
@@ -74,7 +90,7 @@ impl Machine {
         }
         self.accepted.note(now, from.ip());
         let id = ExchangeId(self.next_id());
-        self.exchanges.insert(id, Talk::Inbound { from, is_push_pull: false });
+        self.exchanges.insert(id, Talk::Inbound { from, is_push_pull: false, waits: None });
         Some(id)
     }
 
@@ -84,21 +100,11 @@ impl Machine {
         match news {
             ExchangeNews::PushPullBegun => self.push_pull_begun(now, id),
             ExchangeNews::RemoteState(state) => self.remote_state(now, id, state),
-            ExchangeNews::User { payload, encrypted } => {
-                if let Some(&Talk::Inbound { from, .. }) = self.exchanges.get(&id) {
-                    self.hear_user(UserMessage {
-                        pool: self.config.id,
-                        bytes: payload,
-                        from,
-                        sender: None,
-                        reliable: true,
-                        encrypted,
-                        at: now,
-                        origin: None,
-                    });
-                }
+            ExchangeNews::User { payload, encrypted, ticket } => {
+                self.hear_on_stream(now, id, payload, encrypted, ticket);
             }
             ExchangeNews::Connected => self.exam_connected(now, id),
+            ExchangeNews::Verdict(verdict) => self.hear_verdict(id, verdict),
             ExchangeNews::Acked => {
                 if let Some(&Talk::StreamPing { seq }) = self.exchanges.get(&id) {
                     self.swim.stream_ping_answered(now, seq);
@@ -124,8 +130,8 @@ impl Machine {
             );
             self.exchanges.remove(&id);
             self.actions.push_back(Action::Drop { id });
-        } else if let Some(Talk::Inbound { is_push_pull, .. }) = self.exchanges.get_mut(&id) {
-            *is_push_pull = true;
+        } else if let Some(Talk::Inbound { is_push_pull, waits, .. }) = self.exchanges.get_mut(&id) {
+            (*is_push_pull, *waits) = (true, None);
         }
     }
 
@@ -151,7 +157,7 @@ impl Machine {
             }
             Some(&Talk::Join { task, addr, .. }) => self.judge_merge(now, state, Some((task, addr))),
             Some(Talk::Periodic { .. }) => self.judge_merge(now, state, None),
-            Some(Talk::StreamPing { .. } | Talk::User { .. } | Talk::Exam) | None => {}
+            Some(Talk::StreamPing { .. } | Talk::User(_) | Talk::Resting | Talk::Exam) | None => {}
         }
     }
 
@@ -244,12 +250,12 @@ impl Machine {
         match (talk, error) {
             (Talk::Periodic { .. }, _) => self.swim.push_pull_ended(),
             (Talk::Join { task, addr, .. }, Some(error)) => self.join_failed(now, task, addr, error),
-            (Talk::User { task }, None) => self.finish(task, Outcome::Sent),
-            (Talk::User { task }, Some(error)) => self.finish(task, Outcome::Failed(error)),
             (Talk::Exam, error) => self.exam_talked(now, id, error),
             (Talk::StreamPing { seq }, Some(error)) => {
                 self.swim.stream_ping_failed(seq, || error.to_string())
             }
+            (Talk::User(errand), error) => self.errand_ended(*errand, error),
+            (Talk::Resting, _) => self.rest_ended(id),
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
         }
     }

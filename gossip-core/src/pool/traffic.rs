@@ -43,7 +43,7 @@ impl Machine {
 
 impl ExchangeError {
     /// The kinds of failure, each at its [`index`](Self::index).
-    pub const REASONS: [&'static str; 9] = [
+    pub const REASONS: [&'static str; 11] = [
         "timeout",
         "connect",
         "closed",
@@ -53,6 +53,8 @@ impl ExchangeError {
         "unexpected_type",
         "wrong_seq",
         "dropped",
+        "connect_timeout",
+        "not_taken",
     ];
 
     /// The place of this kind in [`REASONS`](Self::REASONS).
@@ -67,6 +69,8 @@ impl ExchangeError {
             Self::UnexpectedType { .. } => 6,
             Self::WrongSeq { .. } => 7,
             Self::Dropped => 8,
+            Self::ConnectTimeout => 9,
+            Self::NotTaken(_) => 10,
         }
     }
 }
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_failure_has_a_reason_of_its_own() {
-        use crate::pool::exchange::Broken;
+        use crate::pool::exchange::{Broken, Refusal};
         use crate::wire::message::MessageType::{Ack, Ping};
         let text = String::new;
         let broken = || Broken::from("");
@@ -132,6 +136,8 @@ mod tests {
             ExchangeError::UnexpectedType { expected: Ack, found: Ping },
             ExchangeError::WrongSeq { expected: 1, found: 2 },
             ExchangeError::Dropped,
+            ExchangeError::ConnectTimeout,
+            ExchangeError::NotTaken(Refusal::QueueFull),
         ];
 
         let places: Vec<_> = all.iter().map(ExchangeError::index).collect();

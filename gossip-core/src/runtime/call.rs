@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::base::addr::Target;
 use crate::base::name::NodeName;
-use crate::pool::action::{JoinReport, Outcome};
+use crate::pool::action::{Delivery, JoinReport, Outcome};
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
 use crate::runtime::error::Error;
@@ -52,6 +52,8 @@ pub enum Response {
     Found(Target),
     /// What a doctor has found.
     Examined(Box<Diagnosis>),
+    /// A reliable message arrived, as certainly as this says.
+    Sent(Delivery),
     /// Everything else.
     Done,
 }
@@ -106,8 +108,10 @@ impl Pool {
             }
             Request::SendReliable(to, message) => {
                 let addr = to.addr;
-                sent(addr, self.perform(Task::Send(to, message), timeout).await?)?;
-                return Ok(Response::Done);
+                return Ok(Response::Sent(sent(
+                    addr,
+                    self.perform(Task::Send(to, message), timeout).await?,
+                )?));
             }
             Request::Doctor(target) => {
                 return Ok(Response::Examined(self.examine(&target, timeout).await?));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   driver --tell--> lane "tell": backlog --> delegate.tell          one at a time
+//!          --deliver-------> the same   --> delegate.take --> verdict --> driver, as an input
 //!          --ask---> lane "ask": questions --> delegate.ask --> Answer --> driver, as an input
 //! ```
 //!
@@ -19,14 +20,15 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::ids::{AskId, PoolId};
+use crate::base::ids::{AskId, ExchangeId, PoolId};
 use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
 use crate::net::queue::QueueStats;
 use crate::net::scope::Scope;
-use crate::pool::action::{Notice, Question};
+use crate::pool::action::{Notice, Question, UserMessage};
+use crate::pool::exchange::{Refusal, Verdict};
 use crate::runtime::answer::Answer;
-use crate::runtime::backlog::{Backlog, Depth};
+use crate::runtime::backlog::{Backlog, Depth, Entry, Keep};
 use crate::runtime::clock::Clock;
 use crate::runtime::counters::Counters;
 use crate::runtime::delegate::Delegate;
@@ -81,7 +83,7 @@ pub(crate) struct Courier {
     last_queue: Mutex<Option<QueueStats>>,
     /// Around what is logged here, and not around callbacks: they have a log of their own.
     scope: Scope,
-    tell: Lane<Backlog<Notice>>,
+    tell: Lane<Backlog<Told>>,
     ask: Lane<VecDeque<Asked>>,
     /// Since when the callback of each lane runs.
     telling: Since,
@@ -117,6 +119,19 @@ impl Since {
     fn running(&self, now: Time) -> Option<Duration> {
         let begun = self.0.load(Relaxed);
         (begun != Self::NONE).then(|| now.since(Time::from_nanos(begun)))
+    }
+}
+
+/// Something to be told.
+struct Told {
+    notice: Notice,
+    /// The exchange whose peer waits to hear whether the message was taken.
+    verdict: Option<ExchangeId>,
+}
+
+impl From<Notice> for Told {
+    fn from(notice: Notice) -> Self {
+        Self { notice, verdict: None }
     }
 }
 
@@ -157,11 +172,29 @@ impl Courier {
 
     /// Tells the application, when its turn comes. Called inside the runtime.
     pub(crate) fn tell(self: &Arc<Self>, notice: Notice) {
-        if self.delegate.lock().is_none() {
-            return;
+        if self.delegate.lock().is_some() {
+            self.put(notice.into());
         }
+    }
+
+    /// Tells the application of a message whose sender waits to hear whether it was taken: the
+    /// verdict comes as an input. Called inside the runtime.
+    pub(crate) fn deliver(self: &Arc<Self>, id: ExchangeId, message: UserMessage) {
+        if self.delegate.lock().is_none() {
+            self.judge(id, Err(Refusal::Unheard));
+        } else if !self.put(Told { notice: Notice::Message(message), verdict: Some(id) }) {
+            self.judge(id, Err(Refusal::QueueFull));
+        }
+    }
+
+    fn judge(&self, id: ExchangeId, verdict: Verdict) {
+        let _ = self.inputs.send(Input::Verdict(id, verdict));
+    }
+
+    /// False if there was no room.
+    fn put(self: &Arc<Self>, told: Told) -> bool {
         let mut kept = true;
-        let then = self.tell.put(|backlog| kept = backlog.push(notice));
+        let then = self.tell.put(|backlog| kept = backlog.push(told));
         if !kept {
             self.counters.messages_dropped.raise();
             warn_limited!(
@@ -170,6 +203,7 @@ impl Courier {
             );
         }
         self.follow(then, Self::run_tell);
+        kept
     }
 
     /// Asks the application; the answer comes as an input. Called inside the runtime.
@@ -239,7 +273,7 @@ impl Courier {
         self.tell.close(|backlog| {
             let dropped = backlog.clear();
             self.counters.notices_abandoned.add(dropped as u64);
-            backlog.push(Notice::Ended);
+            backlog.push(Notice::Ended.into());
         })
     }
 
@@ -258,9 +292,18 @@ impl Courier {
     }
 
     fn run_tell(&self) {
-        while let Some(notice) = self.tell.next() {
+        while let Some(Told { notice, verdict }) = self.tell.next() {
             let last = matches!(notice, Notice::Ended);
-            self.call(&self.telling, |delegate| delegate.tell(self.place.pool, notice));
+            match (notice, verdict) {
+                (Notice::Message(message), Some(id)) => {
+                    let take = |delegate: &dyn Delegate| delegate.take(self.place.pool, message);
+                    let verdict = self.call(&self.telling, take).unwrap_or(Err(Refusal::Failed));
+                    self.judge(id, verdict);
+                }
+                (notice, _) => {
+                    self.call(&self.telling, |delegate| delegate.tell(self.place.pool, notice));
+                }
+            }
             if last {
                 self.let_go();
             }
@@ -276,13 +319,12 @@ impl Courier {
     }
 
     /// Calls the application; nothing comes of a panic but a count.
-    fn call(&self, since: &Since, callback: impl FnOnce(&dyn Delegate)) {
-        let delegate = self.delegate.lock().clone();
-        if let Some(delegate) = delegate {
-            since.begin(self.clock.now());
-            self.marked(move || callback(&*delegate));
-            since.end();
-        }
+    fn call<T>(&self, since: &Since, callback: impl FnOnce(&dyn Delegate) -> T) -> Option<T> {
+        let delegate = self.delegate.lock().clone()?;
+        since.begin(self.clock.now());
+        let result = self.marked(move || callback(&*delegate));
+        since.end();
+        result
     }
 
     /// Drops our hold on the delegate. What it does then is a callback, too.
@@ -295,7 +337,7 @@ impl Courier {
         self.marked(move || drop(delegate));
     }
 
-    fn marked(&self, callback: impl FnOnce()) {
+    fn marked<T>(&self, callback: impl FnOnce() -> T) -> Option<T> {
         on_callbacks(|places| places.push(self.place));
         let result = catch_unwind(AssertUnwindSafe(callback));
         on_callbacks(Vec::pop);
@@ -308,13 +350,34 @@ impl Courier {
                 );
             });
         }
+        result.ok()
     }
 }
 
-impl Queue for Backlog<Notice> {
-    type Item = Notice;
+impl Entry for Told {
+    type Subject = <Notice as Entry>::Subject;
 
-    fn take(&mut self) -> Option<Notice> {
+    fn keep(&self) -> Keep<Self::Subject> {
+        self.notice.keep()
+    }
+
+    fn weight(&self) -> usize {
+        self.notice.weight()
+    }
+
+    fn overflow(dropped: u64) -> Self {
+        Notice::overflow(dropped).into()
+    }
+
+    fn collapse(&self, later: Self) -> Self {
+        self.notice.collapse(later.notice).into()
+    }
+}
+
+impl Queue for Backlog<Told> {
+    type Item = Told;
+
+    fn take(&mut self) -> Option<Told> {
         self.pop()
     }
 }

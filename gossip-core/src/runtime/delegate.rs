@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::base::ids::PoolId;
 use crate::net::queue::QueueStats;
 use crate::pool::action::{Asks, Notice, Question, Reply, UserMessage};
+use crate::pool::exchange::Verdict;
 use crate::runtime::answer::Answer;
 use crate::swim::node::{Member, Node};
 
@@ -53,7 +54,8 @@ pub trait Delegate: Send + Sync {
     /// `missing` are still looked for; see [`Notice::Healed`].
     fn notify_healed(&self, returned: usize, missing: usize) {}
 
-    /// A user message arrived.
+    /// A user message arrived. A sender of ours that used
+    /// [`send_reliable`](crate::runtime::pool::Pool::send_reliable) hears when this has returned.
     fn notify_msg(&self, message: &UserMessage) {}
 
     /// Another node's application state arrived by push/pull.
@@ -112,6 +114,13 @@ pub trait Delegate: Send + Sync {
             Notice::Overflow { dropped } => self.notify_overflow(dropped),
             Notice::Ended => self.notify_shutdown(),
         }
+    }
+
+    /// A message whose sender waits to hear whether it was taken: calls [`tell`](Self::tell), and
+    /// says that it was. For delegates that only keep what they are told, and may have no room.
+    fn take(&self, pool: PoolId, message: UserMessage) -> Verdict {
+        self.tell(pool, Notice::Message(message));
+        Ok(())
     }
 
     /// Everything that a pool asks: calls the method for it, and answers at once. The answer

@@ -19,14 +19,14 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
 use tracing::{debug, trace};
 
-use crate::base::ids::TaskId;
+use crate::base::ids::{ExchangeId, TaskId};
 use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
 use crate::net::error::NetError;
 use crate::net::owners::{Datagram, InboundStream};
 use crate::net::port::PoolPort;
 use crate::net::udp::UdpSender;
-use crate::pool::action::{Action, Notice, Outcome};
+use crate::pool::action::{Action, Notice, Outcome, UserMessage};
 use crate::pool::error::CommandError;
 use crate::pool::exchange::{Broken, Exchange, ExchangeNews};
 use crate::pool::machine::{Machine, Received};
@@ -37,7 +37,7 @@ use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::join::Resolved;
 use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
-use crate::runtime::stream::Streams;
+use crate::runtime::stream::{Streams, Word};
 use crate::runtime::waiting::{Waiting, WaitingBroadcasts};
 use crate::wire::nonce::Nonces;
 
@@ -93,6 +93,7 @@ pub(crate) struct Driver {
 /// Something for the application.
 enum Outgoing {
     Tell(Notice),
+    Deliver(ExchangeId, UserMessage),
     Complete(Reply<Result<Outcome, CommandError>>, Outcome),
 }
 
@@ -252,6 +253,7 @@ impl Driver {
             Input::Traffic(traffic) => return self.machine.handle_traffic(traffic),
             Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
             Input::Seeds(resolved) => self.take_seeds(now, resolved),
+            Input::Verdict(id, verdict) => self.machine.handle_verdict(now, id, verdict),
             // Anew: who commands after a change of the log expects to see it there, and this
             // task may not have waited since.
             Input::Command(command) => {
@@ -264,6 +266,9 @@ impl Driver {
     }
 
     fn serve(&mut self, now: Time, inbound: InboundStream) {
+        if !self.streams.has_room() && self.machine.make_room() {
+            self.drain(now);
+        }
         if !self.streams.has_room() {
             self.shared.counters.streams_refused.raise();
             let peer = inbound.peer;
@@ -378,6 +383,7 @@ impl Driver {
         for outgoing in self.outbox.drain(..) {
             match outgoing {
                 Outgoing::Tell(notice) => self.shared.courier.tell(notice),
+                Outgoing::Deliver(id, message) => self.shared.courier.deliver(id, message),
                 Outgoing::Complete(reply, outcome) => reply.send(Ok(outcome)),
             }
         }
@@ -428,10 +434,15 @@ impl Driver {
                 let exchange = Exchange::outbound(now, wire, nonces(), opening, deadline, timeout);
                 self.streams.connect(id, exchange, to.addr);
             }
-            Action::Answer { id, state } => self.streams.answer(id, state),
+            Action::Answer { id, state } => self.streams.give(id, Word::State(state)),
+            Action::Settle { id, verdict } => self.streams.give(id, Word::Verdict(verdict)),
+            Action::Say { id, message, ticket, deadline } => {
+                self.streams.give(id, Word::Message { payload: message, ticket, deadline });
+            }
             Action::Drop { id } => self.streams.close(id),
             Action::Resolve => self.look_up_seeds(),
             Action::Tell(notice) => self.outbox.push(Outgoing::Tell(notice)),
+            Action::Deliver { id, message } => self.outbox.push(Outgoing::Deliver(id, message)),
             Action::Ask { id, question, deadline } => self.shared.courier.ask(id, question, deadline),
             Action::Done { id, outcome } => {
                 if let Some(reply) = self.tasks.remove(&id) {

@@ -39,8 +39,8 @@ pub enum Error {
     /// No seed could be reached; the pool is as it was.
     #[error("could not join: {}", list(.0))]
     Join(Vec<SeedError>),
-    /// A reliable message was not delivered.
-    #[error("message to {to} was not sent: {error}")]
+    /// A reliable message did not arrive, or is not known to have.
+    #[error("message to {to}: {error}")]
     Send {
         /// Whom it was for.
         to: SocketAddr,

@@ -16,7 +16,8 @@ use crate::base::ids::PoolId;
 use crate::base::name::NodeName;
 use crate::net::handover::{Handover, Ready};
 use crate::net::queue::QueueStats;
-use crate::pool::action::{Asks, Notice, Question};
+use crate::pool::action::{Asks, Notice, Question, UserMessage};
+use crate::pool::exchange::{Refusal, Verdict};
 use crate::runtime::answer::Answer;
 use crate::runtime::backlog::{Backlog, Depth, Entry, Keep};
 use crate::runtime::delegate::Delegate;
@@ -189,16 +190,17 @@ impl Events {
         }
     }
 
-    fn push(&self, change: impl FnOnce(&mut Backlog<Event>)) {
-        let waker = self.state.put(|state| {
+    /// What `change` returns; nothing if the queue is closed.
+    fn push<T>(&self, change: impl FnOnce(&mut Backlog<Event>) -> T) -> Option<T> {
+        let (pushed, waker) = self.state.put(|state| {
             if state.closed {
                 state.backlog.count_refused();
-                return None;
+                return (None, None);
             }
-            change(&mut state.backlog);
-            state.waker.clone()
+            (Some(change(&mut state.backlog)), state.waker.clone())
         });
         waker.into_iter().for_each(|waker| waker());
+        pushed
     }
 }
 
@@ -225,6 +227,15 @@ impl Delegate for Feed {
                 backlog.push(Event::Told { source, notice });
             }
         });
+    }
+
+    fn take(&self, pool: PoolId, message: UserMessage) -> Verdict {
+        let event = Event::Told { source: self.source(pool), notice: Notice::Message(message) };
+        match self.events.push(|backlog| backlog.push(event)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Refusal::QueueFull),
+            None => Err(Refusal::Unheard),
+        }
     }
 
     fn ask(&self, pool: PoolId, question: Question, answer: Answer) {

@@ -13,7 +13,7 @@ use crate::base::name::NodeName;
 use crate::net::owners::{Datagram, InboundStream};
 use crate::pool::action::{Outcome, Reply as Answer};
 use crate::pool::error::CommandError;
-use crate::pool::exchange::ExchangeNews;
+use crate::pool::exchange::{ExchangeNews, Verdict};
 use crate::pool::layers::Labels;
 use crate::pool::machine::Machine;
 use crate::pool::traffic::Traffic;
@@ -38,6 +38,8 @@ pub(crate) enum Input {
     Reply(AskId, Answer),
     /// The seeds of the configuration have been looked up.
     Seeds(Resolved),
+    /// Whether the application took the message of an exchange.
+    Verdict(ExchangeId, Verdict),
     /// The application wants something.
     Command(Command),
     /// The pool is to end.

@@ -13,7 +13,7 @@ use crate::base::addr::Target;
 use crate::base::ids::PoolId;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
-use crate::pool::action::{JoinReport, Outcome};
+use crate::pool::action::{Delivery, JoinReport, Outcome};
 use crate::pool::config::PoolConfig;
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
@@ -170,14 +170,25 @@ impl Pool {
         self.send_best_effort(to, message)
     }
 
-    /// Sends a message over TCP to a member, or to whoever is at an address; returns when it
-    /// is written.
+    /// Sends a message over TCP to a member, or to whoever is at an address, and returns when it
+    /// has arrived: [`Delivery`] says how certain that is.
+    ///
+    /// A node of ours acknowledges it when its delegate has returned from the message, or its event
+    /// queue holds it. If it does not take it, because its queue is full, nobody listens, or its
+    /// callback panicked, that is the error
+    /// [`ExchangeError::NotTaken`](crate::ExchangeError::NotTaken), and the message is not delivered
+    /// later. A node of memberlist closes the connection when its own delegate has returned.
+    /// The other errors tell how far the message came: with `Connect` and `ConnectTimeout` there was no connection and
+    /// nothing was sent; with `Closed`, `Reset` and `Timeout` there was one, and whether the message
+    /// arrived is not known. A message is delivered once, whatever happens to connections.
+    ///
+    /// Connections to nodes of ours are kept for some seconds and used again.
     pub fn send_reliable(
         &self,
         to: impl Into<Target>,
         message: &[u8],
         timeout: Duration,
-    ) -> Result<(), Error> {
+    ) -> Result<Delivery, Error> {
         let to = to.into();
         let addr = to.addr;
         sent(addr, self.run(Task::Send(to, Bytes::copy_from_slice(message)), timeout)?)
@@ -426,9 +437,9 @@ impl Pool {
 }
 
 /// What became of a reliable message to `to`.
-pub(crate) fn sent(to: SocketAddr, outcome: Outcome) -> Result<(), Error> {
+pub(crate) fn sent(to: SocketAddr, outcome: Outcome) -> Result<Delivery, Error> {
     match outcome {
-        Outcome::Sent => Ok(()),
+        Outcome::Sent(delivery) => Ok(delivery),
         Outcome::Failed(error) => Err(Error::Send { to, error }),
         other => Err(unfitting(&other)),
     }

@@ -2,7 +2,7 @@
 //!
 //! A task connects or is given an accepted connection, moves bytes between it and its
 //! `Exchange`, and sends the exchange's news to the driver. The driver holds the sending
-//! end of a channel for answers: dropping it ends the task, and so the connection.
+//! end of a channel of words for it: dropping it ends the task, and so the connection.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,10 +16,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
 use crate::net::bind::set_stream_options;
-use crate::pool::exchange::{Broken, Exchange, ExchangeError, ExchangeNews};
+use crate::pool::exchange::{Broken, Exchange, ExchangeError, ExchangeNews, Verdict};
 use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
 use crate::runtime::input::Input;
+use crate::wire::message::Ticket;
 use crate::wire::push_pull::LocalState;
 
 /// Connections opened by others that a pool serves at one time.
@@ -39,8 +40,19 @@ pub(crate) struct Streams {
 
 #[derive(Debug)]
 struct Held {
-    answers: UnboundedSender<LocalState>,
+    words: UnboundedSender<Word>,
     inbound: bool,
+}
+
+/// What the driver has for an exchange.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// The answer that it waits for.
+    State(LocalState),
+    /// What became of the message that it told of.
+    Verdict(Verdict),
+    /// One more message for the peer.
+    Message { payload: Bytes, ticket: Ticket, deadline: Time },
 }
 
 impl Streams {
@@ -70,10 +82,10 @@ impl Streams {
         tokio::spawn(conversation.converse(stream));
     }
 
-    /// Gives an exchange the answer that it waits for.
-    pub(crate) fn answer(&self, id: ExchangeId, state: LocalState) {
+    /// Gives an exchange what it waits for.
+    pub(crate) fn give(&self, id: ExchangeId, word: Word) {
         if let Some(held) = self.open.get(&id) {
-            let _ = held.answers.send(state);
+            let _ = held.words.send(word);
         }
     }
 
@@ -90,11 +102,11 @@ impl Streams {
     }
 
     fn hold(&mut self, id: ExchangeId, exchange: Exchange, inbound: bool) -> Conversation {
-        let (answers, answered) = unbounded_channel();
+        let (words, heard) = unbounded_channel();
         self.inbound += usize::from(inbound);
-        self.open.insert(id, Held { answers, inbound });
+        self.open.insert(id, Held { words, inbound });
         let reporter = Reporter { id, inputs: self.inputs.clone(), ended: false };
-        Conversation { exchange, clock: self.clock, answers: answered, reporter }
+        Conversation { exchange, clock: self.clock, words: heard, reporter }
     }
 }
 
@@ -103,7 +115,7 @@ struct Conversation {
     exchange: Exchange,
     clock: Clock,
     /// Ends when the driver lets the exchange go.
-    answers: UnboundedReceiver<LocalState>,
+    words: UnboundedReceiver<Word>,
     reporter: Reporter,
 }
 
@@ -118,7 +130,7 @@ impl Drop for Conversation {
 
 /// What happened to a conversation.
 enum Event {
-    Answered(LocalState),
+    Told(Word),
     LetGo,
     Read(io::Result<usize>),
     Written(io::Result<usize>),
@@ -138,7 +150,7 @@ impl Conversation {
                         if self.exchange.is_over() { break None }
                     }
                     // Nothing is answered before the connection stands.
-                    _ = self.answers.recv() => return,
+                    _ = self.words.recv() => return,
                 }
             }
         };
@@ -171,14 +183,18 @@ impl Conversation {
                 unwritten = self.exchange.poll_write().unwrap_or_default();
             }
             let event = tokio::select! {
-                answer = self.answers.recv() => answer.map_or(Event::LetGo, Event::Answered),
+                word = self.words.recv() => word.map_or(Event::LetGo, Event::Told),
                 written = writer.write(&unwritten), if !unwritten.is_empty() => Event::Written(written),
                 read = reader.read(&mut chunk), if remote_speaks => Event::Read(read),
                 () = wait(self.clock, self.exchange.poll_timeout()) => Event::Late,
             };
             let now = self.clock.now();
             match event {
-                Event::Answered(state) => self.exchange.handle_answer(now, state),
+                Event::Told(Word::State(state)) => self.exchange.handle_answer(now, state),
+                Event::Told(Word::Verdict(verdict)) => self.exchange.handle_verdict(now, verdict),
+                Event::Told(Word::Message { payload, ticket, deadline }) => {
+                    self.exchange.handle_message(now, &payload, &ticket, deadline);
+                }
                 Event::LetGo => return self.reporter.close(),
                 Event::Written(Ok(count)) => {
                     unwritten.advance(count);

@@ -10,6 +10,7 @@ use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::pool::action::{Asks, Notice, Outcome, Question, Reply, UserMessage};
+use crate::pool::exchange::{Refusal, Verdict};
 use crate::swim::node::State;
 
 /// How an application behaves. A question without a habit is not asked at all.
@@ -26,6 +27,10 @@ pub struct Script {
     pub allow_stream_ping: Option<Habit>,
     /// Nodes that it refuses as members, whatever the habit.
     pub refused: BTreeSet<NodeName>,
+    /// Why it takes no reliable messages; otherwise it takes all.
+    pub takes_none: Option<Refusal>,
+    /// How long it has a reliable message until its sender hears of it.
+    pub takes_for: Duration,
     /// What it gives to others in push/pulls.
     pub state: Bytes,
     /// The application is a [guest](crate::sim::guest), who wants to be asked these: what it
@@ -197,6 +202,11 @@ impl App {
             Notice::Overflow { .. } | Notice::Ended => return,
         };
         self.events.push(Event { at, name, news });
+    }
+
+    /// Whether it takes a reliable message, and how long that takes.
+    pub(super) fn take(&self) -> (Verdict, Duration) {
+        (self.script.takes_none.map_or(Ok(()), Err), self.script.takes_for)
     }
 
     pub(super) fn complete(&mut self, task: TaskId, outcome: Outcome) {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::base::addr::Target;
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
-use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening};
+use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening, Verdict};
 use crate::pool::traffic::Traffic;
 use crate::sim::fabric::Fabric;
 use crate::sim::host::{self, Host};
 use crate::sim::queue::Input;
 use crate::sim::stream::{Piece, Side, StreamId};
+use crate::wire::message::Ticket;
 use crate::wire::push_pull::LocalState;
 
 /// The exchanges under way on one host.
@@ -98,6 +99,29 @@ impl Host {
         }
     }
 
+    /// Tells the peer of an exchange what became of its message.
+    pub(super) fn settle(&mut self, fabric: &mut Fabric, id: ExchangeId, verdict: Verdict) {
+        if let Some(talk) = self.conversations.talks.get_mut(&id) {
+            talk.exchange.handle_verdict(fabric.now, verdict);
+            self.converse(fabric, id);
+        }
+    }
+
+    /// Sends one more message on an exchange that rests.
+    pub(super) fn say(
+        &mut self,
+        fabric: &mut Fabric,
+        id: ExchangeId,
+        message: &[u8],
+        ticket: &Ticket,
+        deadline: Time,
+    ) {
+        if let Some(talk) = self.conversations.talks.get_mut(&id) {
+            talk.exchange.handle_message(fabric.now, message, ticket, deadline);
+            self.converse(fabric, id);
+        }
+    }
+
     pub(super) fn take_piece(&mut self, fabric: &mut Fabric, stream: StreamId, at: Side, piece: Piece) {
         let Some(holder) = fabric.holder(stream, at, self.life) else { return };
         let Some(id) = holder else { return self.greet(fabric, stream, piece) };
@@ -155,6 +179,9 @@ impl Host {
             machine.handle_traffic(talk.exchange.traffic());
             self.conversations.talks.remove(&id);
             return if failed { fabric.abort(stream, side) } else { fabric.close(stream, side) };
+        }
+        if talk.exchange.rests() {
+            talk.begun = fabric.now;
         }
         let due = talk.exchange.poll_timeout();
         if due != talk.timer {

@@ -15,7 +15,7 @@ use crate::base::ids::{AskId, TaskId};
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::mux::prefix::Framing;
-use crate::pool::action::{Action, Question};
+use crate::pool::action::{Action, Notice, Question};
 use crate::pool::config::CheckedPool;
 use crate::pool::machine::{Identity, Machine, Received};
 use crate::sim::app::{App, Script};
@@ -226,7 +226,12 @@ impl Host {
                     machine.set_seeds(fabric.now, targets, unresolved);
                 }
             }
-            Input::Reply { .. } | Input::Seeds { .. } => {}
+            Input::Verdict { life, id, verdict } if life == self.life => {
+                if let Some(machine) = &mut self.machine {
+                    machine.handle_verdict(fabric.now, id, verdict);
+                }
+            }
+            Input::Reply { .. } | Input::Seeds { .. } | Input::Verdict { .. } => {}
         }
         self.drain(fabric);
     }
@@ -314,6 +319,18 @@ impl Host {
                 }
                 self.app.hear(fabric.now, notice);
             }
+            Action::Deliver { id, message } => {
+                let (verdict, time) = self.app.take();
+                if verdict.is_ok() {
+                    self.act(fabric, Action::Tell(Notice::Message(message)));
+                }
+                let input = Input::Verdict { life: self.life, id, verdict };
+                fabric.schedule_at(fabric.now + time, self.id, input);
+            }
+            Action::Settle { id, verdict } => self.settle(fabric, id, verdict),
+            Action::Say { id, message, ticket, deadline } => {
+                self.say(fabric, id, &message, &ticket, deadline);
+            }
             Action::Ask { id, question, deadline } => self.ask(fabric, id, question, deadline),
             Action::Done { id, outcome } => {
                 if self.tasks.remove(&id).is_none() {
@@ -384,7 +401,9 @@ impl Held {
         match input {
             Input::Packet { bytes, .. } if self.packets.len() >= depth => fabric.recycle(bytes),
             Input::Packet { .. } => self.packets.push_back(input),
-            Input::Piece { .. } | Input::Reply { .. } | Input::Seeds { .. } => self.control.push(input),
+            Input::Piece { .. } | Input::Reply { .. } | Input::Seeds { .. } | Input::Verdict { .. } => {
+                self.control.push(input);
+            }
             Input::Timer { .. } | Input::ExchangeTimer { .. } => {}
         }
     }

@@ -8,6 +8,7 @@ use crate::base::addr::Target;
 use crate::base::ids::{AskId, ExchangeId};
 use crate::base::time::Time;
 use crate::pool::action::Reply;
+use crate::pool::exchange::Verdict;
 use crate::sim::host::HostId;
 use crate::sim::seed::Fingerprint;
 use crate::sim::stream::{Piece, Side, StreamId};
@@ -38,6 +39,8 @@ pub(super) enum Input {
     Seeds { life: u32, targets: Vec<Target>, unresolved: usize },
     /// The application of the host's `life` has made up its mind.
     Reply { life: u32, ask: AskId, reply: Reply },
+    /// It is done with a reliable message.
+    Verdict { life: u32, id: ExchangeId, verdict: Verdict },
 }
 
 /// The heap of events.
@@ -136,6 +139,10 @@ impl Input {
                 if let Reply::State(state) = reply {
                     fingerprint.bytes(state);
                 }
+            }
+            Self::Verdict { life, id, verdict } => {
+                fingerprint.word(u64::from(*life) << 32 | id.0);
+                fingerprint.word(u64::from(verdict.is_ok()));
             }
         }
     }

@@ -177,10 +177,11 @@ pub fn decode_node_record(record: &[u8]) -> Result<NodeRecord<'_>, Refused> {
 }
 
 /// Reads the record that opens a user message on a stream. Its number is not yet checked.
-pub fn decode_user_header(record: &[u8]) -> Result<UserHeader, Refused> {
+pub fn decode_user_header(record: &[u8]) -> Result<UserHeader<'_>, Refused> {
     let mut header = UserHeader::default();
     Reader::new(record).record(&["UserMsgLen"], |key, value| {
         match key {
+            b"Ack" => header.ack = value.text()?,
             b"UserMsgLen" => header.len = value.int()?,
             _ => value.skip()?,
         }

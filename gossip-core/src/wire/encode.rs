@@ -112,8 +112,11 @@ pub fn encode_node_record(node: &NodeRecord<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends the record that opens a user message on a stream, without a type byte.
-pub fn encode_user_header(header: &UserHeader, out: &mut Vec<u8>) {
-    Writer::record(out, 1).int("UserMsgLen", header.len);
+pub fn encode_user_header(header: &UserHeader<'_>, out: &mut Vec<u8>) {
+    let asks = !header.ack.is_empty();
+    let record = Writer::record(out, 1 + u8::from(asks));
+    let record = if asks { record.text("Ack", &header.ack) } else { record };
+    record.int("UserMsgLen", header.len);
 }
 
 /// Which relayed broadcasts a node understands, left out by those that understand none.

@@ -32,8 +32,10 @@ pub fn stream(bytes: &[u8], piece: usize) {
     for wire in [Wire::plain(), encrypted()].map(Arc::new) {
         for mut reader in [FrameReader::request(wire.clone()), FrameReader::response(wire)] {
             for chunk in bytes.chunks(piece.max(1)) {
-                if !matches!(reader.push(chunk), Ok(None)) {
-                    break;
+                match reader.push(chunk) {
+                    Ok(None) => {}
+                    Ok(Some(_)) => reader.next(),
+                    Err(_) => break,
                 }
             }
         }

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::base::name::NodeName;
+
 /// A Go string: any bytes.
 pub type Text<'a> = Cow<'a, [u8]>;
 
@@ -233,11 +235,48 @@ pub struct NodeRecord<'a> {
 }
 
 /// The record that opens a user message on a stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UserHeader {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserHeader<'a> {
+    /// A [`Ticket`] by which to acknowledge the message; left out if empty. A key of ours, which
+    /// memberlist ignores.
+    pub ack: Text<'a>,
     /// How many bytes of payload follow.
     pub len: i64,
 }
+
+/// Names a user message on a stream, so that it can be acknowledged, and a repetition be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// A random number that the sender took at its start.
+    pub instance: u64,
+    /// Counts its messages since then.
+    pub sequence: u64,
+    /// The sender's name in the pool.
+    pub from: NodeName,
+}
+
+impl Ticket {
+    /// The number that the acknowledgement carries: the end of the sequence number.
+    pub fn seq(&self) -> u32 {
+        self.sequence as u32
+    }
+
+    /// As it stands in the header.
+    pub fn encode(&self) -> Vec<u8> {
+        [&self.instance.to_be_bytes(), &self.sequence.to_be_bytes(), self.from.as_bytes()].concat()
+    }
+
+    /// Reads one; nothing if it makes no sense.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (instance, rest) = bytes.split_first_chunk()?;
+        let (sequence, from) = rest.split_first_chunk()?;
+        let (instance, sequence) = (u64::from_be_bytes(*instance), u64::from_be_bytes(*sequence));
+        (1..=NAME_MAX).contains(&from.len()).then(|| Self { instance, sequence, from: from.into() })
+    }
+}
+
+/// Longest name of a sender.
+const NAME_MAX: usize = 255;
 
 /// A message as it stands in a datagram once every layer is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]

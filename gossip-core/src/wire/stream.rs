@@ -1,7 +1,8 @@
 //! The stream pipeline: [`frame`] wraps one message, a [`FrameReader`] finds one in bytes that come in pieces.
 //!
 //! One connection carries one request and at most one response, and nobody half-closes:
-//! the end of a message is found by counts and lengths, and what follows it is ignored.
+//! the end of a message is found by counts and lengths, and what follows it is ignored. Only
+//! behind a user message that was acknowledged may another request follow ([`FrameReader::next`]).
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::label::{self, Under};
 use super::limits::{
     DECOMPRESSED_MAX, STREAM_COMPRESSED_MAX, STREAM_RECORD_MAX, STREAM_UNIT_MAX, USER_MESSAGE_MAX,
 };
-use super::message::{MessageType, UserHeader};
+use super::message::{MessageType, Ticket, UserHeader, blob_bytes};
 use super::msgpack::scan::RecordScan;
 use super::nonce::Nonces;
 use super::onion::Wire;
@@ -37,11 +38,18 @@ pub enum Frame {
     Ack {
         /// The ping's number.
         seq: u32,
+        /// Bytes of whoever answers; of a user message's receiver, why it was not taken.
+        payload: Bytes,
     },
     /// All that the peer knows. A request, and its response.
     PushPull(RemoteState),
     /// Bytes of the application. A request.
-    User(Bytes),
+    User {
+        /// The bytes.
+        payload: Bytes,
+        /// By which to acknowledge them, if the sender waits for that.
+        ticket: Option<Ticket>,
+    },
     /// Why the peer refused our request. A response.
     Error(String),
 }
@@ -53,7 +61,7 @@ impl Frame {
             Self::Ping { .. } => MessageType::Ping,
             Self::Ack { .. } => MessageType::Ack,
             Self::PushPull(_) => MessageType::PushPull,
-            Self::User(_) => MessageType::User,
+            Self::User { .. } => MessageType::User,
             Self::Error(_) => MessageType::Err,
         }
     }
@@ -100,11 +108,13 @@ pub fn framing_len(wire: &Wire, request: bool) -> usize {
     front + if wire.sealing_key().is_some() { UNIT_HEAD_LEN } else { 0 }
 }
 
-/// A user message in its plain form for streams, its type byte first.
-pub fn encode_user(payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(16 + payload.len() + 8);
+/// A user message in its plain form for streams, its type byte first; with a ticket it asks to be
+/// acknowledged.
+pub fn encode_user(payload: &[u8], ticket: Option<&Ticket>) -> Vec<u8> {
+    let ack = ticket.map_or(Vec::new(), Ticket::encode);
+    let mut out = Vec::with_capacity(32 + ack.len() + payload.len());
     out.push(MessageType::User as u8);
-    encode_user_header(&UserHeader { len: payload.len() as i64 }, &mut out);
+    encode_user_header(&UserHeader { ack: ack.into(), len: payload.len() as i64 }, &mut out);
     out.extend_from_slice(payload);
     out
 }
@@ -149,7 +159,7 @@ enum Stage {
     /// The header of a user message.
     UserHeader(RecordScan),
     /// The payload of a user message.
-    UserPayload { start: usize, end: usize },
+    UserPayload { start: usize, end: usize, ticket: Option<Ticket> },
     /// A push/pull.
     State(StateReader),
     /// The message has been found, or refused.
@@ -212,6 +222,11 @@ impl FrameReader {
         StreamRefused { why, reply: None }
     }
 
+    /// Makes ready for one more message, which has no label header.
+    pub fn next(&mut self) {
+        *self = Self::new(Arc::clone(&self.wire), self.is_request, Stage::Outer);
+    }
+
     /// The onion of this conversation: its label is the one that the peer chose.
     pub fn wire(&self) -> &Wire {
         &self.wire
@@ -261,7 +276,7 @@ impl FrameReader {
             Stage::Type => self.message_type(),
             Stage::Record(kind, scan) => self.record(kind, scan),
             Stage::UserHeader(scan) => self.user_header(scan),
-            Stage::UserPayload { start, end } => Ok(self.user_payload(start, end)),
+            Stage::UserPayload { start, end, ticket } => Ok(self.user_payload(start, end, ticket)),
             Stage::State(state) => self.state(state),
             Stage::Over => Ok(Step::Wait(Stage::Over)),
         }
@@ -371,7 +386,10 @@ impl FrameReader {
                 let ping = decode_ping(record)?;
                 Frame::Ping { seq: ping.seq, node: ping.node.as_ref().into() }
             }
-            MessageType::Ack => Frame::Ack { seq: decode_ack(record)?.seq },
+            MessageType::Ack => {
+                let ack = decode_ack(record)?;
+                Frame::Ack { seq: ack.seq, payload: Bytes::copy_from_slice(blob_bytes(&ack.payload)) }
+            }
             _ => Frame::Error(String::from_utf8_lossy(&decode_error_reply(record)?.text).into_owned()),
         }))
     }
@@ -380,17 +398,19 @@ impl FrameReader {
         let Some(record) = scan.advance(&self.bytes, STREAM_RECORD_MAX)? else {
             return Ok(Step::Wait(Stage::UserHeader(scan)));
         };
-        let len = decode_user_header(record)?.len;
+        let UserHeader { ack, len } = decode_user_header(record)?;
+        let ticket = Ticket::decode(&ack);
         let len = checked(len, USER_MESSAGE_MAX).ok_or(Refused::UserMessageLen(len))?;
         let start = scan.end();
-        Ok(Step::Next(Stage::UserPayload { start, end: start + len }))
+        Ok(Step::Next(Stage::UserPayload { start, end: start + len, ticket }))
     }
 
-    fn user_payload(&mut self, start: usize, end: usize) -> Step {
+    fn user_payload(&mut self, start: usize, end: usize, ticket: Option<Ticket>) -> Step {
         if self.bytes.len() < end {
-            return Step::Wait(Stage::UserPayload { start, end });
+            return Step::Wait(Stage::UserPayload { start, end, ticket });
         }
-        Step::Found(Frame::User(Bytes::from(std::mem::take(&mut self.bytes)).slice(start..end)))
+        let payload = Bytes::from(std::mem::take(&mut self.bytes)).slice(start..end);
+        Step::Found(Frame::User { payload, ticket })
     }
 
     fn state(&mut self, mut state: StateReader) -> Result<Step, Refused> {

@@ -8,7 +8,7 @@ use gossip_core::base::ids::{AskId, ExchangeId, TaskId};
 use gossip_core::base::time::Time;
 use gossip_core::pool::action::{Action, Asks, Notice, Outcome, Question};
 use gossip_core::pool::config::PoolConfig;
-use gossip_core::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening};
+use gossip_core::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening, Verdict};
 use gossip_core::pool::machine::{Identity, Machine, Received};
 use gossip_core::swim::node::State;
 use gossip_core::wire::nonce::Nonces;
@@ -26,6 +26,7 @@ pub(crate) struct Host {
     done: Vec<(TaskId, Outcome)>,
     asked: Vec<(AskId, Question)>,
     answers: Vec<(ExchangeId, LocalState)>,
+    verdicts: Vec<(ExchangeId, Verdict)>,
 }
 
 /// Several machines and their time.
@@ -154,6 +155,19 @@ impl Hosts {
                 // None of these tests has standing seeds.
                 Some(Action::Drop { .. } | Action::Resolve) => {}
                 Some(Action::Tell(notice)) => host.notices.push(notice),
+                Some(Action::Deliver { id, message }) => {
+                    host.notices.push(Notice::Message(message));
+                    host.machine.handle_verdict(self.now, id, Ok(()));
+                }
+                Some(Action::Settle { id, verdict }) => host.verdicts.push((id, verdict)),
+                Some(Action::Say { id, message, ticket, deadline }) => {
+                    let now = self.now;
+                    let ends = self.open.iter_mut().flat_map(|conversation| &mut conversation.ends);
+                    let of_it =
+                        |(of, its, _): &&mut (usize, ExchangeId, Exchange)| (*of, *its) == (number, id);
+                    let (_, _, exchange) = ends.into_iter().find(of_it).unwrap();
+                    exchange.handle_message(now, &message, &ticket, deadline);
+                }
                 Some(Action::Ask { id, question, .. }) => host.asked.push((id, question)),
                 Some(Action::Done { id, outcome }) => host.done.push((id, outcome)),
             }
@@ -209,6 +223,10 @@ impl Hosts {
                     exchange.handle_answer(now, host.answers.swap_remove(place).1);
                     happened = true;
                 }
+                if let Some(place) = host.verdicts.iter().position(|(settled, _)| settled == id) {
+                    exchange.handle_verdict(now, host.verdicts.swap_remove(place).1);
+                    happened = true;
+                }
             }
             let [(_, _, one), (_, _, other)] = &mut conversation.ends;
             happened |= pass(now, one, other) | pass(now, other, one);
@@ -252,5 +270,6 @@ fn host(number: usize, config: &PoolConfig, asks: Asks, now: Time) -> Host {
         done: Vec::new(),
         asked: Vec::new(),
         answers: Vec::new(),
+        verdicts: Vec::new(),
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gossip_core::base::addr::Target;
 use gossip_core::base::time::Time;
-use gossip_core::pool::action::{Action, Asks, Notice, Outcome, Question, Reply};
+use gossip_core::pool::action::{Action, Asks, Delivery, Notice, Outcome, Question, Reply};
 use gossip_core::pool::config::{BroadcastMode, PoolConfig};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::machine::Received;
@@ -71,7 +71,7 @@ fn every_command_ends_exactly_once() {
     };
     assert!(matches!(of(ids[0]), Outcome::Pinged(_)));
     assert!(matches!(of(ids[1]), Outcome::TimedOut));
-    assert!(matches!(of(ids[2]), Outcome::Sent));
+    assert!(matches!(of(ids[2]), Outcome::Sent(Delivery::Acknowledged)));
     assert!(
         matches!(of(ids[3]), Outcome::Join(report) if report.reached.is_empty() && report.failed.len() == 1)
     );

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use gossip_core::pool::action::{Asks, UserMessage};
 use gossip_core::pool::config::PoolConfig;
+use gossip_core::pool::exchange::{ExchangeError, Refusal};
+use gossip_core::runtime::call::Request;
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::gossip::Gossip;
@@ -152,7 +154,7 @@ fn the_last_handle_may_be_dropped_in_a_callback() {
     let addr = b.local_addr();
     *last.lock().unwrap() = Some(b);
 
-    pool_a.send_reliable(&member(&pool_a, "b"), b"go", PATIENCE).unwrap();
+    post(&pool_a, &member(&pool_a, "b"), b"go");
 
     told_a.expect("dead b");
     eventually("the port is free", || std::net::UdpSocket::bind(addr).is_ok());
@@ -182,7 +184,7 @@ fn a_stuck_callback_stalls_neither_probing_nor_the_other_pool() {
     join(&stuck, &a);
     join(&second, &a);
 
-    pool_a.send_reliable(&member(&pool_a, "b"), b"stay here", PATIENCE).unwrap();
+    post(&pool_a, &member(&pool_a, "b"), b"stay here");
     began.recv_timeout(PATIENCE).unwrap();
     let probes = |pool: &Pool| pool.stats().unwrap().machine.swim.probes;
     let (before_a, before_b) = (probes(&pool_a), probes(&stuck));
@@ -226,13 +228,21 @@ fn while_a_callback_is_stuck_messages_are_dropped_and_counted_but_no_change_of_m
     b.start().unwrap();
     join(&pool_b, &a);
     let to = member(&pool_a, "b");
-    pool_a.send_reliable(&to, b"first", PATIENCE).unwrap();
+    post(&pool_a, &to, b"first");
     began.recv_timeout(PATIENCE).unwrap();
 
+    let (refused, refusals) = channel();
     for number in 0..20 {
-        pool_a.send_reliable(&to, format!("{number}").as_bytes(), PATIENCE).unwrap();
+        let (refused, message) = (refused.clone(), format!("{number}").into_bytes().into());
+        let request = Request::SendReliable((&to).into(), message);
+        std::mem::forget(pool_a.call(request, PATIENCE, move |result| _ = refused.send(result)).unwrap());
     }
-    eventually("some were dropped", || pool_b.stats().unwrap().messages_dropped >= 16);
+    for _ in 0..16 {
+        let refusal = refusals.recv_timeout(PATIENCE).unwrap();
+        let full = ExchangeError::NotTaken(Refusal::QueueFull);
+        assert!(matches!(&refusal, Err(Error::Send { error, .. }) if *error == full), "{refusal:?}");
+    }
+    assert_eq!(pool_b.stats().unwrap().messages_dropped, 16);
     let (c, pool_c, _) = started("c");
     join(&pool_c, &b);
     c.leave(PATIENCE).unwrap();
@@ -270,7 +280,8 @@ fn a_panic_in_a_callback_is_counted_and_harms_nobody() {
     join(&pool_b, &a);
     told_a.expect("state published true");
     let to = member(&pool_a, "b");
-    pool_a.send_reliable(&to, b"panic", PATIENCE).unwrap();
+    let panicked = pool_a.send_reliable(&to, b"panic", PATIENCE).unwrap_err();
+    assert!(panicked.to_string().ends_with("receiver did not take the message: its application failed"));
     pool_a.send_reliable(&to, b"all is well", PATIENCE).unwrap();
 
     told.expect("stream all is well");

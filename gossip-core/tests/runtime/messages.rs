@@ -1,11 +1,17 @@
 //! What applications say to each other, and the events that tell of it.
 
+use std::io::Read;
+use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use gossip_core::base::ids::PoolId;
+use gossip_core::pool::action::{Asks, Delivery};
 use gossip_core::pool::config::{BroadcastMode, PoolConfig};
 use gossip_core::pool::error::CommandError;
+use gossip_core::pool::exchange::{ExchangeError, Refusal};
 use gossip_core::runtime::error::Error;
+use gossip_core::runtime::events::Events;
 use gossip_core::wire::keyring::{Key, Keyring};
 
 use super::support::*;
@@ -87,6 +93,88 @@ fn messages_to_one_member_go_by_datagram_or_stream() {
 }
 
 #[test]
+fn a_reliable_message_says_that_it_was_taken_or_why_not() {
+    let (a, _, told_a) = started("a");
+    let (b, pool_b, _) = started("b");
+    join(&pool_b, &a);
+    let to = member(&pool_b, "a");
+    for number in 0..5 {
+        let delivery = pool_b.send_reliable(&to, format!("{number}").as_bytes(), PATIENCE).unwrap();
+        assert_eq!(delivery, Delivery::Acknowledged);
+        assert_eq!(told_a.count(&format!("stream {number}")), 1, "told before the sender hears of it");
+    }
+    let stats = pool_b.stats().unwrap().machine;
+    assert_eq!((stats.sends_acknowledged, stats.sends_reused, stats.streams_resting), (5, 4, 1));
+
+    let mute = b.register_pool(quick(2), None).unwrap();
+    let silent = a.register_pool(quick(2), None).unwrap();
+    let error = mute.send_reliable(a.local_addr(), b"hello", PATIENCE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "message to {}: receiver did not take the message: nobody there takes messages",
+            a.local_addr()
+        )
+    );
+    drop(silent);
+}
+
+#[test]
+fn an_event_queue_takes_what_it_has_room_for() {
+    let events = Events::new(1);
+    let a = node("a");
+    // Nothing else that takes the room.
+    let config = PoolConfig { probe_interval: Duration::ZERO, ..quick(1) };
+    let pool_a = a.register_pool(config, Some(events.delegate(0, Asks::default()))).unwrap();
+    a.start().unwrap();
+    let (_b, pool_b, _) = started("b");
+    join(&pool_b, &a);
+    let to = member(&pool_b, "a");
+    eventually("both joins wait", || events.stats().pending >= 2);
+    while events.take(8, Some(Duration::ZERO)).is_ok() {}
+
+    assert_eq!(pool_b.send_reliable(&to, b"room", PATIENCE).unwrap(), Delivery::Acknowledged);
+    let refused = pool_b.send_reliable(&to, b"no room", PATIENCE).unwrap_err();
+    events.close();
+    let unheard = pool_b.send_reliable(&to, b"closed", PATIENCE).unwrap_err();
+
+    let why = |error: Error| match error {
+        Error::Send { error: ExchangeError::NotTaken(refusal), .. } => refusal,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((why(refused), why(unheard)), (Refusal::QueueFull, Refusal::Unheard));
+    assert_eq!(pool_a.stats().unwrap().machine.messages_not_taken, 2);
+}
+
+/// As memberlist does: reads the message, and closes.
+#[test]
+fn whoever_closes_in_good_order_without_a_word_may_have_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || {
+        for resets in [false, true] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = vec![0; 2];
+            stream.read_exact(&mut bytes).unwrap();
+            while !resets && !bytes.ends_with(b"letter") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                bytes.extend(byte);
+            }
+            // What is closed with something unread is reset.
+        }
+    });
+    // Compressed the text would not be found.
+    let (_b, pool_b, _) = started_with("b", PoolConfig { enable_compression: false, ..quick(1) });
+
+    assert_eq!(pool_b.send_reliable(addr, b"a letter", PATIENCE).unwrap(), Delivery::Closed);
+    let error = pool_b.send_reliable(addr, b"a letter", PATIENCE).unwrap_err();
+
+    assert!(matches!(error, Error::Send { error: ExchangeError::Reset(_), .. }), "{error:?}");
+    peer.join().unwrap();
+}
+
+#[test]
 fn a_reliable_message_to_nobody_is_an_error() {
     let (a, _, _) = started("a");
     let (_b, pool_b, _) = started("b");
@@ -148,7 +236,7 @@ fn whoever_waits_for_room_gets_it_when_broadcasts_have_left() {
     let (_b, pool_b, _) = started_with("b", config);
     join(&pool_b, &a);
 
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for sender in 0..3 {
             let pool = &pool_b;
             scope.spawn(move || {

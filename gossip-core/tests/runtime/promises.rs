@@ -64,7 +64,7 @@ fn notices_of_a_pool_are_told_one_at_a_time() {
 
     thread::scope(|scope| {
         for _ in 0..SENDERS {
-            scope.spawn(|| (0..EACH).for_each(|_| pool_b.send_reliable(&to, b"x", PATIENCE).unwrap()));
+            scope.spawn(|| (0..EACH).for_each(|_| _ = pool_b.send_reliable(&to, b"x", PATIENCE).unwrap()));
         }
     });
 

@@ -201,7 +201,7 @@ fn a_running_callback_is_waited_for_and_none_comes_after() {
     b.start().unwrap();
     join(&pool_b, &a);
     for _ in 0..10 {
-        pool_a.send_reliable(&member(&pool_a, "b"), b"wait", PATIENCE).unwrap();
+        post(&pool_a, &member(&pool_a, "b"), b"wait");
     }
     began.recv_timeout(PATIENCE).unwrap();
 

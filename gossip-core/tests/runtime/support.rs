@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gossip_core::pool::action::{Asks, UserMessage};
 use gossip_core::pool::config::PoolConfig;
+use gossip_core::runtime::call::Request;
 use gossip_core::runtime::config::Config;
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::gossip::Gossip;
@@ -16,6 +18,12 @@ use gossip_core::swim::node::{Member, Node};
 
 /// Long enough for anything on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends a reliable message and does not wait until it was taken: for callbacks that hold it up.
+pub(crate) fn post(from: &Pool, to: &Member, message: &[u8]) {
+    let request = Request::SendReliable(to.into(), Bytes::copy_from_slice(message));
+    std::mem::forget(from.call(request, PATIENCE, |_| {}).unwrap());
+}
 
 /// The configuration of a node on the loopback interface, on a free port.
 pub(crate) fn loopback(name: &str) -> Config {

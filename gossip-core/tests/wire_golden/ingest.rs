@@ -130,7 +130,10 @@ impl Run {
             }
             ExchangeNews::User { payload, .. } => self.users.push(hex_text(&payload)),
             ExchangeNews::Finished | ExchangeNews::Failed(_) => self.endings += 1,
-            ExchangeNews::PushPullBegun | ExchangeNews::Connected | ExchangeNews::Acked => {}
+            ExchangeNews::PushPullBegun
+            | ExchangeNews::Connected
+            | ExchangeNews::Acked
+            | ExchangeNews::Verdict(_) => {}
         }
     }
 }

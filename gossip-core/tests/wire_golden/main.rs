@@ -251,9 +251,11 @@ fn assert_frame(vector: &Vector, frame: Frame) {
         Frame::Ping { seq, node } => {
             assert_eq!((&fields["SeqNo"], &fields["Node"]), (&seq.into(), &node.to_string().into()), "{id}");
         }
-        Frame::Ack { seq } => assert_eq!(fields["SeqNo"], seq, "{id}"),
+        Frame::Ack { seq, .. } => assert_eq!(fields["SeqNo"], seq, "{id}"),
         Frame::Error(text) => assert_eq!(fields["Error"], *text, "{id}"),
-        Frame::User(payload) => assert_eq!(fields["payload"], format!("hex:{}", to_hex(&payload)), "{id}"),
+        Frame::User { payload, .. } => {
+            assert_eq!(fields["payload"], format!("hex:{}", to_hex(&payload)), "{id}")
+        }
         Frame::PushPull(state) => {
             let expected = fields["nodes"].as_array().unwrap();
             assert_eq!(state.len(), expected.len(), "{id}");
@@ -283,7 +285,7 @@ fn plain_stream(vector: &Vector) -> Vec<u8> {
             };
             state.encode(fields["header"]["Join"] == true)
         }
-        "user" => stream::encode_user(&bytes(&fields["payload"])),
+        "user" => stream::encode_user(&bytes(&fields["payload"]), None),
         kind => encoded(kind, fields),
     }
 }

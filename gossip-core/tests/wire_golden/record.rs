@@ -47,7 +47,10 @@ pub(crate) fn encoded(kind: &str, fields: &Value) -> Vec<u8> {
                 &mut out,
             );
         }
-        "userMsgHeader" => encode_user_header(&UserHeader { len: f.int("UserMsgLen") }, &mut out),
+        "userMsgHeader" => {
+            let header = UserHeader { len: f.int("UserMsgLen"), ..UserHeader::default() };
+            encode_user_header(&header, &mut out);
+        }
         "pushNodeState" => encode_node_record(&f.node(), &mut out),
         other => panic!("no record of type {other}"),
     }

@@ -111,7 +111,7 @@ func main() {
 	defer C.free(unsafe.Pointer(name))
 	defer C.free(unsafe.Pointer(hello))
 	member := C.gossip_members_find(members, name, 3)
-	ok(C.gossip_pool_send_reliable(adaPool, member, unsafe.Pointer(hello), 5, patienceMs, &err), err)
+	ok(C.gossip_pool_send_reliable(adaPool, member, unsafe.Pointer(hello), 5, patienceMs, nil, &err), err)
 	C.gossip_members_free(members)
 	select {
 	case text := <-heard:

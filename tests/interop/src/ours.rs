@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use gossip_core::{
-    Asks, Config, Error, Event, Events, Framing, Gossip, Key, Keyring, Member, Notice, Pool, PoolConfig,
-    State,
+    Asks, Config, Delivery, Error, Event, Events, Framing, Gossip, Key, Keyring, Member, Notice, Pool,
+    PoolConfig, State,
 };
 
 use crate::{DEADLINE, PAUSE, eventually};
@@ -177,8 +177,8 @@ impl Ours {
 
     /// Sends a message over a stream.
     #[track_caller]
-    pub fn send_reliable(&self, to: &str, text: &str) {
-        self.must("send", self.pool.send_reliable(&self.member(to), text.as_bytes(), DEADLINE));
+    pub fn send_reliable(&self, to: &str, text: &str) -> Delivery {
+        self.must("send", self.pool.send_reliable(&self.member(to), text.as_bytes(), DEADLINE))
     }
 
     /// Gives a message to gossip.

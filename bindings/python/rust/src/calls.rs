@@ -223,7 +223,7 @@ fn to_python(py: Python<'_>, response: Response) -> PyResult<Bound<'_, PyAny>> {
             Ok(found.into_pyobject(py)?.into_any())
         }
         Response::Examined(found) => Ok(diagnosis::diagnosis(py, &found)?.into_any()),
-        Response::Done => Ok(py.None().into_bound(py)),
+        Response::Done | Response::Sent(_) => Ok(py.None().into_bound(py)),
     }
 }
 

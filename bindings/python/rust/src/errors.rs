@@ -40,6 +40,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         Error::Closed | Error::Cancelled => python::ClosedError::new_err(text),
         Error::Timeout(_) | Error::NoResponse(_) => PyTimeoutError::new_err(text),
         Error::Join(seeds) => join(seeds, text),
+        Error::Send { error, .. } if error.is_timeout() => PyTimeoutError::new_err(text),
         Error::Send { .. } => PyOSError::new_err(text),
         Error::Deadlock => PyRuntimeError::new_err(text),
         Error::Fatal(reason) | Error::Internal(reason) => internal(&reason),

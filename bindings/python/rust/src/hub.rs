@@ -11,7 +11,8 @@ use std::sync::Arc;
 use gossip_core::base::ids::PoolId;
 use gossip_core::base::name::NodeName;
 use gossip_core::net::queue::QueueStats;
-use gossip_core::pool::action::{Asks, Notice, Question};
+use gossip_core::pool::action::{Asks, Notice, Question, UserMessage};
+use gossip_core::pool::exchange::{Refusal, Verdict};
 use gossip_core::runtime::answer::Answer;
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::runtime::events::Events;
@@ -130,6 +131,21 @@ impl Delegate for Hub {
                 outlet.events.close();
             }
         }
+    }
+
+    /// Taken is what one of the queues holds.
+    fn take(&self, pool: PoolId, message: UserMessage) -> Verdict {
+        let notice = Notice::Message(message.clone());
+        let mut verdict = Err(Refusal::Unheard);
+        let mut state = self.state.lock();
+        state.outlets.retain(|outlet| !outlet.events.is_closed());
+        for outlet in state.outlets.iter().filter(|outlet| outlet.kinds.want(&notice)) {
+            let one = outlet.feed.take(pool, message.clone());
+            if verdict.is_err() {
+                verdict = one;
+            }
+        }
+        verdict
     }
 
     fn ask(&self, pool: PoolId, question: Question, answer: Answer) {

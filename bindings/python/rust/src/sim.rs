@@ -248,10 +248,11 @@ impl Simulation {
     fn result(&self, host: usize, life: u32, task: u64) -> PyResult<Option<f64>> {
         self.ended(host, life, task, |outcome| match outcome {
             Outcome::Pinged(rtt) => Ok(Some(rtt.as_secs_f64())),
-            Outcome::Join(_) | Outcome::Left | Outcome::Updated | Outcome::Sent | Outcome::Examined(_) => {
+            Outcome::Join(_) | Outcome::Left | Outcome::Updated | Outcome::Sent(_) | Outcome::Examined(_) => {
                 Ok(None)
             }
             Outcome::TimedOut => Err(PyTimeoutError::new_err("no answer came in time")),
+            Outcome::Failed(error) if error.is_timeout() => Err(PyTimeoutError::new_err(error.to_string())),
             Outcome::Failed(error) => Err(PyOSError::new_err(error.to_string())),
             Outcome::Cancelled => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
         })

@@ -95,6 +95,11 @@ impl Rumours {
         Id { instance: self.instance, sequence: self.sequence }
     }
 
+    /// The random number that this node took at its start.
+    pub fn instance(&self) -> u64 {
+        self.instance
+    }
+
     /// Whether a rumour is our own.
     pub fn is_own(&self, id: Id) -> bool {
         id.instance == self.instance

@@ -212,6 +212,55 @@ const POOL: &[Metric] = &[
     ),
     labelled(
         Counter,
+        "gossip_pool_reliable_sent_total",
+        &["pool", "outcome"],
+        "Reliable messages sent: acknowledged, closed in good order without a word, not taken, or failed.",
+        |pool, lines| {
+            let machine = &pool.machine;
+            let outcomes = [
+                ("acknowledged", machine.sends_acknowledged),
+                ("closed", machine.sends_closed),
+                ("not_taken", machine.sends_not_taken),
+                ("failed", machine.sends_failed),
+            ];
+            lines.each("outcome", outcomes);
+        },
+    ),
+    labelled(
+        Counter,
+        "gossip_pool_reliable_received_total",
+        &["pool", "outcome"],
+        "Reliable messages of nodes that wait for an answer: taken, not taken, or repeated and not delivered again.",
+        |pool, lines| {
+            let machine = &pool.machine;
+            let outcomes = [
+                ("taken", machine.messages_taken),
+                ("not_taken", machine.messages_not_taken),
+                ("repeated", machine.messages_repeated),
+            ];
+            lines.each("outcome", outcomes);
+        },
+    ),
+    pool(
+        Counter,
+        "gossip_pool_reliable_reused_total",
+        "Reliable messages sent on a connection that had rested.",
+        |pool, lines| lines.value(pool.machine.sends_reused),
+    ),
+    pool(
+        Gauge,
+        "gossip_pool_streams_resting",
+        "Connections to others kept for the next reliable message.",
+        |pool, lines| lines.value(pool.machine.streams_resting),
+    ),
+    pool(
+        Counter,
+        "gossip_pool_streams_crowded_out_total",
+        "Connections of others closed while they rested or waited for the application, to make room.",
+        |pool, lines| lines.value(pool.machine.streams_crowded_out),
+    ),
+    labelled(
+        Counter,
         "gossip_pool_relay_copies_total",
         &["pool", "copy"],
         "Copies of relayed broadcasts.",
