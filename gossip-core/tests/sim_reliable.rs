@@ -205,3 +205,50 @@ fn resting_connections_close_with_the_keys_and_with_the_member() {
         world.run_until(SECOND * 9, |world| rests(world) == 0);
     });
 }
+
+/// Keys are changed while a message is under way: it arrives, and its connection is not used again.
+#[test]
+fn what_began_under_other_keys_does_not_rest() {
+    for_each_seed(1, |world| {
+        let script = Script { takes_for: SECOND, ..Script::default() };
+        let (from, to) = two(world, &script);
+        let sent = world.send_reliable(from, to, "old");
+        world.run_for(SECOND / 2);
+        assert_eq!(stats(world, to).messages_open, 1);
+
+        let key = Key::new(&[7; 16]).unwrap();
+        for node in [from, to] {
+            world.command(node, |machine, _| machine.add_key(key.clone())).unwrap();
+        }
+
+        assert_eq!(outcome(world, from, sent), Ok(Delivery::Acknowledged));
+        assert_eq!(stats(world, from).streams_resting, 0);
+        world.run_for(SECOND / 2);
+        assert_eq!(stats(world, to).exchanges_inbound, 0);
+        let sent = world.send_reliable(from, to, "new");
+        assert_eq!(outcome(world, from, sent), Ok(Delivery::Acknowledged));
+        assert_eq!(stats(world, from).sends_reused, 0);
+        let encrypted = |message: &[u8]| {
+            world.app(to).messages().iter().find(|got| got.bytes == message).map(|got| got.encrypted)
+        };
+        assert_eq!((encrypted(b"old"), encrypted(b"new")), (Some(false), Some(true)));
+    });
+}
+
+/// The same when the receiver alone has changed: it closes behind its acknowledgement.
+#[test]
+fn a_receiver_closes_what_began_under_other_keys() {
+    for_each_seed(1, |world| {
+        let script = Script { takes_for: SECOND, ..Script::default() };
+        let (from, to) = two(world, &script);
+        let sent = world.send_reliable(from, to, "old");
+        world.run_for(SECOND / 2);
+
+        world.command(to, |machine, _| machine.add_key(Key::new(&[7; 16]).unwrap())).unwrap();
+
+        assert_eq!(outcome(world, from, sent), Ok(Delivery::Acknowledged));
+        world.run_for(SECOND / 2);
+        assert_eq!(stats(world, to).exchanges_inbound, 0);
+        assert_eq!(stats(world, from).streams_resting, 0);
+    });
+}

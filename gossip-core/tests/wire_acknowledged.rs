@@ -111,7 +111,7 @@ fn the_header_has_one_more_key_and_the_answer_is_an_ack() {
         let mut pair = Pair::new(&Wire::plain(), b"hi");
         pair.client.handle_connected(NOW);
         pair.carry();
-        pair.server.handle_verdict(NOW, verdict);
+        pair.server.handle_verdict(NOW, verdict, true);
         assert_eq!(written(&mut pair.server), bytes);
     }
 }
@@ -138,13 +138,13 @@ fn messages_follow_each_other_on_one_connection() {
         assert_eq!(pair.told(), ["server: 'one' Some(1)"]);
         assert!(!pair.server.rests() && !pair.client.rests());
 
-        pair.server.handle_verdict(NOW, Ok(()));
+        pair.server.handle_verdict(NOW, Ok(()), true);
         assert_eq!(pair.told(), ["client: Ok(())"]);
         assert!(pair.server.rests() && pair.client.rests());
 
         pair.client.handle_message(NOW, b"two", &ticket(2), DEADLINE);
         assert_eq!(pair.told(), ["server: 'two' Some(2)"]);
-        pair.server.handle_verdict(NOW, Err(Refusal::QueueFull));
+        pair.server.handle_verdict(NOW, Err(Refusal::QueueFull), true);
         assert_eq!(pair.told(), ["client: Err(QueueFull)"]);
 
         pair.client.handle_message(NOW, b"", &ticket(3), DEADLINE);
@@ -235,7 +235,7 @@ fn a_sender_that_gave_up_hears_no_verdict() {
 
     pair.server.handle_eof(NOW);
     let verdict: Verdict = Ok(());
-    pair.server.handle_verdict(NOW, verdict);
+    pair.server.handle_verdict(NOW, verdict, true);
 
     assert!(written(&mut pair.server).is_empty());
     assert_eq!(pair.told(), [format!("server: failed: {}", ExchangeError::Closed)]);

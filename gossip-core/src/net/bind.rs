@@ -96,6 +96,11 @@ pub(crate) fn set_stream_options<'s>(stream: impl Into<SockRef<'s>>) -> io::Resu
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE).with_interval(PROBE))
 }
 
+/// Whether the peer of `stream` sees a reset when it is closed, also by the end of the process.
+pub(crate) fn set_reset_on_close<'s>(stream: impl Into<SockRef<'s>>, resets: bool) -> io::Result<()> {
+    stream.into().set_linger(resets.then_some(std::time::Duration::ZERO))
+}
+
 fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // A restarted program gets its port back while old connections linger.

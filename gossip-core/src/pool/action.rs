@@ -55,6 +55,8 @@ pub enum Action {
         id: ExchangeId,
         /// Whether the application took it.
         verdict: Verdict,
+        /// Whether the exchange then waits for the next message.
+        rests: bool,
     },
     /// Close the exchange `id` without another word.
     Drop {

@@ -375,13 +375,14 @@ impl Exchange {
         }
     }
 
-    /// What the application did with the message that the exchange told of.
-    pub fn handle_verdict(&mut self, now: Time, verdict: Verdict) {
+    /// What the application did with the message that the exchange told of, and whether the
+    /// exchange is to rest then.
+    pub fn handle_verdict(&mut self, now: Time, verdict: Verdict, rests: bool) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Judged { name, seq } => {
                 self.deadline = now + self.timeout;
                 self.put(false, &encode_verdict(seq, verdict), false);
-                self.stage = Stage::Acknowledging { name };
+                self.stage = if rests { Stage::Acknowledging { name } } else { Stage::Ending(Ok(())) };
             }
             other => self.stage = other,
         }
@@ -511,6 +512,12 @@ impl Exchange {
         self.rests
     }
 
+    /// Whether the peer waits to hear what the application did with its message. To close in good
+    /// order now would tell it that the application has it.
+    pub fn owes_verdict(&self) -> bool {
+        matches!(self.stage, Stage::Judged { .. })
+    }
+
     /// Whether the exchange has ended. Its last news may still be waiting.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
@@ -563,7 +570,7 @@ impl Exchange {
                 if !payload.is_empty() {
                     self.news.push_back(ExchangeNews::User { payload, encrypted, ticket });
                 } else {
-                    self.handle_verdict(now, Ok(()));
+                    self.handle_verdict(now, Ok(()), true);
                 }
                 if asked.is_none() {
                     self.end(Ok(()));

@@ -202,7 +202,8 @@ impl Machine {
             return fit;
         }
         self.meet_next_label(self.speakers.next.is_some());
-        // What rests speaks and accepts as before.
+        // What rests speaks and accepts as before; what is under way does until its message is settled.
+        self.layers_changed += 1;
         self.close_resting(None);
         self.close_resting_inbound();
         Ok(())

@@ -101,6 +101,8 @@ pub struct Machine {
     pub(super) sent: u64,
     /// Reliable messages of others.
     pub(super) taken: Taken,
+    /// How often keys, labels or what is asked of them have changed.
+    pub(super) layers_changed: u64,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     pub(super) open_asks: BTreeMap<AskId, OpenAsk>,
     /// Alive messages that wait for the application's verdict, by node.
@@ -172,6 +174,7 @@ impl Machine {
             resting: Vec::new(),
             sent: 0,
             taken: Taken::default(),
+            layers_changed: 0,
             tasks: BTreeMap::new(),
             open_asks: BTreeMap::new(),
             parked: BTreeMap::new(),

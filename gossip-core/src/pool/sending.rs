@@ -39,6 +39,8 @@ pub(super) struct Errand {
     deadline: Time,
     /// It went out on a connection that had rested.
     reuses: bool,
+    /// How often the layers had changed when its connection began.
+    layers: u64,
 }
 
 /// A connection that rests.
@@ -69,7 +71,8 @@ impl Machine {
         let (instance, from) = (self.rumours.instance(), self.swim.name.clone());
         let ticket = Ticket { instance, sequence: self.sent, from };
         let deadline = now + timeout.unwrap_or(self.config.tcp_timeout);
-        let errand = Errand { task, to, message, ticket, deadline, reuses: false };
+        let layers = self.layers_changed;
+        let errand = Errand { task, to, message, ticket, deadline, reuses: false, layers };
         // The latest to rest is the likeliest to live.
         match self.resting.iter().rposition(|resting| resting.to == errand.to.addr) {
             Some(place) => self.reuse(place, errand),
@@ -97,7 +100,7 @@ impl Machine {
     /// The receiver says what its application did with the message.
     pub(super) fn hear_verdict(&mut self, id: ExchangeId, verdict: Verdict) {
         let Some(Talk::User(errand)) = self.exchanges.get(&id) else { return };
-        let (task, to) = (errand.task, errand.to.addr);
+        let (task, to, is_stale) = (errand.task, errand.to.addr, errand.layers != self.layers_changed);
         self.exchanges.insert(id, Talk::Resting);
         match verdict {
             Ok(()) => {
@@ -110,7 +113,8 @@ impl Machine {
             }
         }
         let to_it = |resting: &&Resting| resting.to == to;
-        if self.resting.iter().filter(to_it).count() >= RESTING_EACH {
+        // What began under other keys or labels speaks and accepts as it did then.
+        if is_stale || self.resting.iter().filter(to_it).count() >= RESTING_EACH {
             self.let_go(id);
         } else {
             if self.resting.len() >= RESTING_MAX {
@@ -127,12 +131,12 @@ impl Machine {
         if errand.reuses && matches!(error, None | Some(Closed | Reset(_) | Dropped)) {
             debug!(to = %errand.to, "a connection that had rested was dead; trying a new one");
             self.tally.sends_retried += 1;
-            return self.set_out(Errand { reuses: false, ..errand });
+            return self.set_out(Errand { reuses: false, layers: self.layers_changed, ..errand });
         }
         self.rumours.circle.refresh(&self.swim);
         // A node of ours that closes without a word has not taken the message.
         let is_ours = self.rumours.circle.at(errand.to.addr).is_some_and(|(_, understands)| understands);
-        let outcome = match error.or(is_ours.then_some(Closed)) {
+        let outcome = match error.or_else(|| is_ours.then_some(Closed)) {
             Some(error) => {
                 self.tally.sends_failed += 1;
                 Outcome::Failed(error)

@@ -43,6 +43,8 @@ pub(super) enum Talk {
         is_push_pull: bool,
         /// Since when it waits for the application to take a message, or rests since one was taken.
         waits: Option<Time>,
+        /// How often the layers had changed when it was accepted.
+        layers: u64,
     },
     Periodic {
         begun: Time,
@@ -89,8 +91,8 @@ impl Machine {
             return None;
         }
         self.accepted.note(now, from.ip());
-        let id = ExchangeId(self.next_id());
-        self.exchanges.insert(id, Talk::Inbound { from, is_push_pull: false, waits: None });
+        let (id, layers) = (ExchangeId(self.next_id()), self.layers_changed);
+        self.exchanges.insert(id, Talk::Inbound { from, is_push_pull: false, waits: None, layers });
         Some(id)
     }
 

@@ -85,6 +85,8 @@ impl Machine {
             }
             Some(Fate::Open(others)) => {
                 self.tally.messages_repeated += 1;
+                // No more than there are connections, however often they are made anew.
+                others.retain(|other| self.exchanges.contains_key(other));
                 return others.push(id);
             }
             None => {}
@@ -124,9 +126,10 @@ impl Machine {
     }
 
     fn settle_with(&mut self, now: Time, id: ExchangeId, verdict: Verdict) {
-        if let Some(Talk::Inbound { waits, .. }) = self.exchanges.get_mut(&id) {
+        if let Some(Talk::Inbound { waits, layers, .. }) = self.exchanges.get_mut(&id) {
             *waits = Some(now);
-            self.actions.push_back(Action::Settle { id, verdict });
+            let rests = *layers == self.layers_changed;
+            self.actions.push_back(Action::Settle { id, verdict, rests });
         }
     }
 

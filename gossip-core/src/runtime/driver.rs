@@ -435,7 +435,7 @@ impl Driver {
                 self.streams.connect(id, exchange, to.addr);
             }
             Action::Answer { id, state } => self.streams.give(id, Word::State(state)),
-            Action::Settle { id, verdict } => self.streams.give(id, Word::Verdict(verdict)),
+            Action::Settle { id, verdict, rests } => self.streams.give(id, Word::Verdict { verdict, rests }),
             Action::Say { id, message, ticket, deadline } => {
                 self.streams.give(id, Word::Message { payload: message, ticket, deadline });
             }

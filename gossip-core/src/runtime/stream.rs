@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
-use crate::net::bind::set_stream_options;
+use crate::net::bind::{set_reset_on_close, set_stream_options};
 use crate::pool::exchange::{Broken, Exchange, ExchangeError, ExchangeNews, Verdict};
 use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
@@ -49,8 +49,8 @@ struct Held {
 pub(crate) enum Word {
     /// The answer that it waits for.
     State(LocalState),
-    /// What became of the message that it told of.
-    Verdict(Verdict),
+    /// What became of the message that it told of, and whether it then waits for the next one.
+    Verdict { verdict: Verdict, rests: bool },
     /// One more message for the peer.
     Message { payload: Bytes, ticket: Ticket, deadline: Time },
 }
@@ -173,8 +173,13 @@ impl Conversation {
         let (mut reader, mut writer) = stream.split();
         let mut chunk = vec![0; CHUNK];
         let mut unwritten = Bytes::new();
-        let mut remote_speaks = true;
+        let (mut remote_speaks, mut resets) = (true, false);
         loop {
+            // A good end would tell the peer that the application has its message.
+            if resets != self.exchange.owes_verdict() {
+                resets = !resets;
+                let _ = set_reset_on_close(reader.as_ref(), resets);
+            }
             self.reporter.report(&mut self.exchange);
             if self.exchange.is_over() {
                 return;
@@ -191,7 +196,9 @@ impl Conversation {
             let now = self.clock.now();
             match event {
                 Event::Told(Word::State(state)) => self.exchange.handle_answer(now, state),
-                Event::Told(Word::Verdict(verdict)) => self.exchange.handle_verdict(now, verdict),
+                Event::Told(Word::Verdict { verdict, rests }) => {
+                    self.exchange.handle_verdict(now, verdict, rests);
+                }
                 Event::Told(Word::Message { payload, ticket, deadline }) => {
                     self.exchange.handle_message(now, &payload, &ticket, deadline);
                 }

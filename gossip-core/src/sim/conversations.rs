@@ -100,9 +100,9 @@ impl Host {
     }
 
     /// Tells the peer of an exchange what became of its message.
-    pub(super) fn settle(&mut self, fabric: &mut Fabric, id: ExchangeId, verdict: Verdict) {
+    pub(super) fn settle(&mut self, fabric: &mut Fabric, id: ExchangeId, verdict: Verdict, rests: bool) {
         if let Some(talk) = self.conversations.talks.get_mut(&id) {
-            talk.exchange.handle_verdict(fabric.now, verdict);
+            talk.exchange.handle_verdict(fabric.now, verdict, rests);
             self.converse(fabric, id);
         }
     }

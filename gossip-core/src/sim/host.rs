@@ -327,7 +327,7 @@ impl Host {
                 let input = Input::Verdict { life: self.life, id, verdict };
                 fabric.schedule_at(fabric.now + time, self.id, input);
             }
-            Action::Settle { id, verdict } => self.settle(fabric, id, verdict),
+            Action::Settle { id, verdict, rests } => self.settle(fabric, id, verdict, rests),
             Action::Say { id, message, ticket, deadline } => {
                 self.say(fabric, id, &message, &ticket, deadline);
             }

@@ -26,7 +26,7 @@ pub(crate) struct Host {
     done: Vec<(TaskId, Outcome)>,
     asked: Vec<(AskId, Question)>,
     answers: Vec<(ExchangeId, LocalState)>,
-    verdicts: Vec<(ExchangeId, Verdict)>,
+    verdicts: Vec<(ExchangeId, Verdict, bool)>,
 }
 
 /// Several machines and their time.
@@ -159,7 +159,7 @@ impl Hosts {
                     host.notices.push(Notice::Message(message));
                     host.machine.handle_verdict(self.now, id, Ok(()));
                 }
-                Some(Action::Settle { id, verdict }) => host.verdicts.push((id, verdict)),
+                Some(Action::Settle { id, verdict, rests }) => host.verdicts.push((id, verdict, rests)),
                 Some(Action::Say { id, message, ticket, deadline }) => {
                     let now = self.now;
                     let ends = self.open.iter_mut().flat_map(|conversation| &mut conversation.ends);
@@ -223,8 +223,9 @@ impl Hosts {
                     exchange.handle_answer(now, host.answers.swap_remove(place).1);
                     happened = true;
                 }
-                if let Some(place) = host.verdicts.iter().position(|(settled, _)| settled == id) {
-                    exchange.handle_verdict(now, host.verdicts.swap_remove(place).1);
+                if let Some(place) = host.verdicts.iter().position(|(settled, ..)| settled == id) {
+                    let (_, verdict, rests) = host.verdicts.swap_remove(place);
+                    exchange.handle_verdict(now, verdict, rests);
                     happened = true;
                 }
             }

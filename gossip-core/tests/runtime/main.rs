@@ -1,5 +1,6 @@
 //! The runtime over real sockets on the loopback interface: whole nodes, as programs use them.
 
+mod acknowledged;
 mod addresses;
 mod callbacks;
 mod calls;
