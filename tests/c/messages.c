@@ -2,6 +2,9 @@
  * reliable one arrived. */
 #include "queue.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 enum { KEY_BYTES = 16 };
 
 struct pair {
@@ -96,6 +99,30 @@ static void messages_say_where_they_come_from(int32_t id, const char *key)
     close_pair(&pair);
 }
 
+/* A child of the process holds every connection; that one of them ends is seen all the same. */
+static void a_child_that_lives_on_holds_up_no_message(void)
+{
+    struct pair pair;
+    int result;
+
+    open_pair(&pair, 1, NULL);
+    OK(gossip_pool_send_reliable_to(pair.from, addr_of(pair.green), "one", 3, PATIENCE_MS, NULL, &err));
+    CHECK(counted(pair.from, "streams_resting") == 1);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        start_watchdog();
+        pause();
+        _exit(0);
+    }
+
+    /* Closes what rests. */
+    OK(gossip_pool_accept_label(pair.to, "next", 4, &err));
+    OK(gossip_pool_send_reliable_to(pair.from, addr_of(pair.green), "two", 3, PATIENCE_MS, NULL, &err));
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, &result, 0) == child);
+    close_pair(&pair);
+}
+
 int main(void)
 {
     start_watchdog();
@@ -104,5 +131,6 @@ int main(void)
     CHECK(gossip_message_received_ns(NULL) == 0 && gossip_message_is_encrypted(NULL) == 0);
     messages_say_where_they_come_from(1, NULL);
     messages_say_where_they_come_from(2, "sixteen bytes of");
+    a_child_that_lives_on_holds_up_no_message();
     return 0;
 }

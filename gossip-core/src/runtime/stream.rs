@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 
 use bytes::{Buf, Bytes};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -182,7 +183,7 @@ impl Conversation {
             }
             self.reporter.report(&mut self.exchange);
             if self.exchange.is_over() {
-                return;
+                return hang_up(reader.as_ref());
             }
             if unwritten.is_empty() {
                 unwritten = self.exchange.poll_write().unwrap_or_default();
@@ -202,7 +203,12 @@ impl Conversation {
                 Event::Told(Word::Message { payload, ticket, deadline }) => {
                     self.exchange.handle_message(now, &payload, &ticket, deadline);
                 }
-                Event::LetGo => return self.reporter.close(),
+                Event::LetGo => {
+                    if !resets {
+                        hang_up(reader.as_ref());
+                    }
+                    return self.reporter.close();
+                }
                 Event::Written(Ok(count)) => {
                     unwritten.advance(count);
                     if unwritten.is_empty() {
@@ -265,6 +271,11 @@ impl Drop for Reporter {
             self.send(ExchangeNews::Failed(ExchangeError::Dropped));
         }
     }
+}
+
+/// Tells the peer of the end at once: a child of this process may hold the connection for long.
+fn hang_up(stream: &TcpStream) {
+    let _ = SockRef::from(stream).shutdown(Shutdown::Both);
 }
 
 fn said(error: &io::Error) -> Broken {
