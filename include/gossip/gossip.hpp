@@ -1159,6 +1159,14 @@ private:
     gossip_buffer_t *buffer_;
 };
 
+/// What names a relayed broadcast in its pool.
+struct origin {
+    /// A random number that the broadcasting member took at its start.
+    std::uint64_t instance = 0;
+    /// Counts its broadcasts since then, from 1.
+    std::uint64_t sequence = 0;
+};
+
 /// More about a message: a view.
 ///
 /// Memory: lives until the callback returns, or as long as the event. Threads: any.
@@ -1197,10 +1205,19 @@ public:
         return {text, size};
     }
 
+    /// What names a relayed broadcast in the whole pool; nothing for other messages.
+    std::optional<gossip::origin> origin() const noexcept
+    {
+        gossip::origin found;
+        if (gossip_message_origin(message_, &found.instance, &found.sequence) != GOSSIP_OK)
+            return std::nullopt;
+        return found;
+    }
+
     /// The pool in which it arrived.
     std::int32_t pool_id() const noexcept { return gossip_message_pool_id(message_); }
 
-    /// When it arrived, counted from the start of the node.
+    /// When it arrived, counted from the start of the node; `pool::wall_clock` gives the time of day.
     std::chrono::nanoseconds received() const noexcept
     {
         return std::chrono::nanoseconds(static_cast<std::int64_t>(gossip_message_received_ns(message_)));
@@ -2568,6 +2585,16 @@ public:
         return score;
     }
 
+    /// The time of day that belongs to `message::received`, whatever became of the system's clock meanwhile.
+    std::chrono::system_clock::time_point wall_clock(std::chrono::nanoseconds received,
+                                                     on_error fail GOSSIP_HPP_OR_THROW) const
+    {
+        std::int64_t unix_ns = 0;
+        fail.ok(gossip_pool_wall_clock(c_handle(), static_cast<std::uint64_t>(received.count()), &unix_ns));
+        const auto since = std::chrono::nanoseconds(unix_ns);
+        return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(since));
+    }
+
     /// Announces new metadata, at most GOSSIP_META_MAX bytes, and waits until it was gossiped.
     ///
     /// Blocks: up to `timeout`. Errors: too_large; again, timeout, after which it stays announced.
@@ -2659,7 +2686,7 @@ public:
                                                     detail::c_timeout(timeout), fail.c_handle()));
     }
 
-    /// Sends a message to one member over TCP. That it did not fail means that it was written.
+    /// Sends a message to one member over TCP, and returns when it has arrived, as certainly as the result says.
     ///
     /// Blocks: up to `timeout`. Errors: too_large, connect, not_taken, cancelled, again, timeout;
     /// rejected, protocol, crypto; null_arg for no member. After an error the result means nothing.

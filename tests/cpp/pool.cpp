@@ -44,6 +44,7 @@ public:
     void notify_msg(gossip::bytes data, gossip::message about) override
     {
         CHECK(about.from().is_v4() && about.from().port() != 0);
+        CHECK(about.pool_id() >= 0 && about.received() > 0ns);
         told.tell(words(about.is_reliable() ? "reliable" : "datagram", data));
     }
     void merge_remote_state(gossip::bytes state, bool) override { told.tell(words("state", state)); }
@@ -136,7 +137,7 @@ void two_nodes_gossip()
 
     green.broadcast("to all");
     green.broadcast_named("colour", "to all, too");
-    green.send_reliable(seen, std::vector<std::uint8_t>{'o', 'n', 'e'}, patience);
+    CHECK(green.send_reliable(seen, std::vector<std::uint8_t>{'o', 'n', 'e'}, patience) == gossip::delivery::acknowledged);
     green.send_best_effort(seen, "two");
     green.send_to_address(seen.addr(), "three");
     green.send_best_effort_to("blue/" + seen.addr().str(), "four", patience);
@@ -214,6 +215,10 @@ void a_queue_takes_what_pools_tell_and_ask()
             case gossip::event_type::remote_state: told.insert(who + " gets " + event.data().str()); break;
             case gossip::event_type::message:
                 CHECK(event.from() && !event.is_reliable());
+                CHECK(event.about().origin() && event.about().origin()->sequence == 1);
+                CHECK(event.about().sender_name() == event.about().origin_name() && !event.about().sender_name().empty());
+                CHECK(!event.about().is_encrypted());
+                CHECK(std::chrono::system_clock::now() - at_host.wall_clock(event.about().received()) < 10min);
                 told.insert(who + " hears " + event.data().str());
                 done = true;
                 break;
