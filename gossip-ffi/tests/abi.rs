@@ -113,8 +113,8 @@ fn what_breaks_programs_is_found_and_what_does_not_is_allowed() {
     ));
     assert!(!breaks(
         "abi_new_code",
-        "GOSSIP_ERR_INTERNAL = -34,",
-        "GOSSIP_ERR_INTERNAL = -34, GOSSIP_ERR_LATER = -35,"
+        "GOSSIP_ERR_NOT_TAKEN = -35,",
+        "GOSSIP_ERR_NOT_TAKEN = -35, GOSSIP_ERR_LATER = -36,"
     ));
     let later = "void gossip_later(void) {}\n\nGOSSIP_API uint32_t gossip_abi_version(void);";
     assert!(!breaks("abi_new", "GOSSIP_API uint32_t gossip_abi_version(void);", later));
