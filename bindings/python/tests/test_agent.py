@@ -153,7 +153,8 @@ def test_messages(agent: StartAgent, make_node: MakeNode) -> None:
     a.event("join", name="b")
 
     assert a.tell_apart("send", "b", "one").stdout == "sent 3 bytes to b in pool 1\n"
-    assert a.tell_apart("send", "b", "--reliable", input="two").returncode == 0
+    done = a.tell_apart("send", "b", "--reliable", "--json", input="two")
+    assert json.loads(done.stdout) == {"pool": 1, "to": "b", "bytes": 3, "delivery": "acknowledged"}
     done = a.tell_apart("broadcast", "three", "--json")
     assert json.loads(done.stdout) == {"pool": 1, "bytes": 5, "members": 2}
     for text in (b"one", b"two", b"three"):

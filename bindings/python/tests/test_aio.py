@@ -24,6 +24,7 @@ def test_two_nodes_use_everything_that_takes_time(run: Callable[[Main], None]) -
             assert (at_b.id, at_b.local_node.name, a.pool(1), dict(a.pools)) == (1, "b", at_a, {1: at_a})
             assert [member.name for member in at_a] == ["a", "b"] == [m.name for m in at_a.members()]
 
+            messages = at_b.messages()  # Without a listener none would be taken.
             assert 0 < await at_a.ping(at_a.member("b")) < DEADLINE
             assert 0 < await at_a.ping("127.0.0.1:{}".format(b.address[1])) < DEADLINE
             assert 0 < await at_a.ping(("localhost", b.address[1])) < DEADLINE
@@ -32,6 +33,7 @@ def test_two_nodes_use_everything_that_takes_time(run: Callable[[Main], None]) -
             await at_a.broadcast(b"to all")
             await at_a.broadcast(b"to all, waiting for room", timeout=DEADLINE)
             await until(lambda: at_b.stats().messages_received >= 4)
+            assert (await messages.get()).sender == "a"
             await at_a.update_node(b"new")
             await until(lambda: at_b.member("a").meta == b"new")
             await at_b.leave()

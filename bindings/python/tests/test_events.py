@@ -128,8 +128,12 @@ def test_what_does_not_fit_is_counted_and_told(make_node: MakeNode) -> None:
     b = make_node("b").register_pool(pool_config())
     events, messages = a.events(Message, maxsize=2), a.messages(maxsize=2)
 
-    for number in range(5):
+    for number in range(2):
         b.send(a._node.address, b"%d" % number, reliable=True)
+    for number in range(3):
+        with pytest.raises(gossip.NotTakenError) as error:
+            b.send(a._node.address, b"more", reliable=True)
+        assert error.value.reason is gossip.Refusal.QUEUE_FULL
     eventually(lambda: a.stats().messages_received == 5 and events.stats().dropped == 3)
 
     assert [message.data for message in messages.drain()] == [b"0", b"1"]

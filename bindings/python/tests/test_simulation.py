@@ -244,10 +244,11 @@ def test_commands_take_virtual_time_and_end_as_those_of_a_pool() -> None:
     assert sim.wait(update) is None
     assert a.member("n001").meta == b"role=web"
     sent = a.send(b, b"surely", reliable=True)
-    assert sim.wait(sent) is None
-    sim.advance(0.1)
+    assert sim.wait(sent) is gossip.Delivery.ACKNOWLEDGED
     (message,) = b.messages
     assert (message.data, message.reliable, message.source[0]) == (b"surely", True, a.address[0])
+    assert (message.sender, message.encrypted, message.origin) == (a.name, False, None)
+    assert 0 < message.received <= sim.now
     assert 0.0004 <= sim.wait(a.ping(a.member("n001"))) <= 0.003
 
     c.leave()

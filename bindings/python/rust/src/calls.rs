@@ -12,6 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gossip_core::pool::action::Delivery;
 use gossip_core::runtime::call::{Call, Request, Response};
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::pool::Joined;
@@ -223,7 +224,11 @@ fn to_python(py: Python<'_>, response: Response) -> PyResult<Bound<'_, PyAny>> {
             Ok(found.into_pyobject(py)?.into_any())
         }
         Response::Examined(found) => Ok(diagnosis::diagnosis(py, &found)?.into_any()),
-        Response::Done | Response::Sent(_) => Ok(py.None().into_bound(py)),
+        Response::Sent(delivery) => {
+            let acknowledged = delivery == Delivery::Acknowledged;
+            Ok(acknowledged.into_pyobject(py)?.to_owned().into_any())
+        }
+        Response::Done => Ok(py.None().into_bound(py)),
     }
 }
 

@@ -5,8 +5,10 @@ use std::io;
 use gossip_core::base::config_error::{ConfigError as CoreConfigError, Problem};
 use gossip_core::net::error::NetError;
 use gossip_core::pool::error::CommandError;
+use gossip_core::pool::exchange::{ExchangeError, Refusal};
 use gossip_core::runtime::error::{Error, SeedError};
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTimeoutError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyConnectionResetError, PyOSError, PyRuntimeError};
+use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 mod python {
@@ -22,6 +24,7 @@ mod python {
     import_exception!(gossip.errors, MessageTooLargeError);
     import_exception!(gossip.errors, NotJoinedError);
     import_exception!(gossip.errors, NotStartedError);
+    import_exception!(gossip.errors, NotTakenError);
     import_exception!(gossip.errors, QueueFullError);
     import_exception!(gossip.errors, RegistrationError);
     import_exception!(gossip.errors, UnknownMemberError);
@@ -40,8 +43,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         Error::Closed | Error::Cancelled => python::ClosedError::new_err(text),
         Error::Timeout(_) | Error::NoResponse(_) => PyTimeoutError::new_err(text),
         Error::Join(seeds) => join(seeds, text),
-        Error::Send { error, .. } if error.is_timeout() => PyTimeoutError::new_err(text),
-        Error::Send { .. } => PyOSError::new_err(text),
+        Error::Send { error, .. } => send(&error, text),
         Error::Deadlock => PyRuntimeError::new_err(text),
         Error::Fatal(reason) | Error::Internal(reason) => internal(&reason),
         _ => internal(&text),
@@ -126,6 +128,32 @@ fn command(error: CommandError, text: String) -> PyErr {
 fn join(seeds: Vec<SeedError>, text: String) -> PyErr {
     let failed: Vec<_> = seeds.into_iter().map(|SeedError { seed, reason, .. }| (seed, reason)).collect();
     python::JoinError::new_err((text, failed))
+}
+
+/// Why a reliable message did not arrive, or is not known to have.
+pub(crate) fn send(error: &ExchangeError, text: String) -> PyErr {
+    match error {
+        ExchangeError::NotTaken(refusal) => python::NotTakenError::new_err((text, reason(*refusal))),
+        ExchangeError::Timeout | ExchangeError::ConnectTimeout => PyTimeoutError::new_err(text),
+        _ => match error.os_error() {
+            // From its number Python chooses the subclass.
+            Some(number) => PyOSError::new_err((number, text)),
+            None if matches!(error, ExchangeError::Closed | ExchangeError::Reset(_)) => {
+                PyConnectionResetError::new_err(text)
+            }
+            None => PyConnectionError::new_err(text),
+        },
+    }
+}
+
+/// The value of `gossip.Refusal` for it.
+fn reason(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::QueueFull => "queue_full",
+        Refusal::Unheard => "unheard",
+        Refusal::Failed => "failed",
+        _ => "other",
+    }
 }
 
 /// An `OSError` with its number, from which Python chooses the subclass.

@@ -1,7 +1,10 @@
 //! `_core.Pool`: one pool of a node.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
+use gossip_core::base::time::Time;
+use gossip_core::pool::action::Delivery;
 use gossip_core::runtime::call::{Request, Response};
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::pool::Pool as CorePool;
@@ -9,6 +12,7 @@ use gossip_core::runtime::view::View;
 use gossip_core::swim::node::Member;
 use gossip_core::wire::keyring::Key;
 use parking_lot::Mutex;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
@@ -148,16 +152,26 @@ impl Pool {
         wait::detached(py, || pool.send_best_effort(to, &message.0))
     }
 
+    /// Whether the receiver has acknowledged it.
     fn send_reliable(
         &self,
         py: Python<'_>,
         to: Peer,
         message: Payload,
         timeout: Option<f64>,
-    ) -> PyResult<()> {
+    ) -> PyResult<bool> {
         let pool = self.pool.get()?.clone();
         let limit = convert::limit(timeout);
-        wait::interruptible(py, move || pool.send_reliable(to, &message.0, limit))
+        let sent = wait::interruptible(py, move || pool.send_reliable(to, &message.0, limit))?;
+        Ok(sent == Delivery::Acknowledged)
+    }
+
+    /// The time of day, in seconds since 1970, so many seconds after the start of the node.
+    fn wall_clock(&self, received: f64) -> PyResult<f64> {
+        let received = Duration::try_from_secs_f64(received)
+            .map_err(|_| PyValueError::new_err(format!("received is {received}, no time after the start")))?;
+        let time = self.pool.get()?.wall_clock(Time::ZERO + received);
+        Ok(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
     }
 
     fn ping(&self, py: Python<'_>, to: Peer, timeout: Option<f64>) -> PyResult<f64> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip_core::base::ids::PoolId;
+use gossip_core::base::name::NodeName;
+use gossip_core::base::time::Time;
 use gossip_core::pool::action::{Notice, Question, UserMessage};
 use gossip_core::runtime::events::{Event, Events as CoreEvents, TakeError};
 use gossip_core::swim::node::Member;
@@ -135,8 +137,15 @@ pub(crate) fn told<'py>(
             (member(existing)?, convert::node(py, other)?).into_pyobject(py)
         }
         Notice::Healed { returned, missing } => (*returned, *missing).into_pyobject(py),
-        Notice::Message(UserMessage { bytes, from, reliable, .. }) => {
-            (PyBytes::new(py, bytes), convert::address(py, *from)?, *reliable).into_pyobject(py)
+        Notice::Message(UserMessage { bytes, from, reliable, sender, encrypted, at, origin, .. }) => {
+            let name = |name: &NodeName| PyBytes::new(py, name.as_bytes());
+            let origin = origin
+                .as_ref()
+                .map(|of| (name(&of.node), of.instance, of.sequence, PyBytes::new(py, &of.name)));
+            let received = at.since(Time::ZERO).as_secs_f64();
+            let from = convert::address(py, *from)?;
+            let sender = sender.as_ref().map(name);
+            (PyBytes::new(py, bytes), from, *reliable, sender, *encrypted, received, origin).into_pyobject(py)
         }
         Notice::RemoteState { state, join } => (PyBytes::new(py, state), *join).into_pyobject(py),
         Notice::Pinged { member: pinged, rtt, payload } => {

@@ -13,7 +13,7 @@ use gossip_core::base::addr::Target;
 use gossip_core::base::ids::{AskId, TaskId};
 use gossip_core::base::name::NodeName;
 use gossip_core::base::time::Time;
-use gossip_core::pool::action::{Outcome, Reply};
+use gossip_core::pool::action::{Delivery, Outcome, Reply};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::machine::Machine;
 use gossip_core::runtime::error::Error;
@@ -23,7 +23,7 @@ use gossip_core::sim::guest::Failure;
 use gossip_core::sim::host::HostId;
 use gossip_core::sim::world::World;
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTimeoutError};
+use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -252,10 +252,14 @@ impl Simulation {
                 Ok(None)
             }
             Outcome::TimedOut => Err(PyTimeoutError::new_err("no answer came in time")),
-            Outcome::Failed(error) if error.is_timeout() => Err(PyTimeoutError::new_err(error.to_string())),
-            Outcome::Failed(error) => Err(PyOSError::new_err(error.to_string())),
+            Outcome::Failed(error) => Err(errors::send(error, error.to_string())),
             Outcome::Cancelled => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
         })
+    }
+
+    /// Whether the receiver has acknowledged a message that has been sent.
+    fn acknowledged(&self, host: usize, life: u32, task: u64) -> PyResult<bool> {
+        self.ended(host, life, task, |outcome| Ok(matches!(outcome, Outcome::Sent(Delivery::Acknowledged))))
     }
 
     /// What a join that has ended reached.

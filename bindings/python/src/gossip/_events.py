@@ -203,9 +203,9 @@ def hooks_of(kinds: tuple[type, ...]) -> list[str]:
     return [_HOOKS[kind] for kind in kinds]
 
 
-def message(pool_id: int, data: bytes, source: Any, reliable: bool) -> Message:
+def message(pool_id: int, *fields: Any) -> Message:
     """A message from what the core gives."""
-    return Message(data=data, source=source[:2], reliable=reliable, pool_id=pool_id)
+    return Message._from_core(pool_id, fields)
 
 
 _member = Member._from_core

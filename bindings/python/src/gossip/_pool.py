@@ -3,9 +3,10 @@
 import ipaddress
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TYPE_CHECKING, Literal, TypeVar, final, overload
 
 from . import _core
 from ._address import Endpoint, Seconds, Target, as_bytes, limit, seconds, split
@@ -15,7 +16,7 @@ from ._diagnosis import Diagnosis, Explanation
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
 from ._subscription import Subscription
-from ._types import Buffer, HostPort, JoinResult, Member, Message, PoolStats
+from ._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
 from ._wait import deadline_of
 from .errors import UnknownMemberError
 
@@ -144,18 +145,48 @@ class Pool:
         """
         self._core.broadcast(as_bytes(name), message, limit(timeout))
 
+    @overload
+    def send(
+        self, target: Target, message: Buffer, *, reliable: Literal[True], timeout: Seconds | None = None
+    ) -> Delivery: ...
+    @overload
     def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
-    ) -> None:
-        """Sends a message to one member: in a datagram, or over TCP if `reliable`.
+    ) -> Delivery | None: ...
+    def send(
+        self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
+    ) -> Delivery | None:
+        """Sends a message to one member: in a datagram, or as `send_reliable` does it if `reliable`.
 
         A target as text is read as a seed is, so that `name/host:port` works, and a name is
         looked up. `MessageTooLargeError` if it does not fit.
         """
         if reliable:
-            self._core.send_reliable(self._peer(target, timeout), message, limit(timeout))
-        else:
-            self._core.send_best_effort(self._peer(target, timeout), message)
+            return self.send_reliable(target, message, timeout=timeout)
+        self._core.send_best_effort(self._peer(target, timeout), message)
+        return None
+
+    def send_reliable(
+        self, target: Target, message: Buffer, *, timeout: Seconds | None = None
+    ) -> Delivery:
+        """Sends a message to one member over TCP, and returns when it has arrived.
+
+        `Delivery` says how certain that is. `NotTakenError` if the receiver's program has not got
+        it and will not. `ConnectionRefusedError` and its like: nothing was sent.
+        `ConnectionResetError`, and `TimeoutError` unless it says that there was no connection:
+        whether the message arrived is not known. It is delivered once, whatever happens to
+        connections, which are kept for some seconds and used again.
+        """
+        peer = self._peer(target, timeout)
+        acknowledged = self._core.send_reliable(peer, message, limit(timeout))
+        return Delivery.ACKNOWLEDGED if acknowledged else Delivery.CLOSED
+
+    def wall_clock(self, received: float) -> datetime:
+        """The time of day, in UTC, that belongs to `Message.received`.
+
+        It counts on from the start of the node, whatever becomes of the system's clock meanwhile.
+        """
+        return datetime.fromtimestamp(self._core.wall_clock(received), timezone.utc)
 
     def ping(self, target: Target, *, timeout: Seconds | None = None) -> float:
         """Pings a member, and returns the seconds until its answer; `TimeoutError` if none came.

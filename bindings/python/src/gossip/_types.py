@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, make_dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 
 __all__ = [
     "Buffer",
+    "Delivery",
     "HostPort",
     "JoinResult",
     "Member",
     "MemberState",
     "Message",
+    "Origin",
     "Packet",
     "PoolStats",
     "PortStats",
@@ -112,10 +114,45 @@ class Member:
 _member = quick(Member)
 
 
+class Delivery(Enum):
+    """How certain it is that a reliable message arrived."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """The receiver has acknowledged it: its callback has returned, or its queue holds it.
+
+    A hook in Python has a queue in front of it, so it may not have been called yet.
+    """
+    CLOSED = "closed"
+    """The receiver, which does not acknowledge, has closed the connection in good order.
+
+    One of memberlist does so when its delegate has returned; what else may stand at that
+    address is not known.
+    """
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Whose relayed broadcast a message is. Instance and sequence name it in the whole pool."""
+
+    node: str
+    """The member that broadcast it."""
+    instance: int
+    """A random number that this member took at its start."""
+    sequence: int
+    """Counts its broadcasts since then, from 1. They arrive in any order."""
+    name: bytes = b""
+    """The name under which it replaces older ones; empty for none."""
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message of another member's application."""
+    """A message of another member's application.
+
+    Without keys nobody has checked where it comes from, and with keys only that the sender
+    has one.
+    """
 
     data: bytes
     """The bytes as sent."""
@@ -125,6 +162,40 @@ class Message:
     """Whether it came over TCP."""
     pool_id: int = 0
     """The pool in which it arrived."""
+    sender: str | None = None
+    """The member that sent it, or passed a relayed broadcast on, where one is known.
+
+    For a datagram the member at its address counts; for a reliable message the one that the
+    sender says it is, which nodes of memberlist do not say.
+    """
+    encrypted: bool = False
+    """Whether it came encrypted."""
+    received: float = 0.0
+    """When it arrived, in seconds since the start of the node: a clock that never jumps.
+
+    `Pool.wall_clock` gives the time of day.
+    """
+    origin: Origin | None = None
+    """Whose relayed broadcast it is; `None` for what was sent to this node alone.
+
+    Plain broadcasts, such as those of memberlist, look the same as that.
+    """
+
+    @classmethod
+    def _from_core(cls, pool_id: int, fields: tuple[Any, ...], /) -> "Message":
+        data, source, reliable, sender, encrypted, received, origin = fields
+        if sender is not None:
+            sender = sender.decode("utf-8", "surrogateescape")
+        made = None if origin is None else _origin(*origin)
+        return _message(data, source[:2], reliable, pool_id, sender, encrypted, received, made)
+
+
+_message = quick(Message)
+
+
+def _origin(node: bytes, instance: int, sequence: int, name: bytes) -> Origin:
+    text = node.decode("utf-8", "surrogateescape")
+    return Origin(node=text, instance=instance, sequence=sequence, name=name)
 
 
 @final

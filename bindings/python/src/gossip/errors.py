@@ -6,6 +6,7 @@ is the builtin `TimeoutError`.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from types import MappingProxyType
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "MessageTooLargeError",
     "NotJoinedError",
     "NotStartedError",
+    "NotTakenError",
     "QueueFullError",
+    "Refusal",
     "RegistrationError",
     "Rejected",
     "UnknownMemberError",
@@ -129,6 +132,33 @@ class QueueFullError(GossipError, RuntimeError):
 
 class BusyError(GossipError, RuntimeError):
     """A doctor is at work in this pool already; there is one at a time."""
+
+
+class Refusal(Enum):
+    """Why the program of a receiver did not take a reliable message."""
+
+    QUEUE_FULL = "queue_full"
+    """Too much waits for it already; try again later."""
+    UNHEARD = "unheard"
+    """It has no delegate and no subscription for messages in that pool, or a closed one."""
+    FAILED = "failed"
+    """Its callback failed."""
+    OTHER = "other"
+    """For a reason that this version does not know."""
+
+
+class NotTakenError(GossipError, RuntimeError):
+    """The receiver got a reliable message, and its program did not take it and will not see it."""
+
+    reason: Refusal
+    """Why."""
+
+    def __init__(self, text: str, reason: str | Refusal) -> None:
+        super().__init__(text, reason)
+        self.reason = Refusal(reason)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class KeyringError(GossipError, ValueError):

@@ -61,8 +61,10 @@ class Commands:
 
     def _send(self, pool: Pool, body: dict[str, Any]) -> Any:
         data = _data(body)
-        pool.send(pool.member(_text(body, "to")), data, reliable=body.get("reliable") is True, timeout=TIMEOUT)
-        return {"pool": pool.id, "to": body["to"], "bytes": len(data)}
+        member, reliable = pool.member(_text(body, "to")), body.get("reliable") is True
+        delivery = pool.send(member, data, reliable=reliable, timeout=TIMEOUT)
+        told = {"delivery": delivery.value} if delivery else {}
+        return {"pool": pool.id, "to": body["to"], "bytes": len(data), **told}
 
     def _broadcast(self, pool: Pool, body: dict[str, Any]) -> Any:
         data = _data(body)

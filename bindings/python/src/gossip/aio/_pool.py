@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from types import MappingProxyType
-from typing import final
+from typing import Literal, final, overload
 
 from .._address import Endpoint, Seconds, Target, as_bytes, limit, seconds
 from .._config import PoolConfig
@@ -13,7 +14,7 @@ from .._events import Event
 from .._keyring import Keyring
 from .._pool import _seed
 from .._pool import Pool as SyncPool
-from .._types import Buffer, HostPort, JoinResult, Member, Message, PoolStats
+from .._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
 from ._address import peer
 from ._calls import Calls
 from ._delegate import Dispatcher
@@ -149,26 +150,40 @@ class Pool:
                 self._calls.core.broadcast, self._sync._core, as_bytes(name), message, wait
             )
 
+    @overload
+    async def send(
+        self, target: Target, message: Buffer, *, reliable: Literal[True], timeout: Seconds | None = None
+    ) -> Delivery: ...
+    @overload
     async def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
-    ) -> None:
-        """Sends a message to one member: in a datagram, or over TCP if `reliable`.
-
-        A datagram is sent at once. A reliable message is written when this returns; cancelled
-        before, the connection is closed, and what arrived of it is no message.
-        """
+    ) -> Delivery | None: ...
+    async def send(
+        self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
+    ) -> Delivery | None:
+        """Sends a message to one member: in a datagram, at once, or as `send_reliable` does it."""
         if reliable:
-            await self.send_reliable(target, message, timeout=timeout)
-        else:
-            self._sync._core.send_best_effort(await self._peer(target, limit(timeout)), message)
+            return await self.send_reliable(target, message, timeout=timeout)
+        self._sync._core.send_best_effort(await self._peer(target, limit(timeout)), message)
+        return None
 
     async def send_reliable(
         self, target: Target, message: Buffer, *, timeout: Seconds | None = None
-    ) -> None:
-        """Sends a message to one member over TCP; without a timeout, `tcp_timeout` counts."""
+    ) -> Delivery:
+        """Sends a message to one member over TCP, and returns when it has arrived.
+
+        What it returns and raises is as in `gossip.Pool.send_reliable`; without a timeout,
+        `tcp_timeout` counts. Cancelled, the connection is closed, and whether the message
+        arrived is not known.
+        """
         wait = limit(self.config.tcp_timeout if timeout is None else timeout)
         to = await self._peer(target, wait)
-        await self._calls.run(self._calls.core.send_reliable, self._sync._core, to, message, wait)
+        sent = await self._calls.run(self._calls.core.send_reliable, self._sync._core, to, message, wait)
+        return Delivery.ACKNOWLEDGED if sent else Delivery.CLOSED
+
+    def wall_clock(self, received: float) -> datetime:
+        """The time of day, in UTC, that belongs to `Message.received`."""
+        return self._sync.wall_clock(received)
 
     async def ping(self, target: Target, *, timeout: Seconds | None = None) -> float:
         """Pings a member, and returns the seconds until its answer; `TimeoutError` if none came.

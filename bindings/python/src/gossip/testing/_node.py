@@ -11,7 +11,7 @@ from .._address import Endpoint, Seconds, as_bytes, limit, seconds, split
 from .._config import PoolConfig
 from .._delegate import Delegate, overridden
 from .._diagnosis import Diagnosis, Explanation
-from .._types import Buffer, HostPort, JoinResult, Member, Message
+from .._types import Buffer, Delivery, HostPort, JoinResult, Member, Message
 from ..errors import JoinError, UnknownMemberError
 from ._values import Heard, Traffic
 
@@ -284,21 +284,26 @@ class Node:
     @overload
     def send(
         self, target: Target, message: Buffer, *, reliable: Literal[True], timeout: Seconds | None = None
-    ) -> Task[None]: ...
+    ) -> Task[Delivery]: ...
     @overload
     def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
-    ) -> Task[None] | None: ...
+    ) -> Task[Delivery] | None: ...
     def send(
         self, target: Target, message: Buffer, *, reliable: bool = False, timeout: Seconds | None = None
-    ) -> Task[None] | None:
-        """Sends a message to one member: in a datagram, or over TCP if `reliable`."""
-        peer = self._peer(target)
+    ) -> Task[Delivery] | None:
+        """Sends a message to one member: in a datagram, or as `send_reliable` does it."""
         if reliable:
-            number = self._core.send_reliable(self._index, peer, message, limit(timeout))
-            return Task(self, number, "send", _ended)
-        self._core.send_best_effort(self._index, peer, message)
+            return self.send_reliable(target, message, timeout=timeout)
+        self._core.send_best_effort(self._index, self._peer(target), message)
         return None
+
+    def send_reliable(
+        self, target: Target, message: Buffer, *, timeout: Seconds | None = None
+    ) -> Task[Delivery]:
+        """Sends a message to one member over TCP; done when it has arrived, or it is known that not."""
+        number = self._core.send_reliable(self._index, self._peer(target), message, limit(timeout))
+        return Task(self, number, "send", _delivery)
 
     def ping(self, target: Target, *, timeout: Seconds | None = None) -> Task[float]:
         """Pings a member: the seconds until its answer, or `TimeoutError`.
@@ -401,6 +406,12 @@ class Node:
 
 def _ended(task: Task[None]) -> None:
     task._node._core.result(*task._id())
+
+
+def _delivery(task: Task[Delivery]) -> Delivery:
+    task._node._core.result(*task._id())
+    acknowledged = task._node._core.acknowledged(*task._id())
+    return Delivery.ACKNOWLEDGED if acknowledged else Delivery.CLOSED
 
 
 def _rtt(task: Task[float]) -> float:
