@@ -55,8 +55,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Broadcasts of the application that wait.
-    pub(super) fn broadcasts_waiting(&self) -> usize {
+    /// Broadcasts of the application that wait to be sent; at most `broadcast_queue_depth`.
+    pub fn broadcasts_waiting(&self) -> usize {
         self.broadcasts.len() + self.rumours.pending.len()
     }
 

@@ -256,6 +256,12 @@ impl Driver {
             Input::Verdict(id, verdict) => self.machine.handle_verdict(now, id, verdict),
             // Anew: who commands after a change of the log expects to see it there, and this
             // task may not have waited since.
+            Input::Broadcast { name, message } => {
+                // What was accepted is not refused for want of room any more.
+                let waiting = Waiting { name, message, deadline: Time::FAR, reply: Reply::Nobody };
+                self.broadcast(now, waiting, usize::MAX);
+                self.shared.intake.arrived();
+            }
             Input::Command(command) => {
                 let shared = Arc::clone(&self.shared);
                 shared.scope.enter(|| self.command(now, command));
@@ -291,7 +297,7 @@ impl Driver {
             Command::Broadcast { name, message, timeout, reply } => {
                 let waiting = Waiting { name, message, deadline: now + timeout, reply };
                 let limit = self.shared.config.config().broadcast_queue_depth;
-                self.waiting.put(&mut self.machine, now, waiting, limit, &self.shared.counters);
+                self.broadcast(now, waiting, limit);
             }
             Command::Abandon => {
                 let unwanted = self.tasks.iter().filter(|(_, reply)| reply.is_unwanted()).map(|(id, _)| *id);
@@ -314,6 +320,16 @@ impl Driver {
                 let _ = reply.send(driven);
             }
         }
+    }
+
+    fn broadcast(&mut self, now: Time, waiting: Waiting, limit: usize) {
+        self.waiting.put(&mut self.machine, now, waiting, limit, &self.shared.counters);
+        self.note_queued();
+    }
+
+    /// Tells those who broadcast how many have no room left for theirs.
+    fn note_queued(&self) {
+        self.shared.intake.note(self.machine.broadcasts_waiting() + self.waiting.len());
     }
 
     /// Everything counted so far.
@@ -364,6 +380,7 @@ impl Driver {
             self.waiting.retry(&mut self.machine, now, &self.shared.counters);
             self.drain(now);
         }
+        self.note_queued();
         if !self.outbox.is_empty() || now.since(self.published.1) >= VIEW_INTERVAL {
             self.publish(now);
         }

@@ -40,6 +40,8 @@ pub(crate) enum Input {
     Seeds(Resolved),
     /// Whether the application took the message of an exchange.
     Verdict(ExchangeId, Verdict),
+    /// A message to everyone, for which room was taken from the [`Intake`](super::intake::Intake).
+    Broadcast { name: Bytes, message: Bytes },
     /// The application wants something.
     Command(Command),
     /// The pool is to end.

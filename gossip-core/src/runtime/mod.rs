@@ -20,12 +20,12 @@
 //! heavy. Callbacks run on other threads than all of these, in order for each pool.
 //!
 //! The public functions block and may be called from any thread: they send a command and
-//! wait for its reply. When a driver ends, the replies it owes are disconnected, and the
+//! wait for its reply; a broadcast for which there is room is sent without a reply. When a driver ends, the replies it owes are disconnected, and the
 //! waiting threads get `Closed`.
 //!
 //! From the top: [`gossip`] and [`pool`] are the handles; `node` and `shared` what stands
 //! behind them, with their life from start to shutdown; `driver`, `stream` and `courier`
-//! the tasks; `lane`, `backlog`, `waiting`, `reply`, `tally` and `wait` their small parts; [`call`] the commands
+//! the tasks; `lane`, `backlog`, `intake`, `waiting`, `reply`, `tally` and `wait` their small parts; [`call`] the commands
 //! without blocking; [`log`] the way from
 //! what is logged to the application's sink; [`stats`] and [`metrics`] what is counted, as
 //! numbers and as text; `clock` and `entropy` the only ones that ask the operating system for
@@ -47,6 +47,7 @@ pub mod error;
 pub mod events;
 pub mod gossip;
 mod input;
+mod intake;
 mod join;
 mod lane;
 pub mod log;

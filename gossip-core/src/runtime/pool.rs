@@ -18,6 +18,7 @@ use crate::pool::config::PoolConfig;
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
 use crate::pool::layers::Labels;
+use crate::pool::rumours::envelope::{Envelope, TEXT_MAX};
 use crate::runtime::call::{Request, Response};
 use crate::runtime::driven::Driven;
 use crate::runtime::error::Error;
@@ -139,7 +140,15 @@ impl Pool {
     /// The name is at most 255 bytes, which the largest message has the less; the empty name
     /// replaces nothing.
     pub fn broadcast_named(&self, name: &[u8], message: &[u8], timeout: Duration) -> Result<(), Error> {
+        let limit = self.0.config.config().broadcast_queue_depth;
+        let is_plain = name.len() <= TEXT_MAX
+            && name.len() + message.len() <= self.max_broadcast_size()
+            && !Envelope::is_marked(message);
         let (name, message) = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(message));
+        if is_plain && self.0.intake.reserve(limit) {
+            return self.0.send(Input::Broadcast { name, message }).inspect_err(|_| self.0.intake.arrived());
+        }
+        // The driver knows what is wrong with it, or when there is room.
         Ok(self.request(|reply| Command::Broadcast {
             name,
             message,

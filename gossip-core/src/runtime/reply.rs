@@ -3,11 +3,12 @@
 use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
-/// To a thread that waits, or to a task that may be gone before it is answered.
+/// To a thread that waits, to a task that may be gone before it is answered, or to nobody.
 #[derive(Debug)]
 pub(crate) enum Reply<T> {
     Thread(Sender<T>),
     Task(oneshot::Sender<T>),
+    Nobody,
 }
 
 impl<T> Reply<T> {
@@ -16,13 +17,14 @@ impl<T> Reply<T> {
         match self {
             Self::Thread(reply) => drop(reply.send(answer)),
             Self::Task(reply) => drop(reply.send(answer)),
+            Self::Nobody => {}
         }
     }
 
     /// Whether the one who asked is known to have gone. Threads wait until they are answered.
     pub(crate) fn is_unwanted(&self) -> bool {
         match self {
-            Self::Thread(_) => false,
+            Self::Thread(_) | Self::Nobody => false,
             Self::Task(reply) => reply.is_closed(),
         }
     }

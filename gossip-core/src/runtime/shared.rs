@@ -33,6 +33,7 @@ use crate::runtime::driven::Driven;
 use crate::runtime::driver::Driver;
 use crate::runtime::error::{Error, from_net};
 use crate::runtime::input::{Change, Input};
+use crate::runtime::intake::Intake;
 use crate::runtime::node::Node;
 use crate::runtime::tally::{Running, Tally};
 use crate::runtime::view::View;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     inputs: UnboundedSender<Input>,
     pub(crate) view: ArcSwap<View>,
     pub(crate) broadcast_limit: AtomicUsize,
+    pub(crate) intake: Intake,
     pub(crate) counters: Arc<Counters>,
     pub(crate) courier: Arc<Courier>,
     pub(crate) port: Arc<Port>,
@@ -123,6 +125,7 @@ impl Shared {
             inputs,
             view: ArcSwap::default(),
             broadcast_limit: AtomicUsize::new(0),
+            intake: Intake::default(),
             counters: Arc::clone(&courier.counters),
             courier,
             port: Arc::clone(&node.port),

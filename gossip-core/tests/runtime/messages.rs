@@ -255,6 +255,30 @@ fn whoever_waits_for_room_gets_it_when_broadcasts_have_left() {
 }
 
 #[test]
+fn what_is_accepted_is_sent_however_many_broadcast_at_once() {
+    let config = PoolConfig { broadcast_queue_depth: 8, ..quick(1) };
+    let (a, _, told_a) = started_with("a", config.clone());
+    let (_b, pool_b, _) = started_with("b", config);
+    join(&pool_b, &a);
+
+    let attempt = |text: &String| match pool_b.broadcast(text.as_bytes(), Duration::ZERO) {
+        Ok(()) => true,
+        Err(Error::Command(CommandError::QueueFull { limit: 8 })) => false,
+        Err(error) => panic!("{error:?}"),
+    };
+    let accepted: Vec<String> = thread::scope(|scope| {
+        let send = |sender| move || (0..500).map(|n| format!("{sender}.{n}")).filter(attempt).collect::<Vec<_>>();
+        let senders: Vec<_> = (0..4).map(|sender| scope.spawn(send(sender))).collect();
+        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect()
+    });
+
+    assert!(accepted.len() >= 8, "{} were accepted", accepted.len());
+    accepted.iter().for_each(|text| told_a.expect(&format!("datagram {text}")));
+    let refused = pool_b.stats().unwrap().broadcasts_refused;
+    assert_eq!(refused, 2000 - accepted.len() as u64);
+}
+
+#[test]
 fn datagrams_beyond_the_depth_of_the_queue_are_dropped_and_counted() {
     let (gossip, pool, _) = started_with("a", PoolConfig { handoff_queue_depth: 1, ..quick(1) });
     let flood = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
