@@ -83,18 +83,6 @@ def test_what_is_no_delivery_tells_how_far_it_came(make_node: MakeNode, deaf: so
     with pytest.raises(TimeoutError, match="no answer in time"):
         pool.send_reliable(deaf.getsockname(), b"x", timeout=0.2)
 
-    def close_at_once() -> None:
-        stream, _ = deaf.accept()
-        stream.close()
-
-    # That of the send which was given up.
-    close_at_once()
-    closing_it = threading.Thread(target=close_at_once)
-    closing_it.start()
-    with pytest.raises(ConnectionError):
-        pool.send_reliable(deaf.getsockname(), bytes(8 << 20), timeout=DEADLINE)
-    closing_it.join()
-
 
 def test_whoever_closes_in_good_order_may_have_it(make_node: MakeNode, deaf: socket.socket) -> None:
     pool = make_node("blue").register_pool(pool_config(enable_compression=False))
