@@ -217,7 +217,14 @@ impl Conversation {
                 }
                 Event::Read(Ok(0)) => {
                     remote_speaks = false;
-                    self.exchange.handle_eof(now);
+                    // A peer that closed before our bytes reached it answers them by a reset: its
+                    // end comes first, and is none in good order.
+                    match reader.as_ref().take_error() {
+                        Ok(None) => self.exchange.handle_eof(now),
+                        Ok(Some(error)) | Err(error) => {
+                            self.exchange.handle_failure(now, ExchangeError::Reset(said(&error)));
+                        }
+                    }
                 }
                 Event::Read(Ok(count)) => {
                     self.exchange.handle_bytes(now, chunk.get(..count).unwrap_or_default());

@@ -175,6 +175,22 @@ fn whoever_closes_in_good_order_without_a_word_may_have_it() {
 }
 
 #[test]
+fn whoever_closes_without_reading_has_no_message() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || (0..20).for_each(|_| drop(listener.accept().unwrap())));
+    let (_b, pool_b, _) = started("b");
+
+    for _ in 0..20 {
+        let error = pool_b.send_reliable(addr, b"a letter", PATIENCE).unwrap_err();
+        let broke =
+            matches!(error, Error::Send { error: ExchangeError::Reset(_) | ExchangeError::Closed, .. });
+        assert!(broke, "{error:?}");
+    }
+    peer.join().unwrap();
+}
+
+#[test]
 fn a_reliable_message_to_nobody_is_an_error() {
     let (a, _, _) = started("a");
     let (_b, pool_b, _) = started("b");
