@@ -157,9 +157,12 @@ def test_a_node_joins_crashes_and_leaves(start: Any, watch: Any) -> None:
     assert c.stop() == 0
     page.shows_soon(a.event("leave", name="c"), "left")
     assert page.page.locator("#picture .node.dead").count() == 1
+    # The last one has gone, and the first is looked for.
+    a.event("isolated")
+    page.page.locator("#events .kind", has_text="isolated").wait_for()
     # What the core logs stands between them.
     kinds = [kind for kind in page.page.locator("#events .kind").all_inner_texts() if kind != "log"]
-    assert kinds[:2] == ["left", "failed"] and "suspect" in kinds
+    assert kinds[:3] == ["isolated", "left", "failed"] and "suspect" in kinds
     label = page.page.locator("#picture").get_attribute("aria-label")
     assert "1 alive, 0 suspect, 1 dead, 1 left" in label
 
