@@ -283,7 +283,8 @@ fn what_is_accepted_is_sent_however_many_broadcast_at_once() {
         Err(error) => panic!("{error:?}"),
     };
     let accepted: Vec<String> = thread::scope(|scope| {
-        let send = |sender| move || (0..500).map(|n| format!("{sender}.{n}")).filter(attempt).collect::<Vec<_>>();
+        let send =
+            |sender| move || (0..500).map(|n| format!("{sender}.{n}")).filter(attempt).collect::<Vec<_>>();
         let senders: Vec<_> = (0..4).map(|sender| scope.spawn(send(sender))).collect();
         senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect()
     });
