@@ -98,6 +98,10 @@ pub use pool::config::{BroadcastMode, PoolConfig};
 pub use pool::diagnosis::{Check, CheckKind, CheckResult, Diagnosis, Finding};
 pub use pool::error::CommandError;
 pub use pool::exchange::{Broken, ExchangeError, Refusal, Verdict};
+pub use pool::migration::{
+    Migrated, Migration, MigrationKind, MigrationOptions, MigrationProgress, MigrationReport, Missing,
+    RemoteMigration, Step, StepRefusal, Trouble,
+};
 pub use swim::evidence::{ProbeEnd, StreamPing};
 pub use swim::explanation::{Acked, Explanation, PathState, Refutations, UnansweredProbe};
 pub use swim::node::{Member, Node, State, Versions};

@@ -120,7 +120,7 @@ fn the_header_has_one_more_key_and_the_answer_is_an_ack() {
 fn a_key_that_makes_no_sense_asks_for_nothing() {
     for ack in [&b"short"[..], &[0; 16], &[0; 16 + 256]] {
         let mut plain = vec![8];
-        let header = gossip_core::wire::message::UserHeader { ack: ack.into(), len: 2 };
+        let header = gossip_core::wire::message::UserHeader { ack: ack.into(), len: 2, ..Default::default() };
         gossip_core::wire::encode::encode_user_header(&header, &mut plain);
         plain.extend_from_slice(b"hi");
 

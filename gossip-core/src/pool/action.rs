@@ -11,6 +11,8 @@ use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::exchange::{ExchangeError, Opening, Verdict};
+use crate::pool::layers::Labels;
+use crate::pool::migration::{Migrated, MigrationProgress, MigrationReport};
 use crate::swim::node::{Member, Node};
 use crate::wire::message::Ticket;
 use crate::wire::push_pull::LocalState;
@@ -57,6 +59,31 @@ pub enum Action {
         verdict: Verdict,
         /// Whether the exchange then waits for the next message.
         rests: bool,
+    },
+    /// Answer the step that the inbound exchange `id` was asked for, by `Exchange::handle_reply`.
+    Reply {
+        /// The exchange.
+        id: ExchangeId,
+        /// The answer.
+        answer: Bytes,
+    },
+    /// Speak and accept as these labels say from now on, by `Machine::set_labels`, and say through
+    /// `Machine::handle_relabelled` whether that was possible.
+    Relabel {
+        /// The labels.
+        labels: Labels,
+    },
+    /// A command that takes long has come so far.
+    Progress {
+        /// The command.
+        id: TaskId,
+        /// How far.
+        progress: MigrationProgress,
+    },
+    /// Let the exchange `id`, which rests, end once all is written, by `Exchange::handle_finish`.
+    Finish {
+        /// The exchange.
+        id: ExchangeId,
     },
     /// Close the exchange `id` without another word.
     Drop {
@@ -140,6 +167,9 @@ pub enum Notice {
         /// Members that are still lost and looked for.
         missing: usize,
     },
+    /// This node has taken a step of a migration of the whole pool: its keys, its encryption or its label
+    /// have changed. Never lost.
+    Migrated(Migrated),
     /// So many of the things before were dropped, because the application did not keep
     /// up; changes of membership are never among them. Told by the host of the machine.
     Overflow {
@@ -257,6 +287,8 @@ pub enum Outcome {
     Examined(Box<Diagnosis>),
     /// A reliable message arrived, as certainly as this says.
     Sent(Delivery),
+    /// How far a migration came.
+    Migrated(Box<MigrationReport>),
     /// The time given ran out; for leave and update, what was announced stays announced.
     TimedOut,
     /// A stream did not do its work.

@@ -50,6 +50,7 @@ pub(super) enum TaskKind {
     Ping,
     Doctor,
     Send,
+    Migration,
 }
 
 impl Machine {
@@ -162,7 +163,7 @@ impl Machine {
     /// answering. Joins and updates under way are cancelled. Leaving twice is no error.
     pub fn leave(&mut self, now: Time, timeout: Option<Duration>) -> Result<TaskId, CommandError> {
         let now = self.at(now);
-        self.cancel(|kind| matches!(kind, TaskKind::Join { .. } | TaskKind::Update));
+        self.cancel(|kind| matches!(kind, TaskKind::Join { .. } | TaskKind::Update | TaskKind::Migration));
         let id = self.begin(now, TaskKind::Leave, timeout);
         let again = self.swim.has_left;
         if !again {
@@ -284,6 +285,9 @@ impl Machine {
         if let Some(timer) = task.timer {
             self.timers.cancel(timer);
         }
+        if let TaskKind::Migration = task.kind {
+            self.migration_ended();
+        }
         if matches!(task.kind, TaskKind::Join { standing: true, .. }) {
             return self.rejoined(self.latest, outcome);
         }
@@ -302,15 +306,22 @@ impl Machine {
     pub(super) fn task_expired(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.timer = None;
+        if let TaskKind::Migration = task.kind {
+            let outcome = self.migration_outcome();
+            return self.finish(id, outcome);
+        }
         let outcome = match &mut task.kind {
             TaskKind::Join { waiting, running, report, .. } => {
                 let open = running.drain(..).chain(waiting.drain(..)).map(|target| target.addr);
                 report.failed.extend(open.map(|addr| (addr, ExchangeError::Timeout)));
                 Outcome::Join(std::mem::take(report))
             }
-            TaskKind::Leave | TaskKind::Update | TaskKind::Ping | TaskKind::Send | TaskKind::Doctor => {
-                Outcome::TimedOut
-            }
+            TaskKind::Leave
+            | TaskKind::Update
+            | TaskKind::Ping
+            | TaskKind::Send
+            | TaskKind::Doctor
+            | TaskKind::Migration => Outcome::TimedOut,
         };
         self.finish(id, outcome);
     }

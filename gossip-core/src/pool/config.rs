@@ -15,6 +15,7 @@ use crate::base::keys;
 use crate::mux::prefix::Framing;
 use crate::pool::keys::KEYS;
 use crate::pool::metric_label;
+use crate::pool::migration::RemoteMigration;
 use crate::pool::rumours::envelope::RELAY_VERSION;
 use crate::swim::node::Versions;
 use crate::swim::tuning::Tuning;
@@ -49,6 +50,9 @@ pub struct PoolConfig {
     pub gossip_verify_incoming: bool,
     /// With keys: encrypt. Off only while a cluster moves to encryption.
     pub gossip_verify_outgoing: bool,
+    /// Which requests of other members to change keys, encryption or label are obeyed
+    /// (`Pool::migrate`). Default: those of members that hold a key, who are trusted entirely anyway.
+    pub remote_migration: RemoteMigration,
     /// Compress what is sent: datagrams where it helps, streams always.
     pub enable_compression: bool,
     /// Protocol version spoken, 1 to 5. Nothing but 1 changes a byte; keep 2.
@@ -159,6 +163,7 @@ impl PoolConfig {
             keyring: Keyring::default(),
             gossip_verify_incoming: true,
             gossip_verify_outgoing: true,
+            remote_migration: RemoteMigration::Encrypted,
             enable_compression: true,
             protocol_version: 2,
             delegate_protocol_version: 0,

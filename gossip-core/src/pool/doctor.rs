@@ -302,6 +302,9 @@ impl Machine {
 
     /// The onion in which to speak in the exchange `id` with `peer`, which begins now.
     pub fn wire_of(&self, id: ExchangeId, peer: SocketAddr) -> &Arc<Wire> {
+        if let Some(wire) = self.wire_of_step(id) {
+            return wire;
+        }
         let tries = self.exam.iter().flat_map(|exam| &exam.facts.tries);
         tries.into_iter().find(|tried| tried.id == id).map_or_else(|| self.wire_to(peer), |tried| &tried.wire)
     }

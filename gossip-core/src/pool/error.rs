@@ -36,6 +36,15 @@ pub enum CommandError {
     /// A doctor is at work in this pool; there is one at a time.
     #[error("a doctor is at work in this pool; wait until it is done")]
     DoctorBusy,
+    /// A migration is under way, on this node or seen to by another one.
+    #[error("a migration is under way in this pool; wait until it has ended, a minute after its last step")]
+    MigrationBusy,
+    /// Keys are exchanged in an encrypted pool only.
+    #[error("pool is not encrypted; move it to encryption first")]
+    NotEncrypted,
+    /// The pool is encrypted, with another key.
+    #[error("pool is encrypted with another key; change the key instead")]
+    AlreadyEncrypted,
     /// No member has that name.
     #[error("no member is named {0}")]
     UnknownMember(crate::base::name::NodeName),

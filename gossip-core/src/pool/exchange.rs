@@ -22,6 +22,7 @@
 //!                -> (ping for us)                               -> write -> handle_written -> Finished
 //!                -> User, unticketed                                                       -> Finished
 //!                -> User with a ticket -> handle_verdict -> write -> rests, reads the next one ...
+//!                -> StepAsked ------> handle_reply --> write -> handle_written -> Finished
 //!                -> (refused) ...... an error message, where Go sends one ............. -> Failed
 //! ```
 //!
@@ -45,6 +46,7 @@ use crate::wire::message::{Ack, ErrorReply, Message, MessageType, Ping, Ticket};
 use crate::wire::nonce::Nonces;
 use crate::wire::onion::Wire;
 use crate::wire::push_pull::{LocalState, RemoteState};
+use crate::wire::step::StepRequest;
 use crate::wire::stream::{self, Frame, FrameReader, StreamRefused};
 
 /// What an exchange that we open asks of the peer.
@@ -71,6 +73,13 @@ pub enum Opening {
         /// Names them.
         ticket: Ticket,
     },
+    /// Take a step of a migration; a node of ours answers.
+    Step {
+        /// Which step.
+        request: StepRequest,
+        /// Says who asks.
+        ticket: Ticket,
+    },
 }
 
 /// What an exchange has to tell its owner.
@@ -89,6 +98,18 @@ pub enum ExchangeNews {
         /// With one, the exchange waits for [`Exchange::handle_verdict`].
         ticket: Option<Ticket>,
     },
+    /// The peer asks us to take a step of a migration; the exchange waits for
+    /// [`Exchange::handle_reply`].
+    StepAsked {
+        /// Which step.
+        request: StepRequest,
+        /// Whether it came encrypted.
+        encrypted: bool,
+        /// Who asks.
+        ticket: Ticket,
+    },
+    /// What the peer says of the step that we asked it to take. The end follows.
+    StepAnswered(Bytes),
     /// The connection for our ping stands.
     Connected,
     /// What the peer says of our user message: its application took it, or why not. The exchange
@@ -302,6 +323,7 @@ enum Expected {
     State,
     Ack { seq: u32 },
     Verdict { seq: u32 },
+    Step { seq: u32 },
 }
 
 /// How long an acknowledged connection is kept by who opened it, for the next message.
@@ -358,6 +380,11 @@ impl Exchange {
             Opening::User { payload, ticket } => {
                 (stream::encode_user(&payload, Some(&ticket)), Expected::Verdict { seq: ticket.seq() })
             }
+            Opening::Step { request, ticket } => {
+                self.put(true, &stream::encode_step(&request, &ticket), false);
+                self.stage = Stage::Asking(Expected::Step { seq: ticket.seq() });
+                return;
+            }
         };
         self.put(true, &plain, matches!(expected, Expected::State));
         self.stage = Stage::Asking(expected);
@@ -378,13 +405,32 @@ impl Exchange {
     /// What the application did with the message that the exchange told of, and whether the
     /// exchange is to rest then.
     pub fn handle_verdict(&mut self, now: Time, verdict: Verdict, rests: bool) {
+        let why = verdict.err().map(|refusal| [refusal.to_byte()]);
+        self.acknowledge(now, why.as_ref().map(<[u8; 1]>::as_slice), rests);
+    }
+
+    /// The answer to the step that the exchange told of, with which it ends.
+    pub fn handle_reply(&mut self, now: Time, answer: &[u8]) {
+        self.acknowledge(now, Some(answer), false);
+    }
+
+    fn acknowledge(&mut self, now: Time, payload: Option<&[u8]>, rests: bool) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Judged { name, seq } => {
                 self.deadline = now + self.timeout;
-                self.put(false, &encode_verdict(seq, verdict), false);
+                self.put(false, &encode_ack(seq, payload), false);
                 self.stage = if rests { Stage::Acknowledging { name } } else { Stage::Ending(Ok(())) };
             }
             other => self.stage = other,
+        }
+    }
+
+    /// Nothing more is to be said on a connection that rests, or will rest once all is written: ends it.
+    pub fn handle_finish(&mut self, _now: Time) {
+        match self.stage {
+            Stage::Acknowledging { .. } => self.stage = Stage::Ending(Ok(())),
+            _ if self.rests => self.end(Ok(())),
+            _ => {}
         }
     }
 
@@ -419,7 +465,9 @@ impl Exchange {
             Stage::Reading { .. } if !self.reader.has_begun() => self.end(Ok(())),
             Stage::Resting => self.end(Ok(())),
             // Everything is written, and the peer closes as memberlist does.
-            Stage::Awaiting(Expected::Verdict { .. }) if !self.reader.has_begun() => self.end(Ok(())),
+            Stage::Awaiting(Expected::Verdict { .. } | Expected::Step { .. }) if !self.reader.has_begun() => {
+                self.end(Ok(()))
+            }
             Stage::Reading { .. } | Stage::Awaiting(_) | Stage::Asking(_) => {
                 let why = self.reader.eof().why;
                 self.end(Err(match why {
@@ -558,7 +606,7 @@ impl Exchange {
             }
             Frame::Ping { seq, node } if node.is_empty() || node == *name => {
                 self.deadline = now + self.timeout;
-                self.send_last(&encode_ack(seq), Ok(()));
+                self.send_last(&encode_ack(seq, None), Ok(()));
             }
             Frame::User { payload, ticket } => {
                 let (encrypted, asked) = (self.reader.is_encrypted(), ticket.as_ref().map(Ticket::seq));
@@ -575,6 +623,12 @@ impl Exchange {
                 if asked.is_none() {
                     self.end(Ok(()));
                 }
+            }
+            Frame::Step { request, ticket } => {
+                self.deadline = now + JUDGED_MAX;
+                self.stage = Stage::Judged { name: name.clone(), seq: ticket.seq() };
+                let encrypted = self.reader.is_encrypted();
+                self.news.push_back(ExchangeNews::StepAsked { request, encrypted, ticket });
             }
             Frame::Ping { .. } => {
                 self.traffic.misdirected = true;
@@ -603,14 +657,20 @@ impl Exchange {
                 self.rests = true;
                 self.stage = Stage::Resting;
             }
+            (Expected::Step { seq }, Frame::Ack { seq: found, payload }) if found == seq => {
+                self.news.push_back(ExchangeNews::StepAnswered(payload));
+                self.end(Ok(()));
+            }
             (
-                Expected::Ack { seq: expected } | Expected::Verdict { seq: expected },
+                Expected::Ack { seq: expected }
+                | Expected::Verdict { seq: expected }
+                | Expected::Step { seq: expected },
                 Frame::Ack { seq: found, .. },
             ) => {
                 self.end(Err(ExchangeError::WrongSeq { expected, found }));
             }
             (Expected::State, frame) => self.refuse_type(MessageType::PushPull, &frame),
-            (Expected::Ack { .. } | Expected::Verdict { .. }, frame) => {
+            (Expected::Ack { .. } | Expected::Verdict { .. } | Expected::Step { .. }, frame) => {
                 self.refuse_type(MessageType::Ack, &frame);
             }
         }
@@ -670,17 +730,9 @@ fn encode_ping(seq: u32, node: &NodeName) -> Vec<u8> {
     plain
 }
 
-fn encode_ack(seq: u32) -> Vec<u8> {
+fn encode_ack(seq: u32, payload: Option<&[u8]>) -> Vec<u8> {
     let mut plain = Vec::new();
-    encode(&Message::Ack(Ack { seq, payload: None }), &mut plain);
-    plain
-}
-
-fn encode_verdict(seq: u32, verdict: Verdict) -> Vec<u8> {
-    let mut plain = Vec::new();
-    let why = verdict.err().map(|refusal| [refusal.to_byte()]);
-    let payload = why.as_ref().map(|why| why.as_slice().into());
-    encode(&Message::Ack(Ack { seq, payload }), &mut plain);
+    encode(&Message::Ack(Ack { seq, payload: payload.map(Into::into) }), &mut plain);
     plain
 }
 

@@ -9,6 +9,7 @@ use crate::base::networks::parse_cidrs;
 use crate::mux::prefix::Framing;
 use crate::pool::config::{BroadcastMode, PoolConfig};
 use crate::pool::metric_label;
+use crate::pool::migration::RemoteMigration;
 use crate::wire::limits::{LABEL_MAX, META_MAX};
 
 /// Every key of [`PoolConfig`] that has a text form, in the order of the manual. The
@@ -98,6 +99,21 @@ pub const KEYS: &[Key<PoolConfig>] = &[
     row!(flag skip_inbound_label_check, "the label of inbound traffic was removed by something in front of this node"),
     row!(flag gossip_verify_incoming, "with keys: refuse clear text; off only while a cluster moves to encryption"),
     row!(flag gossip_verify_outgoing, "with keys: encrypt; off only while a cluster moves to encryption"),
+    Key {
+        name: "remote_migration",
+        kind: Kind::Text,
+        unit: "",
+        range: Range::Words("never, encrypted or always"),
+        about: "which requests of other members to change keys, encryption or label are obeyed: none, those of members that \
+                hold a key, or also those in clear that change the label",
+        get: |config| config.remote_migration.name().to_owned(),
+        set: |config, text| {
+            let allowed = RemoteMigration::from_name(text).ok_or("must be never, encrypted or always")?;
+            config.remote_migration = allowed;
+            Ok(())
+        },
+        check: |_| Ok(()),
+    },
     row!(flag enable_compression, "compress datagrams where it helps, and streams"),
     row!(count protocol_version, 1, 5, "", "protocol version spoken"),
     row!(count delegate_protocol_version, 0, 255, "", "version of the application's own protocol that is spoken"),

@@ -189,7 +189,7 @@ impl Machine {
     }
 
     /// Changes the layers; refuses if the own announcement no longer fitted a datagram.
-    fn change_wire(
+    pub(super) fn change_wire(
         &mut self,
         change: impl FnOnce(&mut Wire) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
@@ -204,6 +204,7 @@ impl Machine {
         self.meet_next_label(self.speakers.next.is_some());
         // What rests speaks and accepts as before; what is under way does until its message is settled.
         self.layers_changed += 1;
+        self.obeying.changed = self.last_id;
         self.close_resting(None);
         self.close_resting_inbound();
         Ok(())

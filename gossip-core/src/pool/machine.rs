@@ -24,6 +24,8 @@ use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::doctor::{Exam, Stranger};
 use crate::pool::error::CommandError;
 use crate::pool::layers::Speakers;
+use crate::pool::migrating::Migrating;
+use crate::pool::obeying::Obeying;
 use crate::pool::outbound::Packer;
 use crate::pool::recent::Recent;
 use crate::pool::rejoin::Rejoin;
@@ -76,6 +78,7 @@ pub(super) enum Timer {
     RejoinAgain,
     Healed,
     Exam,
+    Migration,
 }
 
 /// One pool's membership. Drive it as the [module above](super) says.
@@ -116,6 +119,9 @@ pub struct Machine {
     /// The doctor at work, if one is.
     pub(super) exam: Option<Box<Exam>>,
     pub(super) stranger: Option<Stranger>,
+    /// The migration that this node sees to, if it does.
+    pub(super) migrating: Option<Box<Migrating>>,
+    pub(super) obeying: Obeying,
     pub(super) accepted: Recent,
     /// Nodes that are never pinged over TCP.
     pub(super) tcp_pings_off: BTreeSet<NodeName>,
@@ -186,6 +192,8 @@ impl Machine {
             ack_payload: None,
             exam: None,
             stranger: None,
+            migrating: None,
+            obeying: Obeying::default(),
             accepted: Recent::default(),
             tcp_pings_off: BTreeSet::new(),
             records: RecordCache::default(),
@@ -218,6 +226,7 @@ impl Machine {
                     Timer::RejoinAgain => self.rejoin_again(now),
                     Timer::Healed => self.healed(),
                     Timer::Exam => self.exam_tick(now),
+                    Timer::Migration => self.migration_tick(now),
                 }
             }
         }

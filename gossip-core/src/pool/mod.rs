@@ -13,7 +13,7 @@
 //! > than that. Nothing else is required.
 //!
 //! ```text
-//!  1. something arrives        handle_packet · handle_exchange · handle_reply · handle_verdict · accept · a command
+//!  1. something arrives        handle_packet · handle_exchange · handle_reply · handle_verdict · handle_relabelled · accept · a command
 //!     or time passes           handle_timeout
 //!  2. send what is to be sent  while let Some(to) = poll_transmit(now, &mut buffer) { .. }
 //!  3. do what is to be done    while let Some(action) = poll_action() { .. }
@@ -30,7 +30,7 @@
 //! for the latest seen; after `handle_timeout(now)` and a drain, `poll_timeout` is later
 //! than `now`; bad input from the network changes nothing but a counter; every `Ask` is
 //! settled exactly once, by a reply or at its deadline; every `TaskId` gets exactly one
-//! `Done`; every `Resolve` is answered by `set_seeds`; a datagram that changes nothing allocates nothing.
+//! `Done`; every `Resolve` is answered by `set_seeds`, every `Relabel` by `handle_relabelled`; a datagram that changes nothing allocates nothing.
 
 #![cfg_attr(
     not(test),
@@ -55,6 +55,9 @@ pub mod keys;
 pub mod layers;
 pub mod machine;
 pub mod metric_label;
+pub mod migrating;
+pub mod migration;
+pub mod obeying;
 pub mod outbound;
 mod recent;
 pub mod rejoin;

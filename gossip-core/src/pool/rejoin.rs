@@ -143,6 +143,10 @@ impl Rejoin {
     }
 
     /// Lost members that are remembered.
+    pub(super) fn lost_names(&self) -> BTreeSet<NodeName> {
+        self.lost.keys().cloned().collect()
+    }
+
     pub(super) fn lost(&self) -> usize {
         self.lost.len()
     }

@@ -59,6 +59,10 @@ pub struct Stats {
     pub messages_not_taken: u64,
     /// Reliable messages that came again, and were delivered once.
     pub messages_repeated: u64,
+    /// Steps of migrations that this node has taken.
+    pub steps_taken: u64,
+    /// Steps that it was asked for and refused.
+    pub steps_refused: u64,
     /// Push/pulls completed, both directions.
     pub push_pulls: u64,
     /// From each push/pull that we began to its end, well or not.
@@ -210,7 +214,7 @@ impl Stats {
             packets_received bytes_received packets_sent bytes_sent messages_received
             streams_accepted streams_connected stream_bytes_sent stream_bytes_received streams_failed
             streams_crowded_out sends_acknowledged sends_closed sends_not_taken sends_failed sends_reused sends_retried
-            messages_taken messages_not_taken messages_repeated streams_resting messages_open
+            messages_taken messages_not_taken messages_repeated streams_resting messages_open steps_taken steps_refused
             push_pulls local_state_bytes sources_refused push_pulls_refused merges_incompatible
             merges_refused merges_abandoned asks_expired replies_late verdicts_overflowed
             broadcasts_unheard rejoins rejoins_failed members_returned lost_overflowed members_lost seeds_unresolved

@@ -14,6 +14,7 @@ use tracing::debug;
 use crate::base::addr::Target;
 use crate::base::ids::{ExchangeId, TaskId};
 use crate::base::limit::warn_limited;
+use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::pool::action::{Action, Notice, Question};
 use crate::pool::asks::Ask;
@@ -27,6 +28,7 @@ use crate::wire::encode::encode_node_record;
 use crate::wire::error::Refused;
 use crate::wire::limits::INBOUND_PUSH_PULLS;
 use crate::wire::message::NodeRecord;
+use crate::wire::onion::Wire;
 use crate::wire::push_pull::{LocalState, RemoteState};
 
 /// Records merged at a time; a large state must not hold up an ack.
@@ -61,6 +63,11 @@ pub(super) enum Talk {
     User(Box<Errand>),
     /// One of ours, kept for the next message.
     Resting,
+    /// A member is asked to take a step of a migration, in these layers.
+    Step {
+        name: NodeName,
+        wire: Arc<Wire>,
+    },
 }
 
 /// A remote state that is being merged.
@@ -105,6 +112,10 @@ impl Machine {
             ExchangeNews::User { payload, encrypted, ticket } => {
                 self.hear_on_stream(now, id, payload, encrypted, ticket);
             }
+            ExchangeNews::StepAsked { request, encrypted, ticket } => {
+                self.hear_step(now, id, &request, encrypted, ticket.from);
+            }
+            ExchangeNews::StepAnswered(answer) => self.hear_step_answer(now, id, &answer),
             ExchangeNews::Connected => self.exam_connected(now, id),
             ExchangeNews::Verdict(verdict) => self.hear_verdict(id, verdict),
             ExchangeNews::Acked => {
@@ -159,7 +170,10 @@ impl Machine {
             }
             Some(&Talk::Join { task, addr, .. }) => self.judge_merge(now, state, Some((task, addr))),
             Some(Talk::Periodic { .. }) => self.judge_merge(now, state, None),
-            Some(Talk::StreamPing { .. } | Talk::User(_) | Talk::Resting | Talk::Exam) | None => {}
+            Some(
+                Talk::StreamPing { .. } | Talk::User(_) | Talk::Resting | Talk::Exam | Talk::Step { .. },
+            )
+            | None => {}
         }
     }
 
@@ -258,6 +272,7 @@ impl Machine {
             }
             (Talk::User(errand), error) => self.errand_ended(*errand, error),
             (Talk::Resting, _) => self.rest_ended(id),
+            (Talk::Step { name, .. }, error) => self.step_talked(now, id, &name, error),
             (Talk::Inbound { .. } | Talk::StreamPing { .. } | Talk::Join { .. }, _) => {}
         }
     }

@@ -154,10 +154,9 @@ impl Machine {
             let waits = matches!(talk, Talk::Inbound { waits: Some(_), .. });
             (waits && !self.taken.open.contains_key(id)).then_some(*id)
         };
-        for id in self.exchanges.iter().filter_map(rests).collect::<Vec<_>>() {
-            self.exchanges.remove(&id);
-            self.actions.push_back(Action::Drop { id });
-        }
+        // The latest acknowledgement may still be on its way.
+        let resting = self.exchanges.iter().filter_map(rests).map(|id| Action::Finish { id });
+        self.actions.extend(resting.collect::<Vec<_>>());
     }
 
     fn user_message(&self, at: Time, from: SocketAddr, bytes: Bytes, encrypted: bool) -> UserMessage {

@@ -180,16 +180,24 @@ impl<E: Entry> Backlog<E> {
     }
 }
 
-impl Entry for Notice {
-    /// A member, or the pool itself.
-    type Subject = Option<NodeName>;
+/// Of what the changes collapse.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Member(NodeName),
+    Company,
+    Migration,
+}
 
-    fn keep(&self) -> Keep<Option<NodeName>> {
+impl Entry for Notice {
+    type Subject = Subject;
+
+    fn keep(&self) -> Keep<Subject> {
         match self {
             Self::Joined(member) | Self::Left(member) | Self::Updated(member) => {
-                Keep::Latest(Some(member.name().clone()))
+                Keep::Latest(Subject::Member(member.name().clone()))
             }
-            Self::Isolated | Self::Healed { .. } => Keep::Latest(None),
+            Self::Isolated | Self::Healed { .. } => Keep::Latest(Subject::Company),
+            Self::Migrated(_) => Keep::Latest(Subject::Migration),
             Self::Overflow { .. } | Self::Ended => Keep::Always,
             Self::Conflict { .. } | Self::Message(_) | Self::RemoteState { .. } | Self::Pinged { .. } => {
                 Keep::IfRoom

@@ -2,6 +2,7 @@
 //! threads nobody may wait. The answer comes to a function; who has no more use for it
 //! drops the call.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +14,11 @@ use crate::base::name::NodeName;
 use crate::pool::action::{Delivery, JoinReport, Outcome};
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
+use crate::pool::migration::{Migration, MigrationOptions, MigrationProgress, MigrationReport};
 use crate::runtime::error::Error;
 use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::join::{self, Joined, Resolved};
-use crate::runtime::pool::{Pool, ended, pinged, sent, unfitting};
+use crate::runtime::pool::{Pool, ended, migrated, pinged, sent, unfitting};
 use crate::runtime::reply::Reply;
 
 /// What a pool can be asked for that takes time; each is the function of [`Pool`] with
@@ -35,6 +37,8 @@ pub enum Request {
     SendReliable(Target, Bytes),
     /// [`Pool::ping`].
     Ping(Target),
+    /// [`Pool::migrate`]; how far it has come is sent to the other end of the channel, if there is one.
+    Migrate(Migration, MigrationOptions, Option<mpsc::Sender<MigrationProgress>>),
     /// [`Pool::look_up`] of this text.
     LookUp(String),
     /// [`Pool::doctor`] for whom this text names.
@@ -54,6 +58,8 @@ pub enum Response {
     Examined(Box<Diagnosis>),
     /// A reliable message arrived, as certainly as this says.
     Sent(Delivery),
+    /// A migration has come where it should.
+    Migrated(MigrationReport),
     /// Everything else.
     Done,
 }
@@ -115,6 +121,10 @@ impl Pool {
             }
             Request::Doctor(target) => {
                 return Ok(Response::Examined(self.examine(&target, timeout).await?));
+            }
+            Request::Migrate(to, options, progress) => {
+                let outcome = self.perform(Task::Migrate(to, options, progress), timeout).await?;
+                return Ok(Response::Migrated(migrated(outcome)?));
             }
             Request::Leave => self.perform(Task::Leave, timeout).await?,
             Request::UpdateNode(meta) => self.perform(Task::Update(meta), timeout).await?,

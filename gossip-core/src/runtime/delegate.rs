@@ -8,6 +8,7 @@ use crate::base::ids::PoolId;
 use crate::net::queue::QueueStats;
 use crate::pool::action::{Asks, Notice, Question, Reply, UserMessage};
 use crate::pool::exchange::Verdict;
+use crate::pool::migration::Migrated;
 use crate::runtime::answer::Answer;
 use crate::swim::node::{Member, Node};
 
@@ -53,6 +54,12 @@ pub trait Delegate: Send + Sync {
     /// This node has company again, or `returned` members that it had lost are back, while
     /// `missing` are still looked for; see [`Notice::Healed`].
     fn notify_healed(&self, returned: usize, missing: usize) {}
+
+    /// This node has taken a step of a migration of the whole pool, asked by a member that holds a key or by
+    /// its own `Pool::migrate`: its keys, its encryption or its label are others now. Write them to where
+    /// the configuration comes from, or the node does not get in when it is started again:
+    /// `Pool::keys` has the keys, primary first.
+    fn notify_migrated(&self, migrated: &Migrated) {}
 
     /// A user message arrived. A sender of ours that used
     /// [`send_reliable`](crate::runtime::pool::Pool::send_reliable) hears when this has returned.
@@ -111,6 +118,7 @@ pub trait Delegate: Send + Sync {
             Notice::Pinged { member, rtt, payload } => self.notify_ping_complete(&member, rtt, &payload),
             Notice::Isolated => self.notify_isolated(),
             Notice::Healed { returned, missing } => self.notify_healed(returned, missing),
+            Notice::Migrated(migrated) => self.notify_migrated(&migrated),
             Notice::Overflow { dropped } => self.notify_overflow(dropped),
             Notice::Ended => self.notify_shutdown(),
         }

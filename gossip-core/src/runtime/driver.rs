@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
@@ -29,12 +29,15 @@ use crate::net::udp::UdpSender;
 use crate::pool::action::{Action, Notice, Outcome, UserMessage};
 use crate::pool::error::CommandError;
 use crate::pool::exchange::{Broken, Exchange, ExchangeNews};
+use crate::pool::layers::Labels;
 use crate::pool::machine::{Machine, Received};
+use crate::pool::migration::MigrationProgress;
 use crate::runtime::driven::{Driven, Turns};
 use crate::runtime::entropy;
 use crate::runtime::error::SeedError;
 use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::join::Resolved;
+use crate::runtime::pool::Pool;
 use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
 use crate::runtime::stream::{Streams, Word};
@@ -76,6 +79,8 @@ pub(crate) struct Driver {
     streams: Streams,
     /// Commands under way; each gets exactly one `Done` from the machine.
     tasks: BTreeMap<TaskId, Reply<Result<Outcome, CommandError>>>,
+    /// Who is told how far a command has come.
+    progress: BTreeMap<TaskId, mpsc::Sender<MigrationProgress>>,
     waiting: WaitingBroadcasts,
     /// Held back until the view shows what they speak of.
     outbox: Vec<Outgoing>,
@@ -116,6 +121,7 @@ impl Driver {
             sender,
             streams,
             tasks: BTreeMap::new(),
+            progress: BTreeMap::new(),
             waiting: WaitingBroadcasts::default(),
             outbox: Vec::new(),
             datagram: Vec::new(),
@@ -254,6 +260,7 @@ impl Driver {
             Input::Reply(id, reply) => self.machine.handle_reply(now, id, reply),
             Input::Seeds(resolved) => self.take_seeds(now, resolved),
             Input::Verdict(id, verdict) => self.machine.handle_verdict(now, id, verdict),
+            Input::Relabelled(changed) => self.machine.handle_relabelled(now, changed),
             // Anew: who commands after a change of the log expects to see it there, and this
             // task may not have waited since.
             Input::Broadcast { name, message } => {
@@ -353,6 +360,7 @@ impl Driver {
         timeout: Duration,
         reply: Reply<Result<Outcome, CommandError>>,
     ) {
+        let mut told = None;
         let begun = match task {
             Task::Join(seeds) => self.machine.join(now, seeds, Some(timeout)),
             Task::Leave => self.machine.leave(now, Some(timeout)),
@@ -360,10 +368,15 @@ impl Driver {
             Task::Send(to, message) => self.machine.send_reliable(now, to, message, Some(timeout)),
             Task::Doctor(to) => self.machine.doctor(now, to, timeout),
             Task::Ping(to) => self.machine.ping(now, to, Some(timeout)),
+            Task::Migrate(to, options, progress) => {
+                told = progress;
+                self.machine.migrate(now, to, options, Some(timeout))
+            }
         };
         match begun {
             Ok(id) => {
                 self.tasks.insert(id, reply);
+                self.progress.extend(told.map(|told| (id, told)));
             }
             Err(error) => reply.send(Err(error)),
         }
@@ -456,12 +469,27 @@ impl Driver {
             Action::Say { id, message, ticket, deadline } => {
                 self.streams.give(id, Word::Message { payload: message, ticket, deadline });
             }
+            Action::Finish { id } => self.streams.give(id, Word::Finish),
+            Action::Reply { id, answer } => self.streams.give(id, Word::Reply(answer)),
+            Action::Relabel { labels } => self.relabel(labels),
+            Action::Progress { id, progress } => {
+                if let Some(told) = self.progress.get(&id) {
+                    // Whoever does not listen any more is no concern of the migration's.
+                    let _ = told.send(progress);
+                }
+            }
             Action::Drop { id } => self.streams.close(id),
             Action::Resolve => self.look_up_seeds(),
-            Action::Tell(notice) => self.outbox.push(Outgoing::Tell(notice)),
+            Action::Tell(notice) => {
+                if let Notice::Migrated(_) = notice {
+                    self.shared.publish_limit(&self.machine);
+                }
+                self.outbox.push(Outgoing::Tell(notice));
+            }
             Action::Deliver { id, message } => self.outbox.push(Outgoing::Deliver(id, message)),
             Action::Ask { id, question, deadline } => self.shared.courier.ask(id, question, deadline),
             Action::Done { id, outcome } => {
+                self.progress.remove(&id);
                 if let Some(reply) = self.tasks.remove(&id) {
                     self.outbox.push(Outgoing::Complete(reply, outcome));
                 }
@@ -481,6 +509,20 @@ impl Driver {
             // Without randomness nothing was looked up: to be tried again.
             let _ = inputs.send(Input::Seeds(found.unwrap_or_default()));
         }));
+    }
+
+    /// Changes the labels at the port and, by a command, here; beside this task, which carries it out.
+    fn relabel(&self, labels: Labels) {
+        let Ok(inputs) = self.shared.inputs() else { return };
+        let pool = Pool(Arc::clone(&self.shared));
+        tokio::task::spawn_blocking(move || {
+            let scope = pool.0.scope.clone();
+            let changed = scope.enter(|| pool.set_labels(labels));
+            if let Err(error) = &changed {
+                debug!(%error, "a migration asks for a label that cannot be");
+            }
+            let _ = inputs.send(Input::Relabelled(changed.is_ok()));
+        });
     }
 
     fn take_seeds(&mut self, now: Time, resolved: Resolved) {

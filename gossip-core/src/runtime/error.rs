@@ -10,6 +10,7 @@ use crate::base::ids::PoolId;
 use crate::net::error::NetError;
 use crate::pool::error::CommandError;
 use crate::pool::exchange::ExchangeError;
+use crate::pool::migration::MigrationReport;
 
 /// Why an operation did not do what was asked.
 #[derive(Debug, Error)]
@@ -47,6 +48,10 @@ pub enum Error {
         /// What went wrong.
         error: ExchangeError,
     },
+    /// A migration did not come where it should: the report says how far, who is missing, and why. Everybody
+    /// understands everybody; call again to go on from there.
+    #[error("migration of the {0}")]
+    Migration(Box<MigrationReport>),
     /// No answer to a ping of the member of that name, or at that address.
     #[error("no response from {0}")]
     NoResponse(String),

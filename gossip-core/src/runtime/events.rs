@@ -13,13 +13,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::base::ids::PoolId;
-use crate::base::name::NodeName;
 use crate::net::handover::{Handover, Ready};
 use crate::net::queue::QueueStats;
 use crate::pool::action::{Asks, Notice, Question, UserMessage};
 use crate::pool::exchange::{Refusal, Verdict};
 use crate::runtime::answer::Answer;
-use crate::runtime::backlog::{Backlog, Depth, Entry, Keep};
+use crate::runtime::backlog::{Backlog, Depth, Entry, Keep, Subject};
 use crate::runtime::delegate::Delegate;
 use crate::swim::node::Member;
 
@@ -253,7 +252,7 @@ impl Ready for State {
 }
 
 impl Entry for Event {
-    type Subject = (Source, Option<NodeName>);
+    type Subject = (Source, Subject);
 
     fn keep(&self) -> Keep<Self::Subject> {
         match self {

@@ -2,6 +2,7 @@
 //! sequence of these and of the times at which they were handled.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::pool::error::CommandError;
 use crate::pool::exchange::{ExchangeNews, Verdict};
 use crate::pool::layers::Labels;
 use crate::pool::machine::Machine;
+use crate::pool::migration::{Migration, MigrationOptions, MigrationProgress};
 use crate::pool::traffic::Traffic;
 use crate::runtime::driven::Driven;
 use crate::runtime::join::Resolved;
@@ -42,6 +44,8 @@ pub(crate) enum Input {
     Verdict(ExchangeId, Verdict),
     /// A message to everyone, for which room was taken from the [`Intake`](super::intake::Intake).
     Broadcast { name: Bytes, message: Bytes },
+    /// Whether the labels have been changed as the machine wanted.
+    Relabelled(bool),
     /// The application wants something.
     Command(Command),
     /// The pool is to end.
@@ -78,6 +82,7 @@ pub(crate) enum Task {
     Send(Target, Bytes),
     Ping(Target),
     Doctor(Target),
+    Migrate(Migration, MigrationOptions, Option<mpsc::Sender<MigrationProgress>>),
 }
 
 /// A command that completes at once.

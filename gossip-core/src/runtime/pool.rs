@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use crate::pool::config::PoolConfig;
 use crate::pool::diagnosis::Diagnosis;
 use crate::pool::error::CommandError;
 use crate::pool::layers::Labels;
+use crate::pool::migration::{Migration, MigrationOptions, MigrationProgress, MigrationReport};
 use crate::pool::rumours::envelope::{Envelope, TEXT_MAX};
 use crate::runtime::call::{Request, Response};
 use crate::runtime::driven::Driven;
@@ -304,10 +306,51 @@ impl Pool {
         self.relabel(|labels| *labels = Labels { own: Bytes::copy_from_slice(label), ..Labels::default() })
     }
 
+    /// Speaks and accepts as these labels say.
+    pub(crate) fn set_labels(&self, labels: Labels) -> Result<(), Error> {
+        self.relabel(|held| *held = labels)
+    }
+
     /// Changes the labels; to what they are already, nothing happens.
     fn relabel(&self, change: impl FnOnce(&mut Labels)) -> Result<(), Error> {
         self.0.inputs()?;
         self.0.relabel(change, |labels| self.change(Change::Labels(labels)))
+    }
+
+    /// Replaces the key of the whole pool: every member installs `key`, then every member encrypts with
+    /// it, then every member removes all others. Nothing is lost or refused meanwhile. The key is
+    /// sent, encrypted with the old one, to the members that do not hold it.
+    ///
+    /// [`migrate`](Self::migrate) with the default options, and without news of how it goes.
+    pub fn rotate_key(&self, key: Key, timeout: Duration) -> Result<MigrationReport, Error> {
+        self.migrate(Migration::Key(key), MigrationOptions::default(), timeout, |_| {})
+    }
+
+    /// Moves the whole pool to another key, to encryption or to another label, in three steps: each is
+    /// taken by every member before anyone takes the next, members that join meanwhile included. `progress`
+    /// is called in this thread for each member that has taken a step, or is in the way of one.
+    ///
+    /// [`Error::Migration`] if a member is in the way, that is dead, takes no such requests or
+    /// refuses, or if the time was up before all had answered: the report names each, with the
+    /// reason. The pool is then between two steps, in which everybody understands everybody, and
+    /// stays so until the next call, of any member, goes on from there. `options` say what is passed
+    /// over. One migration is under way at a time ([`CommandError::MigrationBusy`]).
+    ///
+    /// Members obey as their `remote_migration` says, and tell their application
+    /// ([`Delegate::notify_migrated`](crate::runtime::delegate::Delegate::notify_migrated)), which must see to
+    /// it that its next start begins with the new key or label. `timeout` should be a minute or more in
+    /// a pool of hundreds.
+    pub fn migrate(
+        &self,
+        to: Migration,
+        options: MigrationOptions,
+        timeout: Duration,
+        mut progress: impl FnMut(&MigrationProgress),
+    ) -> Result<MigrationReport, Error> {
+        let (told, news) = mpsc::channel();
+        let pending = self.begin(Task::Migrate(to, options, Some(told)), timeout)?;
+        news.into_iter().for_each(|news| progress(&news));
+        migrated(self.end(pending, timeout)?)
     }
 
     /// Why the member of that name is suspected or dead, or not: what probes have shown, who
@@ -450,6 +493,15 @@ pub(crate) fn sent(to: SocketAddr, outcome: Outcome) -> Result<Delivery, Error> 
     match outcome {
         Outcome::Sent(delivery) => Ok(delivery),
         Outcome::Failed(error) => Err(Error::Send { to, error }),
+        other => Err(unfitting(&other)),
+    }
+}
+
+/// How far a migration came.
+pub(crate) fn migrated(outcome: Outcome) -> Result<MigrationReport, Error> {
+    match outcome {
+        Outcome::Migrated(report) if report.is_complete() => Ok(*report),
+        Outcome::Migrated(report) => Err(Error::Migration(report)),
         other => Err(unfitting(&other)),
     }
 }

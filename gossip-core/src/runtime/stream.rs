@@ -52,6 +52,10 @@ pub(crate) enum Word {
     State(LocalState),
     /// What became of the message that it told of, and whether it then waits for the next one.
     Verdict { verdict: Verdict, rests: bool },
+    /// Nothing: it may end.
+    Finish,
+    /// The answer to the step that it told of.
+    Reply(Bytes),
     /// One more message for the peer.
     Message { payload: Bytes, ticket: Ticket, deadline: Time },
 }
@@ -200,6 +204,8 @@ impl Conversation {
                 Event::Told(Word::Verdict { verdict, rests }) => {
                     self.exchange.handle_verdict(now, verdict, rests);
                 }
+                Event::Told(Word::Finish) => self.exchange.handle_finish(now),
+                Event::Told(Word::Reply(answer)) => self.exchange.handle_reply(now, &answer),
                 Event::Told(Word::Message { payload, ticket, deadline }) => {
                     self.exchange.handle_message(now, &payload, &ticket, deadline);
                 }

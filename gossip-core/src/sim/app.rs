@@ -11,6 +11,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::pool::action::{Asks, Notice, Outcome, Question, Reply, UserMessage};
 use crate::pool::exchange::{Refusal, Verdict};
+use crate::pool::migration::{Migrated, MigrationProgress};
 use crate::swim::node::State;
 
 /// How an application behaves. A question without a habit is not asked at all.
@@ -119,6 +120,8 @@ pub struct App {
     messages: Vec<UserMessage>,
     states: Vec<Bytes>,
     outcomes: BTreeMap<TaskId, Outcome>,
+    migrated: Vec<Migrated>,
+    progress: Vec<MigrationProgress>,
     pings: u64,
     questions: u64,
 }
@@ -133,6 +136,8 @@ impl App {
             messages: Vec::new(),
             states: Vec::new(),
             outcomes: BTreeMap::new(),
+            migrated: Vec::new(),
+            progress: Vec::new(),
             pings: 0,
             questions: 0,
         }
@@ -173,6 +178,16 @@ impl App {
         self.outcomes.get(&task)
     }
 
+    /// The steps of migrations that its node took, in order.
+    pub fn migrated(&self) -> &[Migrated] {
+        &self.migrated
+    }
+
+    /// How far migrations that its node sees to have come, in order.
+    pub fn progress(&self) -> &[MigrationProgress] {
+        &self.progress
+    }
+
     /// How many probes of this node were answered directly.
     pub fn pings(&self) -> u64 {
         self.pings
@@ -198,10 +213,15 @@ impl App {
             Notice::Healed { returned, missing } => {
                 return self.company.push((at, Company::Healed { returned, missing }));
             }
+            Notice::Migrated(migrated) => return self.migrated.push(migrated),
             // Nothing is dropped here, and the end is the test's own doing.
             Notice::Overflow { .. } | Notice::Ended => return,
         };
         self.events.push(Event { at, name, news });
+    }
+
+    pub(super) fn hear_progress(&mut self, progress: MigrationProgress) {
+        self.progress.push(progress);
     }
 
     /// Whether it takes a reliable message, and how long that takes.

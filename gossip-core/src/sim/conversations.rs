@@ -107,6 +107,22 @@ impl Host {
         }
     }
 
+    /// Lets an exchange that rests end.
+    pub(super) fn finish(&mut self, fabric: &mut Fabric, id: ExchangeId) {
+        if let Some(talk) = self.conversations.talks.get_mut(&id) {
+            talk.exchange.handle_finish(fabric.now);
+            self.converse(fabric, id);
+        }
+    }
+
+    /// Answers the step that an exchange was asked for.
+    pub(super) fn reply(&mut self, fabric: &mut Fabric, id: ExchangeId, answer: &[u8]) {
+        if let Some(talk) = self.conversations.talks.get_mut(&id) {
+            talk.exchange.handle_reply(fabric.now, answer);
+            self.converse(fabric, id);
+        }
+    }
+
     /// Sends one more message on an exchange that rests.
     pub(super) fn say(
         &mut self,

@@ -328,6 +328,15 @@ impl Host {
                 fabric.schedule_at(fabric.now + time, self.id, input);
             }
             Action::Settle { id, verdict, rests } => self.settle(fabric, id, verdict, rests),
+            Action::Reply { id, answer } => self.reply(fabric, id, &answer),
+            Action::Finish { id } => self.finish(fabric, id),
+            Action::Relabel { labels } => {
+                if let Some(machine) = &mut self.machine {
+                    let changed = machine.set_labels(labels).is_ok();
+                    machine.handle_relabelled(fabric.now, changed);
+                }
+            }
+            Action::Progress { progress, .. } => self.app.hear_progress(progress),
             Action::Say { id, message, ticket, deadline } => {
                 self.say(fabric, id, &message, &ticket, deadline);
             }

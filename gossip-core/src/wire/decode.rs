@@ -182,6 +182,7 @@ pub fn decode_user_header(record: &[u8]) -> Result<UserHeader<'_>, Refused> {
     Reader::new(record).record(&["UserMsgLen"], |key, value| {
         match key {
             b"Ack" => header.ack = value.text()?,
+            b"Step" => header.step = value.text()?,
             b"UserMsgLen" => header.len = value.int()?,
             _ => value.skip()?,
         }

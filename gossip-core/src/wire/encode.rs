@@ -114,8 +114,10 @@ pub fn encode_node_record(node: &NodeRecord<'_>, out: &mut Vec<u8>) {
 /// Appends the record that opens a user message on a stream, without a type byte.
 pub fn encode_user_header(header: &UserHeader<'_>, out: &mut Vec<u8>) {
     let asks = !header.ack.is_empty();
-    let record = Writer::record(out, 1 + u8::from(asks));
+    let is_step = !header.step.is_empty();
+    let record = Writer::record(out, 1 + u8::from(asks) + u8::from(is_step));
     let record = if asks { record.text("Ack", &header.ack) } else { record };
+    let record = if is_step { record.text("Step", &header.step) } else { record };
     record.int("UserMsgLen", header.len);
 }
 

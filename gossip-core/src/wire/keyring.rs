@@ -101,6 +101,13 @@ impl Keyring {
         Ok(())
     }
 
+    /// Removes all keys but this one; nothing happens if it is not installed.
+    pub fn keep(&mut self, key: &Key) {
+        if let Some(at) = self.position(key) {
+            self.keys = vec![self.keys.swap_remove(at)];
+        }
+    }
+
     /// The installed keys, the primary one first.
     pub fn keys(&self) -> &[Key] {
         &self.keys

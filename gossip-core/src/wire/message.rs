@@ -240,6 +240,8 @@ pub struct UserHeader<'a> {
     /// A [`Ticket`] by which to acknowledge the message; left out if empty. A key of ours, which
     /// memberlist ignores.
     pub ack: Text<'a>,
+    /// A [`StepRequest`](super::step::StepRequest); left out if empty. A key of ours, too.
+    pub step: Text<'a>,
     /// How many bytes of payload follow.
     pub len: i64,
 }

@@ -57,4 +57,5 @@ pub mod onion;
 pub mod packet;
 pub mod push_pull;
 pub mod seal;
+pub mod step;
 pub mod stream;

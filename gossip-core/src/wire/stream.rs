@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::compress::Coder;
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
@@ -22,6 +23,7 @@ use super::nonce::Nonces;
 use super::onion::Wire;
 use super::push_pull::{RemoteState, StateReader, checked};
 use super::seal::{self, Sealing};
+use super::step::StepRequest;
 use crate::base::name::NodeName;
 
 /// One message of a stream.
@@ -50,6 +52,13 @@ pub enum Frame {
         /// By which to acknowledge them, if the sender waits for that.
         ticket: Option<Ticket>,
     },
+    /// Take a step of a migration. A request.
+    Step {
+        /// Which step.
+        request: StepRequest,
+        /// By which to answer, and whose request it is.
+        ticket: Ticket,
+    },
     /// Why the peer refused our request. A response.
     Error(String),
 }
@@ -61,7 +70,7 @@ impl Frame {
             Self::Ping { .. } => MessageType::Ping,
             Self::Ack { .. } => MessageType::Ack,
             Self::PushPull(_) => MessageType::PushPull,
-            Self::User { .. } => MessageType::User,
+            Self::User { .. } | Self::Step { .. } => MessageType::User,
             Self::Error(_) => MessageType::Err,
         }
     }
@@ -114,8 +123,20 @@ pub fn encode_user(payload: &[u8], ticket: Option<&Ticket>) -> Vec<u8> {
     let ack = ticket.map_or(Vec::new(), Ticket::encode);
     let mut out = Vec::with_capacity(32 + ack.len() + payload.len());
     out.push(MessageType::User as u8);
-    encode_user_header(&UserHeader { ack: ack.into(), len: payload.len() as i64 }, &mut out);
+    let header = UserHeader { ack: ack.into(), len: payload.len() as i64, ..UserHeader::default() };
+    encode_user_header(&header, &mut out);
     out.extend_from_slice(payload);
+    out
+}
+
+/// The request to take a step of a migration in its plain form, as an empty user message.
+pub fn encode_step(request: &StepRequest, ticket: &Ticket) -> Zeroizing<Vec<u8>> {
+    let (ack, step) = (ticket.encode(), request.encode());
+    // As long as it will be, so that no copy of a key is left behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(64 + ack.len() + step.len()));
+    out.push(MessageType::User as u8);
+    let header = UserHeader { ack: ack.into(), step: step.as_slice().into(), len: 0 };
+    encode_user_header(&header, &mut out);
     out
 }
 
@@ -398,8 +419,11 @@ impl FrameReader {
         let Some(record) = scan.advance(&self.bytes, STREAM_RECORD_MAX)? else {
             return Ok(Step::Wait(Stage::UserHeader(scan)));
         };
-        let UserHeader { ack, len } = decode_user_header(record)?;
+        let UserHeader { ack, step, len } = decode_user_header(record)?;
         let ticket = Ticket::decode(&ack);
+        if let (Some(ticket), Some(request), 0) = (&ticket, StepRequest::decode(&step), len) {
+            return Ok(Step::Found(Frame::Step { request, ticket: ticket.clone() }));
+        }
         let len = checked(len, USER_MESSAGE_MAX).ok_or(Refused::UserMessageLen(len))?;
         let start = scan.end();
         Ok(Step::Next(Stage::UserPayload { start, end: start + len, ticket }))

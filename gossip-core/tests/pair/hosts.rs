@@ -160,6 +160,13 @@ impl Hosts {
                     host.machine.handle_verdict(self.now, id, Ok(()));
                 }
                 Some(Action::Settle { id, verdict, rests }) => host.verdicts.push((id, verdict, rests)),
+                // Nobody migrates in these tests.
+                Some(
+                    Action::Finish { .. }
+                    | Action::Reply { .. }
+                    | Action::Relabel { .. }
+                    | Action::Progress { .. },
+                ) => {}
                 Some(Action::Say { id, message, ticket, deadline }) => {
                     let now = self.now;
                     let ends = self.open.iter_mut().flat_map(|conversation| &mut conversation.ends);

@@ -247,6 +247,16 @@ const POOL: &[Metric] = &[
         "Reliable messages sent on a connection that had rested.",
         |pool, lines| lines.value(pool.machine.sends_reused),
     ),
+    labelled(
+        Counter,
+        "gossip_pool_migration_steps_total",
+        &["pool", "outcome"],
+        "Steps of migrations of the pool to another key, to encryption or to another label: taken, or refused to who asked.",
+        |pool, lines| {
+            let machine = &pool.machine;
+            lines.each("outcome", [("taken", machine.steps_taken), ("refused", machine.steps_refused)]);
+        },
+    ),
     pool(
         Gauge,
         "gossip_pool_streams_resting",
