@@ -17,6 +17,7 @@ mod messages;
 mod metrics;
 mod migration;
 mod promises;
+mod rotation;
 mod security;
 mod shutdown;
 mod support;
