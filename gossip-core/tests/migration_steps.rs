@@ -232,6 +232,7 @@ fn a_request_stands_in_the_header_of_an_empty_user_message() {
         &[0],
     ];
     assert_eq!(plain.as_slice(), message.concat());
-    let answer = StepAnswer { token: [5; 12], reached: Some(Step::Accept), result: Ok(Took::Draining) };
-    assert_eq!(answer.encode(), [&[1][..], &[5; 12], &[1, 1]].concat());
+    let answer =
+        StepAnswer { token: [5; 12], reached: Some(Step::Accept), result: Ok(Took::Draining), crowd: 7 };
+    assert_eq!(answer.encode(), [&[1][..], &[5; 12], &[1, 1], &[0, 0, 0, 0, 0, 0, 0, 7]].concat());
 }

@@ -366,6 +366,29 @@ fn members_that_join_meanwhile_are_brought_along() {
 }
 
 #[test]
+fn a_member_that_only_another_knows_is_not_overlooked() {
+    for_each_seed(8, |world| {
+        let nodes = world.spawn(4, &encrypted());
+        world.join(nodes[1], nodes[0]);
+        world.run_for(SECOND * 5);
+        // At this moment one of the two has heard of the third, which knows nobody but that one.
+        world.join(nodes[2], nodes[0]);
+        world.run_until(SECOND, |world| world.state(nodes[0], nodes[2]) == Some(State::Alive));
+        world.join(nodes[3], nodes[0]);
+
+        let report = migrate(world, nodes[1], Migration::Key(key(2)), MigrationOptions::default());
+
+        assert!(report.is_complete() && report.members.len() >= 3, "{report}");
+        let moved: Vec<_> = nodes.iter().copied().filter(|&node| keys(world, node) == [key(2)]).collect();
+        assert_eq!(moved.len(), report.members.len(), "{report}");
+        assert!(moved.contains(&nodes[2]), "{report}");
+        if moved.len() == nodes.len() {
+            all_talk(world, &nodes);
+        }
+    });
+}
+
+#[test]
 fn whoever_sees_to_it_may_crash_at_any_moment_and_another_finishes() {
     for_each_seed(16, |world| {
         let nodes = cluster(world, 6, &encrypted());

@@ -4,12 +4,14 @@ use std::ffi::c_void;
 use std::time::Duration;
 
 use gossip_core::pool::action::{Asks, UserMessage};
+use gossip_core::pool::migration::Migrated;
 use gossip_core::runtime::delegate::Delegate;
 use gossip_core::swim::node::{Member, Node};
 use gossip_core::wire::limits::USER_STATE_MAX;
 
 use crate::buffer::gossip_buffer_t;
 use crate::delegate::{OwnedDelegate, gossip_cb_t, gossip_verdict_t};
+use crate::error::c_text;
 use crate::members::{gossip_member_t, gossip_members_t};
 use crate::message::gossip_message_t;
 
@@ -102,6 +104,13 @@ impl Delegate for OwnedDelegate {
         let Some(callback) = self.table().notify_healed else { return };
         // SAFETY: the program's own function, with its own data.
         unsafe { callback(self.user_data(), returned, missing) };
+    }
+
+    fn notify_migrated(&self, migrated: &Migrated) {
+        let Some(callback) = self.table().notify_migrated else { return };
+        let by = c_text(migrated.by.as_bytes());
+        // SAFETY: the program's own function, with its own data; `by` outlives the call.
+        unsafe { callback(self.user_data(), migrated.kind as i32, migrated.step as i32, by.as_ptr()) };
     }
 
     fn notify_overflow(&self, dropped: u64) {

@@ -113,6 +113,12 @@ pub struct gossip_delegate_t {
     /// This node has company again, or `returned` members that it had lost are back, while
     /// `missing` are still looked for.
     pub notify_healed: Option<unsafe extern "C" fn(user_data: *mut c_void, returned: usize, missing: usize)>,
+    /// This node has taken a step of a migration (`kind` of `gossip_migration_kind_t`, `step` of
+    /// `gossip_step_t`), as the member `by` asked: its keys, its encryption or its label have
+    /// changed. Write them to where the configuration comes from, or it does not get in when
+    /// it is started again.
+    pub notify_migrated:
+        Option<unsafe extern "C" fn(user_data: *mut c_void, kind: i32, step: i32, by: *const c_char)>,
 }
 
 /// What `local_state` returns.

@@ -10,6 +10,7 @@ use gossip_core::mux::routes::RouteError;
 use gossip_core::net::error::{NetError, WaitError};
 use gossip_core::pool::error::CommandError;
 use gossip_core::pool::exchange::ExchangeError;
+use gossip_core::pool::migration::Missing;
 use gossip_core::runtime::error::{Error, SeedError};
 use gossip_core::wire::keyring::KeyringError;
 
@@ -70,7 +71,8 @@ pub extern "C" fn gossip_error_field(error: Option<&gossip_error_t>) -> *const c
 
 /// How many problems an error lists: with CONFIG one for each configuration value that
 /// cannot work, so that all can be mended at once; of a join one for each seed or
-/// address that was not reached; otherwise 0, and 0 for NULL.
+/// address that was not reached, of a migration one for each member that has not taken the
+/// step; otherwise 0, and 0 for NULL.
 ///
 /// Memory: borrows `error`. Threads: any. Blocks: no.
 #[unsafe(no_mangle)]
@@ -80,8 +82,9 @@ pub extern "C" fn gossip_error_problem_count(error: Option<&gossip_error_t>) -> 
 
 /// The problem at `index`, in three texts: the configuration key (a duration's without its
 /// `_ms`), its value (that of a secret is never told), and the rule that it breaks, with the
-/// limit. Of a join: `seeds`, the seed or address, and why it was not reached. Each
-/// out-parameter may be NULL.
+/// limit. Of a join: `seeds`, the seed or address, and why it was not reached. Of a migration:
+/// `members`, the name of one that has not taken the step, and why not. Each out-parameter
+/// may be NULL.
 ///
 /// Memory: the texts live as long as `error`. Threads: any. Blocks: no.
 /// Status: NULL_ARG; NOT_FOUND behind the last.
@@ -188,6 +191,7 @@ impl From<Error> for Failure {
             Error::Timeout(_) => GOSSIP_ERR_TIMEOUT,
             Error::Join(seeds) => join_status(seeds),
             Error::Send { error, .. } => exchange_status(error),
+            Error::Migration(_) => GOSSIP_ERR_NOT_MIGRATED,
             Error::NoResponse(_) => GOSSIP_ERR_NO_RESPONSE,
             Error::Deadlock => GOSSIP_ERR_DEADLOCK,
             Error::Cancelled => GOSSIP_ERR_CANCELLED,
@@ -200,6 +204,7 @@ impl From<Error> for Failure {
         let (os_errno, message) = (os_errno(&error), error.to_string());
         let problems = match error {
             Error::Join(seeds) => seeds.into_iter().map(unreached).collect(),
+            Error::Migration(report) => report.missing.into_iter().map(in_the_way).collect(),
             _ => Vec::new(),
         };
         Self { os_errno, problems, ..Self::new(status, message) }
@@ -209,6 +214,11 @@ impl From<Error> for Failure {
 /// A seed that could not be joined, as one problem of several.
 fn unreached(seed: SeedError) -> Problem {
     Problem { field: "seeds", value: seed.seed, rule: seed.reason }
+}
+
+/// A member that has not taken a step of a migration.
+fn in_the_way(missing: Missing) -> Problem {
+    Problem { field: "members", value: missing.member.to_string(), rule: missing.trouble.to_string() }
 }
 
 impl From<NetError> for Failure {
@@ -271,7 +281,7 @@ fn command_status(error: &CommandError) -> Status {
     match error {
         CommandError::TooLarge { .. } => GOSSIP_ERR_TOO_LARGE,
         CommandError::QueueFull { .. } => GOSSIP_ERR_AGAIN,
-        CommandError::DoctorBusy => GOSSIP_ERR_AGAIN,
+        CommandError::DoctorBusy | CommandError::MigrationBusy => GOSSIP_ERR_AGAIN,
         CommandError::HasLeft => GOSSIP_ERR_INVALID_STATE,
         CommandError::UnknownMember(_) => GOSSIP_ERR_NOT_FOUND,
         CommandError::OwnAddressNotAllowed(_) => GOSSIP_ERR_REJECTED,

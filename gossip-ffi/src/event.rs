@@ -63,6 +63,10 @@ pub enum gossip_event_type_t {
     /// This node has company again, or lost members are back: `returned`, `missing`. Never
     /// dropped, as above.
     GOSSIP_EVENT_HEALED = 15,
+    /// This node has taken a step of a migration: its keys, its encryption or its label have
+    /// changed (`migration_kind`, `step`), as the member asked whose name is `data`. Write
+    /// them to where the configuration comes from. Never dropped, as above.
+    GOSSIP_EVENT_MIGRATED = 16,
 }
 
 use gossip_event_type_t::*;
@@ -83,6 +87,8 @@ pub struct gossip_event_t {
     dropped: u64,
     returned: usize,
     missing: usize,
+    /// Kind and step of a migration.
+    migrated: (i32, i32),
     /// The answer to a question, until it is given.
     pub(crate) answer: Mutex<Option<Answer>>,
     pub(crate) origin: Origin,
@@ -117,6 +123,7 @@ impl gossip_event_t {
             dropped: 0,
             returned: 0,
             missing: 0,
+            migrated: (0, 0),
             answer: Mutex::new(None),
             origin: Origin::here(),
         }
@@ -160,6 +167,11 @@ impl gossip_event_t {
             Notice::Healed { returned, missing } => {
                 Self { returned, missing, ..Self::new(GOSSIP_EVENT_HEALED) }
             }
+            Notice::Migrated(migrated) => Self {
+                data: name_bytes(&migrated.by),
+                migrated: (migrated.kind as i32, migrated.step as i32),
+                ..Self::new(GOSSIP_EVENT_MIGRATED)
+            },
             Notice::Overflow { dropped } => Self::overflow(dropped),
             Notice::Ended => Self::new(GOSSIP_EVENT_SHUTDOWN),
             _ => Self::new(GOSSIP_EVENT_NONE),
@@ -207,11 +219,12 @@ pub(crate) fn name(kind: gossip_event_type_t) -> &'static CStr {
         GOSSIP_EVENT_ASK_TCP_PING => c"ask_tcp_ping",
         GOSSIP_EVENT_ISOLATED => c"isolated",
         GOSSIP_EVENT_HEALED => c"healed",
+        GOSSIP_EVENT_MIGRATED => c"migrated",
     }
 }
 
 /// In the order of their numbers.
-const KINDS: [gossip_event_type_t; 16] = [
+const KINDS: [gossip_event_type_t; 17] = [
     GOSSIP_EVENT_NONE,
     GOSSIP_EVENT_JOIN,
     GOSSIP_EVENT_LEAVE,
@@ -228,6 +241,7 @@ const KINDS: [gossip_event_type_t; 16] = [
     GOSSIP_EVENT_ASK_TCP_PING,
     GOSSIP_EVENT_ISOLATED,
     GOSSIP_EVENT_HEALED,
+    GOSSIP_EVENT_MIGRATED,
 ];
 
 /// The event's type, of `gossip_event_type_t`; GOSSIP_EVENT_NONE for NULL.
@@ -286,6 +300,23 @@ pub extern "C" fn gossip_event_other_member(event: Option<&gossip_event_t>) -> O
 #[unsafe(no_mangle)]
 pub extern "C" fn gossip_event_members(event: Option<&gossip_event_t>) -> Option<&gossip_members_t> {
     value(None, || event?.members.as_deref())
+}
+
+/// The kind of the migration of which a step was taken, of `gossip_migration_kind_t`; 0 for other
+/// events, and for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_event_migration_kind(event: Option<&gossip_event_t>) -> i32 {
+    value(0, || event.map_or(0, |event| event.migrated.0))
+}
+
+/// The step that was taken, of `gossip_step_t`; 0 for other events, and for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_event_step(event: Option<&gossip_event_t>) -> i32 {
+    value(0, || event.map_or(0, |event| event.migrated.1))
 }
 
 /// The bytes of a message, a state, an ack payload or a name, as the type says; none for

@@ -11,6 +11,7 @@
 //! send                     messages and pings
 //! explanation  diagnosis   why a member is suspected; what is wrong with the way to it
 //! keyring labels           changed while it runs
+//! migration                the same in the whole pool
 //! delegate  buffer         what the program is told and asked, by callbacks
 //! queue   event  reply     the same, to pull from a loop
 //! listener  dial  packets  the program's own protocols on the port
@@ -72,6 +73,8 @@ pub mod send;
 pub mod keyring;
 
 pub mod labels;
+
+pub mod migration;
 
 pub mod members;
 pub mod message;

@@ -86,6 +86,8 @@ pub enum gossip_status_code_t {
     GOSSIP_ERR_INTERNAL = -34,
     /// The receiver got the message, and its program did not take it; the message says why.
     GOSSIP_ERR_NOT_TAKEN = -35,
+    /// Not every member has taken the step of a migration; `gossip_error_problem_at` names each.
+    GOSSIP_ERR_NOT_MIGRATED = -36,
 }
 
 pub(crate) use gossip_status_code_t as Status;
@@ -140,6 +142,7 @@ const TABLE: &[Row] = &[
     row(GOSSIP_ERR_PANIC, c"GOSSIP_ERR_PANIC", c"library panicked", false),
     row(GOSSIP_ERR_INTERNAL, c"GOSSIP_ERR_INTERNAL", c"internal error", false),
     row(GOSSIP_ERR_NOT_TAKEN, c"GOSSIP_ERR_NOT_TAKEN", c"receiver did not take the message", true),
+    row(GOSSIP_ERR_NOT_MIGRATED, c"GOSSIP_ERR_NOT_MIGRATED", c"not every member has taken the step", true),
 ];
 
 fn find(status: gossip_status_t) -> Option<&'static Row> {
@@ -204,6 +207,6 @@ mod tests {
             assert_eq!(row.code as i32, -(i32::try_from(index).unwrap()));
             assert_eq!(row.name.to_str().unwrap(), format!("{:?}", row.code));
         }
-        assert_eq!(TABLE.len(), 36);
+        assert_eq!(TABLE.len(), 37);
     }
 }

@@ -70,7 +70,7 @@ fn structs() -> Vec<Struct> {
         layout!(delegate::gossip_delegate_t, struct_size user_data destroy notify_join notify_leave notify_update
             notify_conflict notify_msg merge_remote_state notify_ping_complete notify_overflow notify_shutdown
             local_state notify_merge
-            notify_alive allow_tcp_ping notify_isolated notify_healed),
+            notify_alive allow_tcp_ping notify_isolated notify_healed notify_migrated),
     ]
 }
 

@@ -106,7 +106,7 @@
  *                        default                        the default at once
  * keeps up badly         up to message_queue_depth      up to the queue's limits, then the
  *                        wait, then notify_overflow     event OVERFLOW
- * is never lost          joins, leaves, updates, isolated, healed: they collapse into the latest
+ * is never lost          joins, leaves, updates, isolated, healed, migrated: they collapse into the latest
  * the pool's end         notify_shutdown, destroy       the event SHUTDOWN
  * its own end            after the pool's               gossip_queue_close, _free: any time
  *
@@ -218,6 +218,8 @@ typedef enum {
     GOSSIP_ERR_INTERNAL = -34,
     /// The receiver got the message, and its program did not take it; the message says why.
     GOSSIP_ERR_NOT_TAKEN = -35,
+    /// Not every member has taken the step of a migration; `gossip_error_problem_at` names each.
+    GOSSIP_ERR_NOT_MIGRATED = -36,
 } gossip_status_code_t;
 
 /// The binary interface that this header describes. It is raised when programs must be
@@ -378,6 +380,48 @@ typedef enum {
     GOSSIP_DELIVERY_CLOSED = 2,
 } gossip_delivery_t;
 
+/// Where a pool moves.
+typedef enum {
+    /// An encrypted pool to another key of 16, 24 or 32 bytes. It is sent, encrypted, to the
+    /// members that do not hold it.
+    GOSSIP_MIGRATION_KEY = 1,
+    /// From clear text to encryption with a key that every member holds already, and neither
+    /// uses nor requires (`gossip_verify_incoming`, `gossip_verify_outgoing`).
+    GOSSIP_MIGRATION_ENCRYPTION = 2,
+    /// To another label of at most 255 bytes, or none.
+    GOSSIP_MIGRATION_LABEL = 3,
+} gossip_migration_kind_t;
+
+/// The steps of a migration; each is taken by every member before the next.
+typedef enum {
+    /// The new is understood beside the old.
+    GOSSIP_STEP_ACCEPT = 1,
+    /// The new is spoken, the old still understood.
+    GOSSIP_STEP_SPEAK = 2,
+    /// The old is understood no longer.
+    GOSSIP_STEP_REQUIRE = 3,
+} gossip_step_t;
+
+/// What a migration passes over; they may be added.
+typedef enum {
+    /// Members that take no such requests, such as those of memberlist: somebody does the steps
+    /// there by hand.
+    GOSSIP_MIGRATION_BY_HAND = 1,
+    /// Members that died without a goodbye, and may come back with what they knew.
+    GOSSIP_MIGRATION_WITHOUT_LOST = 2,
+} gossip_migration_flag_t;
+
+/// Which members of a report.
+typedef enum {
+    /// Those that have taken the last step, this node included.
+    GOSSIP_MIGRATION_MEMBERS = 1,
+    /// Those that were passed over because they take no such requests.
+    GOSSIP_MIGRATION_MANUAL = 2,
+    /// Those that were passed over because they are dead; if they come back as they were, they
+    /// do not get in.
+    GOSSIP_MIGRATION_LOST = 3,
+} gossip_migration_part_t;
+
 /// How a descriptor is handed over.
 typedef enum {
     /// Blocking, as after `accept(2)`.
@@ -473,6 +517,10 @@ typedef enum {
     /// This node has company again, or lost members are back: `returned`, `missing`. Never
     /// dropped, as above.
     GOSSIP_EVENT_HEALED = 15,
+    /// This node has taken a step of a migration: its keys, its encryption or its label have
+    /// changed (`migration_kind`, `step`), as the member asked whose name is `data`. Write
+    /// them to where the configuration comes from. Never dropped, as above.
+    GOSSIP_EVENT_MIGRATED = 16,
 } gossip_event_type_t;
 
 /// Where a callback writes its answer, until it returns.
@@ -517,6 +565,9 @@ typedef struct gossip_members_t gossip_members_t;
 /// Where a message came from, how and when. That of a callback lives until the callback
 /// returns, that of an event as long as the event.
 typedef struct gossip_message_t gossip_message_t;
+
+/// How a migration went that came where it should. It never changes.
+typedef struct gossip_migration_t gossip_migration_t;
 
 /// Receives the datagrams that are no gossip, and sends from the shared port.
 typedef struct gossip_packets_t gossip_packets_t;
@@ -636,6 +687,11 @@ typedef struct {
     /// This node has company again, or `returned` members that it had lost are back, while
     /// `missing` are still looked for.
     void (*notify_healed)(void *user_data, size_t returned, size_t missing);
+    /// This node has taken a step of a migration (`kind` of `gossip_migration_kind_t`, `step` of
+    /// `gossip_step_t`), as the member `by` asked: its keys, its encryption or its label have
+    /// changed. Write them to where the configuration comes from, or it does not get in when
+    /// it is started again.
+    void (*notify_migrated)(void *user_data, int32_t kind, int32_t step, const char *by);
 } gossip_delegate_t;
 
 /// A descriptor of the operating system.
@@ -698,15 +754,17 @@ GOSSIP_API const char *gossip_error_field(const gossip_error_t *error);
 
 /// How many problems an error lists: with CONFIG one for each configuration value that
 /// cannot work, so that all can be mended at once; of a join one for each seed or
-/// address that was not reached; otherwise 0, and 0 for NULL.
+/// address that was not reached, of a migration one for each member that has not taken the
+/// step; otherwise 0, and 0 for NULL.
 ///
 /// Memory: borrows `error`. Threads: any. Blocks: no.
 GOSSIP_API size_t gossip_error_problem_count(const gossip_error_t *error);
 
 /// The problem at `index`, in three texts: the configuration key (a duration's without its
 /// `_ms`), its value (that of a secret is never told), and the rule that it breaks, with the
-/// limit. Of a join: `seeds`, the seed or address, and why it was not reached. Each
-/// out-parameter may be NULL.
+/// limit. Of a join: `seeds`, the seed or address, and why it was not reached. Of a migration:
+/// `members`, the name of one that has not taken the step, and why not. Each out-parameter
+/// may be NULL.
 ///
 /// Memory: the texts live as long as `error`. Threads: any. Blocks: no.
 /// Status: NULL_ARG; NOT_FOUND behind the last.
@@ -1531,6 +1589,88 @@ gossip_status_t gossip_pool_require_label(const gossip_pool_t *pool,
                                           size_t len,
                                           gossip_error_t **err);
 
+/// Replaces the key of the whole pool: every member installs it, then every member encrypts
+/// with it, then every member removes all others. Nothing is lost or refused meanwhile.
+/// gossip_pool_migrate with GOSSIP_MIGRATION_KEY, all steps and nothing passed over.
+///
+/// Memory: copies the key. Threads: any, callbacks too. Blocks: up to `timeout_ms`, which should
+/// be a minute or more in a pool of hundreds.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED; INVALID_ARG for
+/// other lengths, and in a pool that is not encrypted; NOT_MIGRATED; AGAIN while another
+/// migration is under way.
+GOSSIP_API
+gossip_status_t gossip_pool_rotate_key(const gossip_pool_t *pool,
+                                       const void *key,
+                                       size_t len,
+                                       int32_t timeout_ms,
+                                       gossip_error_t **err);
+
+/// Moves the whole pool to another key, to encryption or to another label (`kind`, of
+/// `gossip_migration_kind_t`): to the `len` bytes at `to`. Members are asked for each step up to
+/// `until` (of `gossip_step_t`), and for none before every member has taken the one before;
+/// members that join meanwhile are brought along. `flags`, of `gossip_migration_flag_t`, say
+/// what is passed over.
+///
+/// `progress`, which may be NULL, is called in the calling thread for each member that has taken
+/// a step or is in the way of one: `trouble` is NULL or says why; `done` of `total` members
+/// have taken the step. What it receives is borrowed until it returns; it must not unwind.
+///
+/// NOT_MIGRATED if a member is in the way, or the time was up: gossip_error_problem_at names
+/// each, with the reason. Everybody understands everybody then, until the next call, on any
+/// node, goes on from there. Members obey as their `remote_migration` says. They tell their
+/// program by `notify_migrated` or GOSSIP_EVENT_MIGRATED: it must see to it that its next start
+/// begins with the new key or label.
+///
+/// Memory: copies the bytes; `report`, which may be NULL, is yours: gossip_migration_free.
+/// Threads: any, callbacks too. Blocks: up to `timeout_ms`, which should be a minute or more in
+/// a pool of hundreds.
+/// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED; INVALID_ARG for
+/// other numbers and lengths, and where the pool cannot move so; TOO_LARGE for a label;
+/// NOT_MIGRATED; AGAIN while another migration is under way.
+GOSSIP_API
+gossip_status_t gossip_pool_migrate(const gossip_pool_t *pool,
+                                    int32_t kind,
+                                    const void *to,
+                                    size_t len,
+                                    int32_t until,
+                                    uint32_t flags,
+                                    int32_t timeout_ms,
+                                    void (*progress)(void *user_data,
+                                                     int32_t step,
+                                                     const char *member,
+                                                     const char *trouble,
+                                                     size_t done,
+                                                     size_t total),
+                                    void *user_data,
+                                    gossip_migration_t **report,
+                                    gossip_error_t **err);
+
+/// How it went, in a sentence for people, UTF-8; empty for NULL.
+///
+/// Memory: the text lives as long as `report`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_migration_text(const gossip_migration_t *report);
+
+/// How many members there are in a part of the report, of `gossip_migration_part_t`; 0 for
+/// others, and for NULL.
+///
+/// Memory: borrows `report`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API size_t gossip_migration_count(const gossip_migration_t *report, int32_t part);
+
+/// The name of the member at `index` in a part of the report, of `gossip_migration_part_t`.
+///
+/// Memory: the name lives as long as `report`. Threads: any, callbacks too. Blocks: no.
+/// Status: NULL_ARG; NOT_FOUND behind the last.
+GOSSIP_API
+gossip_status_t gossip_migration_at(const gossip_migration_t *report,
+                                    int32_t part,
+                                    size_t index,
+                                    const char **name);
+
+/// Frees a report; NULL is fine.
+///
+/// Memory: ends `report` and its texts. Threads: any. Blocks: no.
+GOSSIP_API void gossip_migration_free(gossip_migration_t *report);
+
 /// How many members the snapshot has; 0 for NULL.
 ///
 /// Memory: borrows `members`. Threads: any, callbacks too. Blocks: no.
@@ -1968,6 +2108,17 @@ GOSSIP_API const gossip_member_t *gossip_event_other_member(const gossip_event_t
 ///
 /// Memory: the snapshot lives as long as `event`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API const gossip_members_t *gossip_event_members(const gossip_event_t *event);
+
+/// The kind of the migration of which a step was taken, of `gossip_migration_kind_t`; 0 for other
+/// events, and for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_migration_kind(const gossip_event_t *event);
+
+/// The step that was taken, of `gossip_step_t`; 0 for other events, and for NULL.
+///
+/// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API int32_t gossip_event_step(const gossip_event_t *event);
 
 /// The bytes of a message, a state, an ack payload or a name, as the type says; none for
 /// other events. `len` may be NULL.

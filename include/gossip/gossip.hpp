@@ -315,6 +315,21 @@ enum class errc : gossip_status_t {
     panic = GOSSIP_ERR_PANIC,
     internal = GOSSIP_ERR_INTERNAL,
     not_taken = GOSSIP_ERR_NOT_TAKEN,
+    not_migrated = GOSSIP_ERR_NOT_MIGRATED,
+};
+
+/// Where a pool moves.
+enum class migration_kind : std::int32_t {
+    key = GOSSIP_MIGRATION_KEY,
+    encryption = GOSSIP_MIGRATION_ENCRYPTION,
+    label = GOSSIP_MIGRATION_LABEL,
+};
+
+/// The steps of a migration; each is taken by every member before the next.
+enum class step : std::int32_t {
+    accept = GOSSIP_STEP_ACCEPT,
+    speak = GOSSIP_STEP_SPEAK,
+    require = GOSSIP_STEP_REQUIRE,
 };
 
 } // namespace GOSSIP_HPP_NAMESPACE
@@ -1265,6 +1280,13 @@ public:
     /// `missing` are still looked for.
     virtual void notify_healed(std::size_t returned, std::size_t missing) { (void)returned, (void)missing; }
 
+    /// This node has taken a step of a migration, as the member `by` asked: its keys, its
+    /// encryption or its label have changed. Write them to where the configuration comes from.
+    virtual void notify_migrated(migration_kind kind, step taken, std::string_view by)
+    {
+        (void)kind, (void)taken, (void)by;
+    }
+
     /// A message arrived: a broadcast or one for this node.
     virtual void notify_msg(bytes data, message about) { (void)data, (void)about; }
 
@@ -1333,6 +1355,7 @@ struct callbacks {
     std::function<void(member existing, member other)> notify_conflict;
     std::function<void()> notify_isolated;
     std::function<void(std::size_t returned, std::size_t missing)> notify_healed;
+    std::function<void(migration_kind kind, step taken, std::string_view by)> notify_migrated;
     std::function<void(bytes, message)> notify_msg;
     std::function<void(bytes state, bool join)> merge_remote_state;
     std::function<void(member, std::chrono::nanoseconds rtt, bytes payload)> notify_ping_complete;
@@ -1438,6 +1461,13 @@ template <class Cell> struct trampolines {
         run(user_data, "notify_healed", [&](auto &to) { to.notify_healed(returned, missing); });
     }
 
+    static void notify_migrated(void *user_data, std::int32_t kind, std::int32_t taken, const char *by) noexcept
+    {
+        run(user_data, "notify_migrated", [&](auto &to) {
+            to.notify_migrated(static_cast<migration_kind>(kind), static_cast<step>(taken), by);
+        });
+    }
+
     static void notify_msg(void *user_data, const std::uint8_t *data, std::size_t len, const gossip_message_t *about) noexcept
     {
         run(user_data, "notify_msg", [&](auto &to) { to.notify_msg(bytes(data, len), message(about)); });
@@ -1510,6 +1540,7 @@ template <class Cell> struct trampolines {
         table.allow_tcp_ping = allow_tcp_ping;
         table.notify_isolated = notify_isolated;
         table.notify_healed = notify_healed;
+        table.notify_migrated = notify_migrated;
         return table;
     }
 };
@@ -1540,6 +1571,7 @@ inline gossip_delegate_t table_of(const callbacks &cell) noexcept
     keep_if(table.notify_conflict, bool(cell.notify_conflict));
     keep_if(table.notify_isolated, bool(cell.notify_isolated));
     keep_if(table.notify_healed, bool(cell.notify_healed));
+    keep_if(table.notify_migrated, bool(cell.notify_migrated));
     keep_if(table.notify_msg, bool(cell.notify_msg));
     keep_if(table.merge_remote_state, bool(cell.merge_remote_state));
     keep_if(table.notify_ping_complete, bool(cell.notify_ping_complete));
@@ -1624,6 +1656,7 @@ enum class event_type : std::int32_t {
     ask_tcp_ping = GOSSIP_EVENT_ASK_TCP_PING,
     isolated = GOSSIP_EVENT_ISOLATED,
     healed = GOSSIP_EVENT_HEALED,
+    migrated = GOSSIP_EVENT_MIGRATED,
 };
 
 /// `join`, `ask_merge` and so on. The text is static.
@@ -1693,6 +1726,15 @@ public:
 
     /// How many lost members are still looked for after a healing.
     std::size_t missing() const noexcept { return gossip_event_missing(c_handle()); }
+
+    /// In what a migration changes the pool; only for a step that was taken.
+    gossip::migration_kind migration_kind() const noexcept
+    {
+        return static_cast<gossip::migration_kind>(gossip_event_migration_kind(c_handle()));
+    }
+
+    /// The step that was taken; only for one.
+    gossip::step step() const noexcept { return static_cast<gossip::step>(gossip_event_step(c_handle())); }
 
     /// How long a question waits for its answer still; negative for what waits for none.
     milliseconds deadline() const noexcept { return milliseconds(gossip_event_deadline_ms(c_handle())); }
@@ -2410,6 +2452,51 @@ public:
     }
 };
 
+/// How a migration is to go.
+struct migration_options {
+    /// The last step to be taken.
+    step until = step::require;
+    /// Pass over members that take no such requests, such as those of memberlist: somebody does the
+    /// steps there by hand.
+    bool by_hand = false;
+    /// Pass over members that died without a goodbye, and may come back with what they knew.
+    bool without_lost = false;
+    /// Called in the calling thread for each member that has taken a step, `trouble` being empty, or
+    /// is in the way of one. It must not throw.
+    std::function<void(step taken, std::string_view member, std::string_view trouble, std::size_t done, std::size_t total)>
+        progress;
+};
+
+/// How a migration went that came where it should.
+///
+/// Memory: owns the texts. Threads: any.
+class migration : public handle<gossip_migration_t, gossip_migration_free> {
+public:
+    using handle::handle;
+
+    /// A sentence for people.
+    const char *text() const noexcept { return gossip_migration_text(c_handle()); }
+
+    /// Those that have taken the last step, this node included.
+    std::vector<std::string> members() const { return part(GOSSIP_MIGRATION_MEMBERS); }
+
+    /// Those that were passed over because they take no such requests.
+    std::vector<std::string> by_hand() const { return part(GOSSIP_MIGRATION_MANUAL); }
+
+    /// Those that were passed over because they are dead.
+    std::vector<std::string> lost() const { return part(GOSSIP_MIGRATION_LOST); }
+
+private:
+    std::vector<std::string> part(std::int32_t which) const
+    {
+        std::vector<std::string> names;
+        const char *name = nullptr;
+        for (std::size_t i = 0; gossip_migration_at(c_handle(), which, i, &name) == GOSSIP_OK; i++)
+            names.emplace_back(name);
+        return names;
+    }
+};
+
 /// An encryption key. Its destructor wipes it.
 ///
 /// Threads: as any value.
@@ -2797,6 +2884,37 @@ public:
     void require_label(bytes label, on_error fail GOSSIP_HPP_OR_THROW) const
     {
         fail.ok(gossip_pool_require_label(c_handle(), label.data(), label.size(), fail.c_handle()));
+    }
+
+    /// Replaces the key of the whole pool: all members install it, then use it, then remove all others.
+    ///
+    /// Blocks: up to `timeout`. Errors: not_migrated, whose problems name each member in the way;
+    /// invalid_arg for other lengths and in a pool that is not encrypted, again while another
+    /// migration is under way, invalid_state, closed, cancelled.
+    void rotate_key(bytes key, milliseconds timeout, on_error fail GOSSIP_HPP_OR_THROW) const
+    {
+        fail.ok(gossip_pool_rotate_key(c_handle(), key.data(), key.size(), detail::c_timeout(timeout), fail.c_handle()));
+    }
+
+    /// Moves the whole pool to another key, to encryption or to another label.
+    ///
+    /// Blocks: up to `timeout`. Errors: as above, and too_large for a label.
+    migration migrate(migration_kind kind, bytes to, milliseconds timeout, const migration_options &options GOSSIP_HPP_OR({}),
+                      on_error fail GOSSIP_HPP_OR_THROW) const
+    {
+        const std::uint32_t flags = (options.by_hand ? std::uint32_t(GOSSIP_MIGRATION_BY_HAND) : 0) |
+                                    (options.without_lost ? std::uint32_t(GOSSIP_MIGRATION_WITHOUT_LOST) : 0);
+        const auto tell = [](void *user_data, std::int32_t taken, const char *member, const char *trouble, std::size_t done,
+                             std::size_t total) noexcept {
+            const auto &progress = static_cast<const migration_options *>(user_data)->progress;
+            if (progress)
+                progress(static_cast<step>(taken), member, trouble == nullptr ? "" : trouble, done, total);
+        };
+        gossip_migration_t *made = nullptr;
+        fail.ok(gossip_pool_migrate(c_handle(), static_cast<std::int32_t>(kind), to.data(), to.size(),
+                                    static_cast<std::int32_t>(options.until), flags, detail::c_timeout(timeout), tell,
+                                    const_cast<migration_options *>(&options), &made, fail.c_handle()));
+        return migration(made);
     }
 
     /// The counters of this pool.

@@ -299,6 +299,38 @@ void the_way_to_a_member_is_explained_and_examined()
     CHECK(!ill.is_healthy() && ill[0].code == GOSSIP_FINDING_NOT_LISTENING);
 }
 
+void a_whole_pool_moves_in_one_call()
+{
+    const std::string old_key(16, 'o'), new_key(32, 'n');
+    heard told;
+    gossip::callbacks keeper;
+    keeper.notify_migrated = [&](gossip::migration_kind kind, gossip::step taken, std::string_view by) {
+        if (kind == gossip::migration_kind::key && taken == gossip::step::require)
+            told.tell(std::string(by));
+    };
+    const gossip::node here = open_node("here"), there = open_node("there");
+    const gossip::pool pool = here.register_pool(fast_pool(1).add_key(old_key));
+    const gossip::pool other = there.register_pool(fast_pool(1).add_key(old_key), keeper);
+    here.start();
+    there.start();
+    join_two(other, pool, here);
+
+    pool.rotate_key(new_key, patience);
+    CHECK(other.keyring().list().size() == 1 && other.keyring().list()[0].get() == new_key);
+    EVENTUALLY(told.has("here"));
+
+    std::size_t calls = 0;
+    gossip::migration_options options;
+    options.progress = [&](gossip::step, std::string_view member, std::string_view, std::size_t done, std::size_t total) {
+        CHECK(!member.empty() && done <= total);
+        calls++;
+    };
+    const gossip::migration report = other.migrate(gossip::migration_kind::label, "blue", patience, options);
+    CHECK(calls >= 6 && report.members().size() == 2 && report.by_hand().empty() && report.lost().empty());
+    CHECK(std::string(report.text()) == "label: all 2 members have taken require");
+    THROWS(gossip::errc::invalid_arg, pool.rotate_key("short", patience));
+}
+
 } // namespace
 
 int main()
@@ -310,4 +342,5 @@ int main()
     keys_and_labels_change_while_a_pool_runs();
     a_log_goes_to_a_function();
     the_way_to_a_member_is_explained_and_examined();
+    a_whole_pool_moves_in_one_call();
 }

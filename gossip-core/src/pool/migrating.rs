@@ -7,6 +7,9 @@
 //!  check     everyone is asked once more: nobody was restarted as before  +-- the next step
 //! ```
 //!
+//! In the survey and in each check everybody must know the same members, so that nobody is
+//! overlooked whom only others have heard of.
+//!
 //! The law: nobody is asked for a step while any live member is known not to have taken the one before. A
 //! member that appears meanwhile is brought up to the others first. Members of which this can't
 //! be told stop the migration, in a state in which everybody understands everybody.
@@ -62,6 +65,8 @@ pub(super) struct Migrating {
     lost: BTreeSet<NodeName>,
     /// Version of the table of members that `peers` and `lost` were read from.
     met: Option<u64>,
+    /// What stands for the live members.
+    crowd: u64,
     /// Why this node itself cannot take the step.
     own_trouble: Option<Trouble>,
     timer: TimerKey,
@@ -118,6 +123,7 @@ impl Machine {
             peers: BTreeMap::new(),
             lost: BTreeSet::new(),
             met: None,
+            crowd: 0,
             own_trouble: None,
             timer,
         }));
@@ -302,15 +308,37 @@ impl Machine {
         let Some(Talk::Step { name, .. }) = self.exchanges.get(&id) else { return };
         let name = name.clone();
         let Some(mut migrating) = self.migrating.take() else { return };
-        let (stage, kind) = (migrating.stage, migrating.to.kind());
+        migrating.meet(self);
+        let (stage, kind, crowd) = (migrating.stage, migrating.to.kind(), migrating.crowd);
+        let mut disagrees = false;
         if let Some(peer) = migrating.peers.get_mut(&name).filter(|peer| peer.talk == Some(id)) {
             peer.answered = true;
             match StepAnswer::decode(answer) {
-                Some(answer) => peer.hear(now, stage, kind, answer),
+                Some(answer) => {
+                    peer.hear(now, stage, kind, answer);
+                    let is_sure = matches!(stage, Stage::Survey | Stage::Check(_));
+                    disagrees = is_sure && peer.done && answer.crowd != crowd;
+                    if disagrees {
+                        (peer.done, peer.trouble) = (false, Some(Trouble::Disagrees));
+                        peer.again = now + AGAIN / 4;
+                    }
+                }
                 None => peer.trouble = Some(Trouble::Manual),
             }
         }
         self.migrating = Some(migrating);
+        if disagrees {
+            self.compare_with(now, &name);
+        }
+    }
+
+    /// Tells a member whom we know and hears whom it knows, rather than wait for the news to get around.
+    fn compare_with(&mut self, now: Time, name: &NodeName) {
+        let Some(record) = self.swim.roster.get(name.as_bytes()) else { return };
+        if !std::mem::replace(&mut self.swim.push_pull_running, true) {
+            let node = Arc::clone(&record.node);
+            self.periodic_push_pull(now, &node);
+        }
     }
 
     /// The conversation with a member about a step is over.
@@ -388,6 +416,7 @@ impl Migrating {
             return;
         }
         self.met = Some(machine.swim.version);
+        self.crowd = machine.live_crowd();
         let (mut live, mut lost) = (BTreeSet::new(), machine.rejoin.lost_names());
         for record in machine.swim.roster.iter().filter(|record| record.node.name != machine.swim.name) {
             let name = record.node.name.clone();

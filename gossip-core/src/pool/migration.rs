@@ -152,6 +152,10 @@ pub enum Trouble {
     /// It has taken the step, and has not ended what it began before that.
     #[error("has not ended what it began before the step")]
     Draining,
+    /// It knows other members than this node does: news of them is still under way, or part of
+    /// the pool is cut off.
+    #[error("knows other members than this node; somebody may be overlooked")]
+    Disagrees,
     /// It died without a goodbye, and may come back.
     #[error("is dead and may come back; wait for it, or go on without those that are lost")]
     Lost,
@@ -170,6 +174,7 @@ impl Trouble {
             Self::Waiting => "waiting",
             Self::Unanswered(_) => "unanswered",
             Self::Draining => "draining",
+            Self::Disagrees => "disagrees",
             Self::Lost => "lost",
             Self::Manual => "manual",
             Self::Refused(_) => "refused",
@@ -179,7 +184,7 @@ impl Trouble {
     /// Whether asking again would not help.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            Self::Waiting | Self::Unanswered(_) | Self::Draining => false,
+            Self::Waiting | Self::Unanswered(_) | Self::Draining | Self::Disagrees => false,
             Self::Refused(StepRefusal::Busy | StepRefusal::Order) => false,
             Self::Lost | Self::Manual | Self::Refused(_) => true,
         }

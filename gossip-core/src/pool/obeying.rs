@@ -21,7 +21,7 @@ use crate::pool::migration::{Migrated, Migration, MigrationKind, RemoteMigration
 use crate::pool::streams::Talk;
 use crate::wire::keyring::Key;
 use crate::wire::limits::LABEL_MAX;
-use crate::wire::step::{StepAnswer, StepRequest, Token, Took};
+use crate::wire::step::{StepAnswer, StepRequest, Token, Took, crowd};
 
 /// How long after a step no other migration is obeyed.
 const LEASE: Duration = Duration::from_secs(60);
@@ -131,8 +131,15 @@ impl Machine {
         }
         let nonces = &mut self.nonces;
         let token = *self.obeying.token.get_or_insert_with(|| nonces.next());
-        let answer = StepAnswer { token, reached: to.and_then(|to| self.reached(to)), result };
+        let reached = to.and_then(|to| self.reached(to));
+        let answer = StepAnswer { token, reached, result, crowd: self.live_crowd() };
         self.actions.push_back(Action::Reply { id, answer: answer.encode().into() });
+    }
+
+    /// What stands for the live members that this node knows.
+    pub(super) fn live_crowd(&self) -> u64 {
+        let live = self.swim.roster.iter().filter(|record| record.state.is_live());
+        crowd(live.map(|record| record.node.name.as_bytes()))
     }
 
     /// Whether a migration to somewhere else has lately taken a step here.

@@ -6,13 +6,15 @@
 //!
 //! ```text
 //!  request  kind:1  step:1  token: length:1, bytes  body
-//!  answer   version:1 (1)  token:12  reached:1  result:1
+//!  answer   version:1 (1)  token:12  reached:1  result:1  crowd:8
 //! ```
 //!
 //! The *token* is what the receiver gave in its latest answer, good for one step: nobody who
 //! recorded a request can use it a second time. Where the migration is to a key it travels
 //! sealed under that key, and so shows, revealing nothing, that the sender holds it and which of
 //! its own keys the receiver is to look at. The *body* is a label, or the key to be installed.
+//! The *crowd* stands for the live members that the answerer knows: while it is another than
+//! that of the node which asks, somebody may be overlooked.
 
 use zeroize::Zeroizing;
 
@@ -175,6 +177,18 @@ pub struct StepAnswer {
     pub reached: Option<Step>,
     /// What became of the request.
     pub result: Result<Took, StepRefusal>,
+    /// The [`crowd`] of the live members that the node knows, itself included.
+    pub crowd: u64,
+}
+
+/// A number that stands for a set of names, in whatever order: the sum of their FNV-1a hashes.
+pub fn crowd<'a>(names: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let hash = |name: &[u8]| {
+        name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    };
+    names.map(hash).fold(0, u64::wrapping_add)
 }
 
 /// What became of a request that was not refused.
@@ -246,14 +260,15 @@ impl StepAnswer {
             Err(StepRefusal::Other(byte)) => byte,
         };
         let reached = self.reached.map_or(0, |step| step as u8);
-        [&[ANSWER_VERSION], &self.token[..], &[reached, result]].concat()
+        [&[ANSWER_VERSION], &self.token[..], &[reached, result], &self.crowd.to_be_bytes()].concat()
     }
 
     /// Reads one; nothing if it makes no sense. Later versions may be longer.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (version, rest) = bytes.split_first()?;
         let (token, rest) = rest.split_first_chunk()?;
-        let [reached, result, ..] = *rest else { return None };
+        let (&[reached, result], rest) = rest.split_first_chunk()?;
+        let crowd = u64::from_be_bytes(*rest.first_chunk()?);
         if *version != ANSWER_VERSION {
             return None;
         }
@@ -269,7 +284,7 @@ impl StepAnswer {
             21 => Err(StepRefusal::Impossible),
             other => Err(StepRefusal::Other(other)),
         };
-        Some(Self { token: *token, reached: Step::from_byte(reached), result })
+        Some(Self { token: *token, reached: Step::from_byte(reached), result, crowd })
     }
 }
 
@@ -317,7 +332,7 @@ mod tests {
         ];
         for result in results.into_iter().chain(refusals.map(Err)) {
             for reached in [None, Some(Step::Accept), Some(Step::Require)] {
-                let answer = StepAnswer { token: [3; 12], reached, result };
+                let answer = StepAnswer { token: [3; 12], reached, result, crowd: u64::MAX - 1 };
                 assert_eq!(StepAnswer::decode(&answer.encode()), Some(answer));
             }
         }
@@ -331,7 +346,16 @@ mod tests {
         }
         assert!(StepRequest::decode(&[4, 1, 0]).is_none() && StepRequest::decode(&[1, 4, 0]).is_none());
         assert_eq!(StepAnswer::decode(&[]), None);
-        assert_eq!(StepAnswer::decode(&[2; 15]), None, "another version");
-        assert_eq!(StepAnswer::decode(&[1; 14]), None);
+        assert_eq!(StepAnswer::decode(&[2; 23]), None, "another version");
+        assert_eq!(StepAnswer::decode(&[1; 22]), None);
+    }
+
+    #[test]
+    fn a_crowd_has_no_order_and_counts_everyone() {
+        let number = |names: &[&'static str]| crowd(names.iter().map(|name| name.as_bytes()));
+
+        assert_eq!(number(&["a"]), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(number(&["a", "b"]), number(&["b", "a"]));
+        assert_ne!(number(&["a", "b"]), number(&["ab"]));
     }
 }

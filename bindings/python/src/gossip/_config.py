@@ -172,6 +172,10 @@ class PoolConfig:
     """With keys: refuse clear text. Off only while a cluster moves to encryption."""
     gossip_verify_outgoing: bool = True
     """With keys: encrypt. Off only while a cluster moves to encryption."""
+    remote_migration: str = "encrypted"
+    """Which requests of other members to change keys, encryption or label are obeyed: `never`,
+    `encrypted` (those of members that hold a key), or `always` (also those in clear that change
+    the label)."""
     enable_compression: bool = True
     """Compress datagrams where it helps, and streams."""
     protocol_version: int = 2
