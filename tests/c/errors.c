@@ -442,6 +442,7 @@ static const struct {
     {GOSSIP_ERR_PANIC, NULL, "a panic is a defect; gossip-ffi/tests/panics.rs tests it"},
     {GOSSIP_ERR_INTERNAL, NULL, "a defect"},
     {GOSSIP_ERR_NOT_TAKEN, not_taken, NULL},
+    {GOSSIP_ERR_NOT_MIGRATED, NULL, "it takes a member that refuses; migration.c has one"},
 };
 
 static void every_status_that_can_be_provoked_is(void)

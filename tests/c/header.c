@@ -14,6 +14,7 @@ FROZEN(join_fourth, offsetof(gossip_delegate_t, notify_join) == sizeof(size_t) +
 FROZEN(timeout, GOSSIP_ERR_TIMEOUT == -7);
 FROZEN(internal, GOSSIP_ERR_INTERNAL == -34);
 FROZEN(not_taken, GOSSIP_ERR_NOT_TAKEN == -35);
+FROZEN(not_migrated, GOSSIP_ERR_NOT_MIGRATED == -36);
 FROZEN(accept, GOSSIP_VERDICT_ACCEPT == 1);
 FROZEN(reject, GOSSIP_VERDICT_REJECT == 2);
 

@@ -497,7 +497,10 @@ impl Migrating {
     fn must_stop(&self) -> bool {
         let is_final = |peer: &Peer| !peer.passed && peer.trouble.as_ref().is_some_and(Trouble::is_final);
         let lost = !self.lost.is_empty() && !self.options.without_lost;
-        (lost || self.own_trouble.is_some() || self.peers.values().any(is_final)) && self.open_talks() == 0
+        // News that is still under way would only fill the report.
+        let settles = self.peers.values().any(|peer| peer.trouble == Some(Trouble::Disagrees));
+        let stands = self.open_talks() == 0 && !settles;
+        stands && (lost || self.own_trouble.is_some() || self.peers.values().any(is_final))
     }
 
     fn report(&self, machine: &Machine) -> MigrationReport {

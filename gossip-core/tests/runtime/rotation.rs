@@ -217,6 +217,7 @@ fn a_node_that_obeys_nobody_is_named_before_anything_changes() {
     let pool = stubborn.register_pool(config, None).unwrap();
     stubborn.start().unwrap();
     join(&pool, &cluster.nodes[0].0);
+    eventually("all know it", || cluster.nodes.iter().all(|(_, pool, _)| pool.num_members() == 4));
 
     let error = cluster.pool(0).rotate_key(key(2), PATIENCE).unwrap_err();
 
