@@ -201,7 +201,10 @@ fn who_is_silent_is_named_and_the_call_can_be_repeated() {
     let options = MigrationOptions { without_lost: true, ..MigrationOptions::default() };
     drop(pool);
     gossip.shutdown(PATIENCE).unwrap();
-    eventually("it is dead", || cluster.pool(0).num_members() == 3);
+    let knows = |(_, pool, keeper): &(Gossip, Pool, Arc<Keeper>)| {
+        pool.num_members() == 3 && keeper.lost.load(SeqCst) == 1
+    };
+    eventually("all know that it is dead", || cluster.nodes.iter().all(knows));
     let report = cluster.while_messages_flow_but_lost(|| {
         cluster.pool(2).migrate(Migration::Key(key(2)), options, PATIENCE, |_| {}).unwrap()
     });
