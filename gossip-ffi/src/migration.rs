@@ -95,6 +95,19 @@ impl gossip_migration_t {
     }
 }
 
+/// Called for each member that has taken a step (of `gossip_step_t`), `trouble` being NULL, or is
+/// in the way of one. `done` of `total` members have taken it.
+pub type gossip_progress_cb_t = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        step: i32,
+        member: *const c_char,
+        trouble: *const c_char,
+        done: usize,
+        total: usize,
+    ),
+>;
+
 /// Replaces the key of the whole pool: every member installs it, then every member encrypts
 /// with it, then every member removes all others. Nothing is lost or refused meanwhile.
 /// gossip_pool_migrate with GOSSIP_MIGRATION_KEY, all steps and nothing passed over.
@@ -152,16 +165,7 @@ pub unsafe extern "C" fn gossip_pool_migrate(
     until: i32,
     flags: u32,
     timeout_ms: i32,
-    progress: Option<
-        unsafe extern "C" fn(
-            user_data: *mut c_void,
-            step: i32,
-            member: *const c_char,
-            trouble: *const c_char,
-            done: usize,
-            total: usize,
-        ),
-    >,
+    progress: gossip_progress_cb_t,
     user_data: *mut c_void,
     report: Option<&mut MaybeUninit<*mut gossip_migration_t>>,
     err: Option<&mut MaybeUninit<*mut gossip_error_t>>,

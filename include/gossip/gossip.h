@@ -697,6 +697,15 @@ typedef struct {
 /// A descriptor of the operating system.
 typedef int gossip_fd_t;
 
+/// Called for each member that has taken a step (of `gossip_step_t`), `trouble` being NULL, or is
+/// in the way of one. `done` of `total` members have taken it.
+typedef void (*gossip_progress_cb_t)(void *user_data,
+                                     int32_t step,
+                                     const char *member,
+                                     const char *trouble,
+                                     size_t done,
+                                     size_t total);
+
 /// Receives the log of a node, one record at a time.
 typedef void (*gossip_log_cb_t)(void *user_data, const gossip_record_t *record);
 
@@ -1635,12 +1644,7 @@ gossip_status_t gossip_pool_migrate(const gossip_pool_t *pool,
                                     int32_t until,
                                     uint32_t flags,
                                     int32_t timeout_ms,
-                                    void (*progress)(void *user_data,
-                                                     int32_t step,
-                                                     const char *member,
-                                                     const char *trouble,
-                                                     size_t done,
-                                                     size_t total),
+                                    gossip_progress_cb_t progress,
                                     void *user_data,
                                     gossip_migration_t **report,
                                     gossip_error_t **err);

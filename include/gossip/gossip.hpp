@@ -2489,10 +2489,10 @@ public:
 private:
     std::vector<std::string> part(std::int32_t which) const
     {
-        std::vector<std::string> names;
+        std::vector<std::string> names(gossip_migration_count(c_handle(), which));
         const char *name = nullptr;
         for (std::size_t i = 0; gossip_migration_at(c_handle(), which, i, &name) == GOSSIP_OK; i++)
-            names.emplace_back(name);
+            names[i] = name;
         return names;
     }
 };

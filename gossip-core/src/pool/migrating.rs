@@ -454,7 +454,8 @@ impl Migrating {
         if !self.others_are_done() {
             return None;
         }
-        let own_is_done = |step| machine.reached(&self.to) >= Some(step) && !machine.drains();
+        let settled = !machine.drains() && !machine.is_relabelling();
+        let own_is_done = |step| machine.reached(&self.to) >= Some(step) && settled;
         match self.stage {
             Stage::Survey => Some(Stage::Ask(Step::Accept)),
             Stage::Ask(step) if own_is_done(step) => {

@@ -142,6 +142,11 @@ impl Machine {
         crowd(live.map(|record| record.node.name.as_bytes()))
     }
 
+    /// Whether the host is about to change the labels.
+    pub(super) fn is_relabelling(&self) -> bool {
+        self.obeying.relabelling.is_some()
+    }
+
     /// Whether a migration to somewhere else has lately taken a step here.
     pub(super) fn is_migrating_elsewhere(&self, now: Time, to: &Migration) -> bool {
         self.obeying.lease.as_ref().is_some_and(|(other, at)| other != to && now.since(*at) < LEASE)
