@@ -6,12 +6,11 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 
-use gossip_core::wire::encode::encode_node_record;
-use gossip_core::wire::message::NodeRecord;
 use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
-use gossip_core::wire::push_pull::LocalState;
 use gossip_core::wire::stream::{FrameReader, frame};
+
+use crate::records::state;
 
 /// How many members it tells of.
 const MEMBERS: u32 = 1000;
@@ -43,21 +42,7 @@ pub(crate) fn run() {
 }
 
 fn answer(port: u16) -> Vec<u8> {
-    let mut records = Vec::new();
-    for number in 0..MEMBERS {
-        let name = format!("member-{number:04}");
-        let record = NodeRecord {
-            name: name.as_bytes().into(),
-            addr: Some([127, 0, 0, 1].as_slice().into()),
-            port,
-            meta: Some(b"role=web,zone=eu-1,version=1.4.2".as_slice().into()),
-            incarnation: 1,
-            versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
-            ..NodeRecord::default()
-        };
-        encode_node_record(&record, &mut records);
-    }
-    let state = LocalState { nodes: MEMBERS, records: records.into(), ..LocalState::default() };
     let mut nonces = Nonces::from_os(|_| unreachable!("nothing is encrypted"));
+    let state = state(MEMBERS, port, |_| Ipv4Addr::LOCALHOST);
     frame(&Wire::plain(), &mut nonces, false, &state.encode(false))
 }

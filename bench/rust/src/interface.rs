@@ -12,6 +12,8 @@ use gossip_core::runtime::events::{Event, Events};
 use gossip_core::runtime::pool::Pool;
 use gossip_core::{Asks, Config, Framing, Gossip, Notice, PoolConfig};
 
+use crate::measure::tell;
+
 /// What is measured once is measured so often, and the median told.
 const ROUNDS: usize = 31;
 const MEMBERS: usize = 1000;
@@ -40,9 +42,9 @@ pub(crate) fn run(seed: &str) {
     until(|| pool.num_members() == MEMBERS + 1);
     while events.take(usize::MAX, Some(Duration::ZERO)).is_ok() {}
 
-    tell("snapshot", median(|| per(1, || drop(black_box(pool.members())))));
-    tell("member", median(|| per(MEMBERS, || read(&pool))));
-    tell(
+    told("snapshot", median(|| per(1, || drop(black_box(pool.members())))));
+    told("member", median(|| per(MEMBERS, || read(&pool))));
+    told(
         "event",
         median(|| {
             // Few at a time: the socket's buffer need not hold them all.
@@ -55,7 +57,7 @@ pub(crate) fn run(seed: &str) {
             per(EVENTS, || take(&events))
         }),
     );
-    tell(
+    told(
         "accept",
         median(|| {
             let clients: Vec<_> = (0..CONNECTIONS).map(|_| connect(&node)).collect();
@@ -70,7 +72,7 @@ pub(crate) fn run(seed: &str) {
             took
         }),
     );
-    tell(
+    told(
         "broadcast",
         per(BROADCASTS, || {
             for _ in 0..BROADCASTS {
@@ -128,8 +130,8 @@ fn median(mut measure: impl FnMut() -> f64) -> f64 {
     samples[ROUNDS / 2]
 }
 
-fn tell(figure: &str, ns: f64) {
-    println!("{{\"figure\": \"{figure}\", \"ns\": {ns:.1}}}");
+fn told(figure: &str, ns: f64) {
+    tell(figure, &[("ns", ns)]);
 }
 
 fn until(condition: impl Fn() -> bool) {

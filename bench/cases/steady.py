@@ -1,0 +1,28 @@
+"""A cluster in which nothing happens."""
+
+from harness.case import Options
+from harness.runs import interleaved
+from harness.tables import Table, at_most
+
+from .clusters import AL8N, FOCA, GO, once
+
+SIZES = (50, 100, 200)
+
+
+def steady(table: Table, options: Options) -> None:
+    """a cluster in one process in which nothing happens, LAN preset: what each node costs"""
+    span = options.of(8, 1)
+    for count in SIZES if not options.short else (5,):
+        contenders = {name: once(name, "steady", count, span) for name in ("ours", GO, FOCA, AL8N)}
+        samples = interleaved(contenders, options.rounds(2))
+        where = f"{count} nodes"
+        table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=GO, goal=at_most(1 / 8))
+        table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=FOCA, goal=at_most(1.3))
+        table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=AL8N)
+        table.add(f"{where}: memory", "KiB", samples, "memory", peer=GO, goal=at_most(1 / 6), scale=1 / 1024)
+        table.add(f"{where}: memory", "KiB", samples, "memory", peer=AL8N, scale=1 / 1024)
+    table.note(
+        "Each node of ours has a port, a network thread and callback threads of its own, as in a process of its own "
+        "(`threads` is 1). foca's agent is one loop and one socket for each node, all on one thread: the least that "
+        "such a node can cost. Memory is resident memory, less that of the process before the first node."
+    )

@@ -1,0 +1,1 @@
+// Empty: with a file of assembly in the package, Go functions need no body.

@@ -1,0 +1,3 @@
+module gossip.test/bench/net
+
+go 1.25.0

@@ -1,0 +1,27 @@
+//! States of members that there are none of.
+
+use std::net::Ipv4Addr;
+
+use gossip_core::wire::encode::encode_node_record;
+use gossip_core::wire::message::NodeRecord;
+use gossip_core::wire::push_pull::LocalState;
+
+/// `count` members, all at `ip(number)` and this port.
+pub(crate) fn state(count: u32, port: u16, ip: impl Fn(u32) -> Ipv4Addr) -> LocalState {
+    let mut records = Vec::new();
+    for number in 0..count {
+        let name = format!("member-{number:05}");
+        let ip = ip(number).octets();
+        let record = NodeRecord {
+            name: name.as_bytes().into(),
+            addr: Some(ip.as_slice().into()),
+            port,
+            meta: Some(b"role=web,zone=eu-1,version=1.4.2".as_slice().into()),
+            incarnation: 1,
+            versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
+            ..NodeRecord::default()
+        };
+        encode_node_record(&record, &mut records);
+    }
+    LocalState { nodes: count, records: records.into(), ..LocalState::default() }
+}
