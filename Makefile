@@ -16,7 +16,7 @@ C99     = $(CC) -std=c99 -Wall -Wextra -pedantic -Iinclude
 CXX17   = $(CXX) -std=c++17 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
-.PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo
+.PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo test-bench
 .PHONY: seeds soak relay-table bench bench-core bench-python fuzz header abi licences docs lint clean
 
 demo: $(OUT)/demo_node
@@ -47,7 +47,7 @@ library:
 install: library
 	DESTDIR=$(DESTDIR) cmake --install $(INSTALL_BUILD)
 
-test: test-rust test-c test-install test-ffi test-python test-interop test-demo
+test: test-rust test-c test-install test-ffi test-python test-interop test-demo test-bench
 	@echo "make test: every part passed"
 
 test-rust:
@@ -73,6 +73,10 @@ test-python: built
 test-interop:
 	$(CARGO) test --locked -p gossip-interop
 
+# The tables and pictures of the benchmarks; what runs them is make bench SHORT=1.
+test-bench:
+	$(PYTHON) bench/test_harness.py
+
 test-demo: demo
 	@$(PYPATH) $(PYTHON) tests/demo/readme.py $(C99) -- $(CXX17) -- $(LINK)
 
@@ -93,10 +97,9 @@ relay-table:
 	GOSSIP_RELAY_NODES=$(RELAY_NODES) $(CARGO) test --release --locked -p gossip-core --test sim_relay_table \
 		-- --ignored --nocapture
 
-# What compares with others, in one run, as ratios: make bench CASE=interface ROUNDS=9
-ROUNDS ?= 5
+# Beside others, in one run, as ratios; all cases write docs/performance.md. make bench CASE=codec ROUNDS=9
 bench:
-	CARGO=$(CARGO) CC=$(CC) $(PYTHON) bench/bench.py --rounds $(ROUNDS) $(CASE)
+	CARGO=$(CARGO) CC=$(CC) $(PYTHON) bench/bench.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SHORT),--short) $(CASE)
 
 # Parts of the core alone, to see what a change does: codec, machine, port.
 bench-core:

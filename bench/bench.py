@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cases import CASES  # noqa: E402
 from harness import document  # noqa: E402
 from harness.case import Options  # noqa: E402
-from harness.programs import Broken, ours  # noqa: E402
+from harness.programs import PROFILE, Broken, ours  # noqa: E402
 from harness.tables import Table  # noqa: E402
 
 
@@ -34,6 +34,7 @@ def main() -> int:
     if options.rounds is not None and options.rounds < 1:
         parser.error(f"--rounds is {options.rounds} and must be at least 1")
 
+    PROFILE.release = not options.short
     # Ten thousand connections need as many descriptors.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -33,7 +33,7 @@ def accept(table: Table, options: Options) -> None:
         # What knows no ids has one kind only.
         if kind == "native" or name in ("ours", CMUX, SEED)
     }
-    samples = interleaved(contenders, options.rounds(5))
+    samples = interleaved(contenders, options.rounds(3))
     for kind in KINDS:
         compare(table, samples, kind)
     beside_silent_clients(table, options, seconds)
@@ -88,7 +88,7 @@ def beside_silent_clients(table: Table, options: Options, seconds: float) -> Non
 
     for kind, first in KINDS.items():
         samples = interleaved(
-            {beside: lambda: measure(True, first), alone: lambda: measure(False, first)}, options.rounds(5)
+            {beside: lambda: measure(True, first), alone: lambda: measure(False, first)}, options.rounds(3)
         )
         where = f"{kind}, {silent} silent clients and a neglected listener beside"
         table.add(f"{where}: rate", "/s", samples, "rate", peer=alone, goal=at_least(0.95))

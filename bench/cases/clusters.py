@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from harness.programs import Peer, ours
+from harness.programs import Broken, Peer, ours
 from harness.runs import Command, Figures, lines
 
-GO, FOCA, AL8N = "Go memberlist", "foca agent", "al8n memberlist"
-"""The other programs; al8n's is a port of memberlist to Rust, with a wire format of its own."""
+GO, FOCA = "Go memberlist", "foca agent"
 
 
 def program(name: str) -> Command:
@@ -17,9 +16,9 @@ def program(name: str) -> Command:
         case "Go memberlist":
             return [Peer("memberlist").path()]
         case "foca agent":
-            return [Peer("peers").path(), "foca"]
+            return [Peer("foca").path()]
         case _:
-            return [Peer("peers").path(), "al8n"]
+            raise Broken(f"no program is called {name}")
 
 
 def told(name: str, *arguments: object, seconds: float = 200.0) -> list[Figures]:

@@ -21,7 +21,7 @@ def datagrams(table: Table, options: Options) -> None:
             name: partial(lambda command, size: datagrams_of(command(), size, seconds), command, size)
             for name, command in servers.items()
         }
-        samples = interleaved(measure, options.rounds(5))
+        samples = interleaved(measure, options.rounds(3))
         table.add(f"{size} bytes: rate", "k/s", samples, "rate", peer=SEED, goal=at_least(1.7), scale=1e-3)
         table.add(f"{size} bytes: rate", "k/s", samples, "rate", peer=TOKIO, scale=1e-3)
         table.add(f"{size} bytes: processor time each", "µs", samples, "cpu_us", peer=TOKIO, goal=at_most(1.3))

@@ -5,7 +5,7 @@ from harness.programs import Missing
 from harness.runs import Figures, Samples, interleaved
 from harness.tables import Row, Table, at_most, value_at_most
 
-from .clusters import AL8N, GO, told
+from .clusters import GO, told
 
 NODES, VICTIMS = 50, 3
 
@@ -26,11 +26,9 @@ def detect(table: Table, options: Options) -> None:
     names = ("ours", GO)
     samples = interleaved({name: (lambda name=name: measure(name)) for name in names}, options.rounds(2))
     cases.missing = samples.missing
-    for peer, goal in ((GO, at_most(1.05))):
-        if peer == GO:
-            table.add(f"{count} nodes: from the end to the first suspicion", "s", cases, "suspected", peer=peer)
-            table.add(f"{count} nodes: from there until all hold it dead", "s", cases, "dead", peer=peer, goal=goal)
-        table.add(f"{count} nodes: altogether", "s", cases, "whole", peer=peer)
+    table.add(f"{count} nodes: from the end to the first suspicion", "s", cases, "suspected", peer=GO)
+    table.add(f"{count} nodes: from there until all hold it dead", "s", cases, "dead", peer=GO, goal=at_most(1.05))
+    table.add(f"{count} nodes: altogether", "s", cases, "whole", peer=GO)
     refuted = [line["refutations"] for line in cases.rounds["ours"]]
     if refuted:
         table.rows.append(Row("live nodes that had to refute a suspicion", "", [max(refuted)], goal=value_at_most(0)))

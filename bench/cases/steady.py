@@ -1,26 +1,34 @@
 """A cluster in which nothing happens."""
 
+from statistics import median
+
+from harness import plot
 from harness.case import Options
 from harness.runs import interleaved
 from harness.tables import Table, at_most
 
-from .clusters import AL8N, FOCA, GO, once
+from .clusters import FOCA, GO, once
 
 SIZES = (50, 100, 200)
 
 
 def steady(table: Table, options: Options) -> None:
     """a cluster in one process in which nothing happens, LAN preset: what each node costs"""
-    span = options.of(8, 1)
+    span = options.of(6, 1)
+    costs: dict[str, dict[str, list[plot.Point]]] = {"cpu_ms": {}, "memory": {}}
     for count in SIZES if not options.short else (5,):
-        contenders = {name: once(name, "steady", count, span) for name in ("ours", GO, FOCA, AL8N)}
+        contenders = {name: once(name, "steady", count, span) for name in ("ours", GO, FOCA)}
         samples = interleaved(contenders, options.rounds(2))
+        for key, series in costs.items():
+            for name, rounds in samples.rounds.items():
+                value = median(round_[key] for round_ in rounds)
+                series.setdefault(name, []).append((count, value / 1024 if key == "memory" else value))
         where = f"{count} nodes"
         table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=GO, goal=at_most(1 / 8))
         table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=FOCA, goal=at_most(1.3))
-        table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=AL8N)
         table.add(f"{where}: memory", "KiB", samples, "memory", peer=GO, goal=at_most(1 / 6), scale=1 / 1024)
-        table.add(f"{where}: memory", "KiB", samples, "memory", peer=AL8N, scale=1 / 1024)
+    for key, title in (("cpu_ms", "Processor time of a node in a second, ms"), ("memory", "Memory of a node, KiB")):
+        table.plots.append((f"steady-{key.partition('_')[0]}", title, plot.lines(title, "nodes", costs[key])))
     table.note(
         "Each node of ours has a port, a network thread and callback threads of its own, as in a process of its own "
         "(`threads` is 1). foca's agent is one loop and one socket for each node, all on one thread: the least that "

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import programs
-from .tables import Table
+from statistics import median
+
+from . import plot, programs
+from .tables import Row, Table
 
 DOCUMENT = programs.ROOT / "docs" / "performance.md"
 PICTURES = programs.ROOT / "docs" / "performance"
@@ -73,8 +75,30 @@ def write(tables: list[Table], machine: Machine, seconds: float) -> None:
     for table in tables:
         for name, _, picture in table.plots:
             (PICTURES / f"{name}.svg").write_text(picture)
+    (PICTURES / "goals.svg").write_text(goals(tables))
     DOCUMENT.write_text(text(tables, machine, seconds))
     print(f"\nwrote {DOCUMENT.relative_to(programs.ROOT)} after {seconds / 60:.0f} min")
+
+
+def goals(tables: list[Table]) -> str:
+    """How far each figure is from its goal, as a picture."""
+    values = {}
+    for table in tables:
+        for row in table.rows:
+            distance = reached(row)
+            if distance:
+                values[f"{table.case}: {row.figure}"[:48]] = (distance, row.verdict() == "met")
+    return plot.bars("Goals: how many times over each is reached", values)
+
+
+def reached(row: Row) -> float:
+    """By how many times a goal is reached; nothing where that has no meaning, as with a goal of none at all."""
+    if not row.goal or row.verdict() not in ("met", "missed") or not row.goal.limit:
+        return 0.0
+    value = median(row.ratios() if row.goal.of == "ratio" else row.ours)
+    if not value:
+        return 0.0
+    return value / row.goal.limit if row.goal.relation == "≥" else row.goal.limit / value
 
 
 def text(tables: list[Table], machine: Machine, seconds: float) -> str:
@@ -86,6 +110,7 @@ def text(tables: list[Table], machine: Machine, seconds: float) -> str:
         "Written by `make bench`; every figure is of that one run. " + METHOD.read_text().strip(),
         f"\nThis run: {time.strftime('%Y-%m-%d', time.gmtime())}, {seconds / 60:.0f} minutes, on {machine.text}. "
         f"{machine.warning()} Of the figures with a goal: {counts}.",
+        "\n![How far each figure is from its goal](performance/goals.svg)",
     ]
     for table in tables:
         parts += [f"\n## {table.case}: {table.about}\n", table.markdown()]

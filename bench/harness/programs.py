@@ -3,15 +3,33 @@
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCH = ROOT / "bench"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-RELEASE = TARGET / "release"
 OUT = TARGET / "bench"
 CARGO = os.environ.get("CARGO", "cargo")
+
+
+@dataclass
+class Profile:
+    """How what is ours is built; a short run takes what the tests have built already."""
+
+    release: bool = True
+
+    def flags(self) -> list[str | Path]:
+        """What cargo is told of it."""
+        return ["--release"] if self.release else []
+
+    def folder(self) -> Path:
+        """Where cargo puts it."""
+        return TARGET / ("release" if self.release else "debug")
+
+
+PROFILE = Profile()
 
 
 class Missing(Exception):
@@ -32,10 +50,10 @@ def run(command: list[str | Path], where: Path, **environment: str) -> subproces
 @cache
 def ours() -> Path:
     """What this library does, and sockets without it: bench/rust, and the C library."""
-    built = run([CARGO, "build", "--locked", "--release", "-p", "gossip-ffi", "-p", "gossip-bench"], ROOT)
+    built = run([CARGO, "build", "--locked", *PROFILE.flags(), "-p", "gossip-ffi", "-p", "gossip-bench"], ROOT)
     if built.returncode != 0:
         raise Broken(built.stderr)
-    return RELEASE / "gossip-bench"
+    return PROFILE.folder() / "gossip-bench"
 
 
 @cache
@@ -46,9 +64,9 @@ def c(name: str) -> Path:
 
 @cache
 def c_with_library(name: str) -> Path:
-    """A program of bench/c against the release library."""
+    """A program of bench/c against the library."""
     ours()
-    library = RELEASE / "libgossip.so"
+    library = PROFILE.folder() / "libgossip.so"
     header = run(["readelf", "-d", library], ROOT).stdout
     soname = header.partition("soname: [")[2].partition("]")[0]
     if not soname:
@@ -75,18 +93,21 @@ def compile_c(name: str, more: list[str | Path]) -> Path:
 class Peer:
     """A program that others' packages are needed for. Built at its first use."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def path(self) -> Path:
         """The binary; raises `Missing` if it can't be had."""
-        if self.folder in os.environ.get("BENCH_WITHOUT", "").split(","):
+        if self.name in os.environ.get("BENCH_WITHOUT", "").split(","):
             raise Missing("left out by BENCH_WITHOUT")
-        return rust_peers() if self.folder == "peers" else go(self.folder)
+        built = go(self.name) if (BENCH / "go" / self.name).exists() else rust(self.name)
+        if isinstance(built, str):
+            raise Missing(built)
+        return built
 
 
 @cache
-def outcome_of_go(name: str) -> Path | str:
+def go(name: str) -> Path | str:
     """The binary of `bench/go/NAME`, or why there is none."""
     if not shutil.which("go"):
         return "no Go toolchain"
@@ -100,32 +121,16 @@ def outcome_of_go(name: str) -> Path | str:
     return "its Go modules can't be had: " + last_line(built.stderr)
 
 
-def go(name: str) -> Path:
-    """The binary of `bench/go/NAME`."""
-    built = outcome_of_go(name)
-    if isinstance(built, str):
-        raise Missing(built)
-    return built
-
-
 @cache
-def outcome_of_rust_peers() -> Path | str:
-    """The binary of bench/peers, or why there is none."""
-    folder = BENCH / "peers"
+def rust(name: str) -> Path | str:
+    """The binary of `bench/peers/NAME`, or why there is none."""
+    folder, target = BENCH / "peers" / name, OUT / "peers"
     if (fetched := run([CARGO, "fetch", "--locked"], folder)).returncode != 0:
         return "its crates can't be had: " + last_line(fetched.stderr)
-    built = run([CARGO, "build", "--locked", "--release"], folder, CARGO_TARGET_DIR=str(OUT / "peers"))
+    built = run([CARGO, "build", "--locked", "--release"], folder, CARGO_TARGET_DIR=str(target))
     if built.returncode != 0:
-        raise Broken(f"bench/peers does not build:\n{built.stderr}")
-    return OUT / "peers" / "release" / "gossip-bench-peers"
-
-
-def rust_peers() -> Path:
-    """The binary of bench/peers."""
-    built = outcome_of_rust_peers()
-    if isinstance(built, str):
-        raise Missing(built)
-    return built
+        raise Broken(f"bench/peers/{name} does not build:\n{built.stderr}")
+    return target / "release" / f"gossip-bench-{name}"
 
 
 def last_line(text: str) -> str:

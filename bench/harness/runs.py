@@ -26,14 +26,20 @@ def lines(command: Command, cpus: list[int] | None = None, seconds: float = PATI
     """What a program prints: a line of JSON for each thing it measured."""
     try:
         ended = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds, preexec_fn=pinning(cpus)
+            command, capture_output=True, text=True, check=False, timeout=seconds, preexec_fn=pinning(cpus),
+            env={**os.environ, "RUST_BACKTRACE": "0"},
         )
     except subprocess.TimeoutExpired:
         raise Missing(f"did not end within {seconds:.0f} s") from None
     if ended.returncode != 0:
-        tail = " / ".join((ended.stderr or ended.stdout).strip().splitlines()[-3:])
-        raise Missing(f"ended with {ended.returncode}: {tail[:300]}")
+        raise Missing(f"ended with {ended.returncode}: {gist(ended.stderr)}")
     return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+
+
+def gist(errors: str) -> str:
+    """What a program said when it failed, on one line."""
+    said = [line.strip() for line in errors.splitlines() if line.strip() and not line.startswith(("note:", "goroutine"))]
+    return " / ".join(said[-3:])[:300] or "without a word"
 
 
 def pinning(cpus: list[int] | None) -> Callable[[], None] | None:

@@ -127,7 +127,8 @@ def line(row: Row) -> str:
     """A row as Markdown."""
     verdict = {"missed": "**missed**"}.get(row.verdict(), row.verdict())
     if row.why:
-        verdict = f"not run: {row.why}".replace("|", "/").replace("\n", " ")
+        why = row.why.replace("|", "/").replace("\n", " ")
+        verdict = f"{verdict or 'not run'}: {why}" if row.verdict() in ("", "not run") else f"{verdict}; {why}"
     goal = str(row.goal) if row.goal else ""
     cells = [
         row.figure, middle(row.ours, row.unit), row.peer, middle(row.theirs, row.unit), spread(row.ratios()), goal,

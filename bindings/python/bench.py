@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What `import gossip` costs: python3 bench.py [--short], after python3 dev_build.py --release.
+"""What `import gossip` costs: python3 bench.py [--short] [--json], after python3 dev_build.py --release.
 
 Each line is one figure of this machine at this moment, and next to it what it is compared
 with in the same run, where there is something. No figure is a promise: compare lines of one
 run, or runs on one quiet machine.
 """
 
+import json
 import socket
 import subprocess
 import sys
@@ -28,8 +29,11 @@ MESSAGES = 20_000 if SHORT else 200_000
 MEMBERS = 1_000
 
 
-def line(name: str, figure: float, unit: str, beside: str = "") -> None:
-    """One result."""
+def line(name: str, figure: float, unit: str, beside: str = "", **more: float) -> None:
+    """One result; `more` is for those who read JSON."""
+    if "--json" in sys.argv:
+        print(json.dumps({"figure": name, "value": figure, **{key.replace("_", " "): more[key] for key in more}}))
+        return
     print(f"{name:<58} {figure:>12,.2f} {unit:<12} {beside}", flush=True)
 
 
@@ -169,7 +173,8 @@ def bench_accept() -> None:
             )
         wall, work = (median(one[i] / other[i] for one, other in zip(ours, theirs, strict=True)) for i in (0, 1))
         beside = f"{wall:.2f} of a socket by the clock (goal 0.75), {work:.2f} by processor time"
-        line("connections through a Listener", median(rate for rate, _ in ours), "1/s", beside)
+        rate = median(rate for rate, _ in ours)
+        line("connections through a Listener", rate, "1/s", beside, of_a_socket=wall, by_processor_time=work)
 
 
 def bench_members() -> None:

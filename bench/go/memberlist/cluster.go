@@ -18,7 +18,8 @@ import (
 const (
 	patience = 30 * time.Second
 	look     = 5 * time.Millisecond
-	settle   = 5 * time.Second
+	settle   = 4 * time.Second
+	again    = 100 * time.Millisecond
 )
 
 type cluster struct{ lists []*memberlist.Memberlist }
@@ -50,8 +51,13 @@ func (c *cluster) join() (converged float64, agreed bool, cpu float64) {
 		joining.Add(1)
 		go func() {
 			defer joining.Done()
-			// Who fails is found by the others, or is missed and told of below.
-			_, _ = list.Join([]string{seed})
+			// The seed serves so many at once and no more: who is refused asks again.
+			for {
+				if _, err := list.Join([]string{seed}); err == nil || begun.wall() > patience.Seconds() {
+					return
+				}
+				time.Sleep(again)
+			}
 		}()
 	}
 	joining.Wait()

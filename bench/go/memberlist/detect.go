@@ -75,16 +75,18 @@ func detect(arguments []string) {
 		_ = c.lists[victim].Shutdown()
 		time.Sleep(time.Second)
 	}
-	for last := o.begun.wall() + 60; !o.allGone(names, alive) && o.begun.wall() < last; {
+	last := o.begun.wall() + 60
+	for !o.allGone(names, alive) && o.begun.wall() < last {
 		time.Sleep(10 * time.Millisecond)
 	}
 	o.Lock()
 	defer o.Unlock()
 	for _, name := range names {
-		if len(o.gone[name]) < alive {
-			continue
+		// Whom some still believe in at the end counts as found at that moment.
+		all := last
+		if len(o.gone[name]) >= alive {
+			all = o.gone[name][alive-1]
 		}
-		all := o.gone[name][alive-1]
 		first, known := o.suspected[name]
 		if !known {
 			first = all

@@ -2,9 +2,10 @@ package main
 
 import (
 	"bytes"
-	_ "unsafe" // for go:linkname
+	"reflect"
+	"unsafe" // also for go:linkname
 
-	_ "github.com/hashicorp/memberlist"
+	"github.com/hashicorp/memberlist"
 )
 
 // memberlist's own functions, which it keeps to itself.
@@ -43,4 +44,10 @@ type alive struct {
 	Port        uint16
 	Meta        []byte
 	Vsn         []uint8
+}
+
+// broadcastsOf is the queue of a node's own news.
+func broadcastsOf(list *memberlist.Memberlist) *memberlist.TransmitLimitedQueue {
+	field := reflect.ValueOf(list).Elem().FieldByName("broadcasts")
+	return *(**memberlist.TransmitLimitedQueue)(unsafe.Pointer(field.UnsafeAddr()))
 }

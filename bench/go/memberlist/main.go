@@ -15,7 +15,9 @@ func main() {
 		"broadcast": single,
 		"codec":     func([]string) { codec() },
 		"detect":    detect,
+		"idle":      idle,
 		"join":      join,
+		"quiet":     quiet,
 		"steady":    steady,
 		"sustained": sustained,
 	}

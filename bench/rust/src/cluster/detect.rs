@@ -61,7 +61,8 @@ pub(crate) fn run(count: usize, victims: usize) {
         let mut times = heard(&gone, name);
         // The victims that ended meanwhile may have told of each other, too.
         times.sort_by(f64::total_cmp);
-        let all = times.get(alive - 1).copied().unwrap_or(f64::from(u16::MAX));
+        // Whom some still believe in at the end counts as found at that moment.
+        let all = times.get(alive - 1).copied().unwrap_or(last);
         let first = suspected.get(name).copied().unwrap_or(all);
         tell(
             "detect",

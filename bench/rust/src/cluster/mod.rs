@@ -20,8 +20,10 @@ use crate::measure::Since;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So often it is looked at.
 const LOOK: Duration = Duration::from_millis(5);
+/// So long a join waits that was refused.
+const AGAIN: Duration = Duration::from_millis(100);
 /// What a cluster still has to tell after a join is told within this time.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(4);
 
 /// Nodes that run, with their pools.
 pub(crate) struct Cluster {
@@ -64,10 +66,12 @@ impl Cluster {
         let seed = self.nodes[0].local_addr().to_string();
         thread::scope(|scope| {
             for pool in &self.pools[1..] {
-                let seed = seed.clone();
+                let (seed, begun) = (&seed, &begun);
                 scope.spawn(move || {
-                    // Who fails is found by the others, or is missed and told of below.
-                    let _ = pool.join(&[seed], PATIENCE);
+                    // The seed serves so many at once and no more: who is refused asks again.
+                    while pool.join(&[&seed], PATIENCE).is_err() && begun.wall() < PATIENCE.as_secs_f64() {
+                        thread::sleep(AGAIN);
+                    }
                 });
             }
         });
