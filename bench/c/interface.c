@@ -23,7 +23,7 @@ enum {
     EVENTS = 1000,
     CHUNK = 40,
     BATCH = 64,
-    CONNECTIONS = 64,
+    CONNECTIONS = 32, /* far fewer at once than one address may have while they say whom they want */
     BROADCASTS = 500,
     ID = 0x0101,
     PATIENCE_MS = 30000

@@ -64,7 +64,7 @@ def sustained(table: Table, options: Options) -> None:
             delivered = told_["delivered"]
         if told_["delivered"] < 1 or told_["behind"] > 2 or told_["rate"] < 0.95 * multiple * limit:
             break
-        borne = told_["rate"]
+        borne = multiple * limit
     table.rows.append(Row(figure, "/s", [borne], GO, [limit], at_least(5)))
     table.rows.append(Row(f"delivered, at {MULTIPLES[0]} times Go's rate", "", [delivered], goal=value_at_least(1)))
     table.note(

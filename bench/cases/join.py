@@ -27,7 +27,7 @@ def join(table: Table, options: Options) -> None:
                 table.rows.append(Row(f"{where}: the worst of {len(seconds)} over the median", "", [worst],
                                       goal=value_at_most(2)))
             if late := sum(round_["late"] for round_ in rounds):
-                table.note(f"{where}: {late:.0f} of {len(rounds)} storms of {name} did not end within 30 s, "
-                           "which counts as 30 s.")
+                table.note(f"{where}: {late:.0f} of {len(rounds)} storms of {name} did not end within 20 s, "
+                           "which counts as 20 s.")
             elif name != "ours":
                 table.note(f"{where}: the worst of {name} was {worst:.1f} times its median.")

@@ -37,8 +37,8 @@ def push_pull(table: Table, options: Options) -> None:
         },
         options.rounds(3),
     )
-    table.add(f"{members} members, all known: exchanges", "/s", samples, "known", peer=GO, goal=at_least(3))
-    table.add(f"{members} members, all new: exchanges", "/s", samples, "new", peer=GO)
+    table.add(f"{members} members, all known, and as many in return: exchanges", "/s", samples, "known", peer=GO, goal=at_least(3))
+    table.add(f"{members} members, all new, and one in return: exchanges", "/s", samples, "new", peer=GO)
     table.add("processor time each", "ms", samples, "cpu", peer=GO, scale=1e3)
     table.add("slowest ack meanwhile", "ms", samples, "ack", peer=GO, goal=value_at_most(5, "ms"))
     table.add("slowest ack without", "ms", samples, "quiet", peer=GO)

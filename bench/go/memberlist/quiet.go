@@ -20,7 +20,7 @@ func quiet(arguments []string) {
 	config.BindAddr, config.AdvertiseAddr = "127.0.0.1", "127.0.0.1"
 	config.BindPort, config.AdvertisePort = 0, 0
 	config.ProbeInterval, config.PushPullInterval = 0, 0
-	config.GossipInterval = seconds(arguments[0])
+	config.GossipInterval, config.GossipNodes = seconds(arguments[0]), 20
 	config.Logger = log.New(io.Discard, "", 0)
 	list := must(memberlist.Create(config))
 	fmt.Printf("{\"addr\": \"%s\"}\n", list.LocalNode().FullAddress().Addr)

@@ -20,7 +20,8 @@ const MEMBERS: usize = 1000;
 const EVENTS: usize = 1000;
 const CHUNK: usize = 40;
 const BATCH: usize = 64;
-const CONNECTIONS: usize = 64;
+/// Far fewer at once than one address may have while they say whom they want.
+const CONNECTIONS: usize = 32;
 const BROADCASTS: usize = 500;
 const ID: u16 = 0x0101;
 const PATIENCE: Duration = Duration::from_secs(30);

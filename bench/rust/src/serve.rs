@@ -131,6 +131,7 @@ pub(crate) fn quiet_pool(gossip_interval: Duration) {
         framing: Framing::Bare,
         probe_interval: Duration::ZERO,
         gossip_interval,
+        gossip_nodes: 20,
         push_pull_interval: Duration::ZERO,
         ..PoolConfig::lan(1)
     };

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 
 use agent::{Command, Heard, Node};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const SETTLE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(5);
 /// As in the other programs.
 const SINGLE_PATIENCE: f64 = 5.0;
