@@ -1,5 +1,7 @@
 """Broadcasts."""
 
+from functools import partial
+
 from harness.case import Options
 from harness.programs import Missing
 from harness.runs import Figures, Samples, interleaved, note
@@ -33,7 +35,7 @@ def single(table: Table, options: Options) -> None:
         return {}
 
     names = ("ours", GO, FOCA)
-    samples = interleaved({name: (lambda name=name: measure(name)) for name in names}, options.rounds(1))
+    samples = interleaved({name: partial(measure, name) for name in names}, options.rounds(1))
     cases.missing = samples.missing
     table.add(f"one message, until all of {count} have it", "s", cases, "seconds", peer=GO, goal=at_most(1))
     table.add(f"one message, until all of {count} have it", "s", cases, "seconds", peer=FOCA)

@@ -1,5 +1,7 @@
 """Failure detection."""
 
+from functools import partial
+
 from harness.case import Options
 from harness.programs import Missing
 from harness.runs import Figures, Samples, interleaved
@@ -24,7 +26,7 @@ def detect(table: Table, options: Options) -> None:
         return {}
 
     names = ("ours", GO)
-    samples = interleaved({name: (lambda name=name: measure(name)) for name in names}, options.rounds(2))
+    samples = interleaved({name: partial(measure, name) for name in names}, options.rounds(2))
     cases.missing = samples.missing
     table.add(f"{count} nodes: from the end to the first suspicion", "s", cases, "suspected", peer=GO)
     table.add(f"{count} nodes: from there until all hold it dead", "s", cases, "dead", peer=GO, goal=at_most(1.05))

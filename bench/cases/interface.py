@@ -30,7 +30,7 @@ def interface(table: Table, options: Options) -> None:
     def told(command: Command) -> Figures:
         figures: Figures = {}
         for line in lines(command):
-            name = str(line.pop("figure"))  # type: ignore[arg-type]
+            name = str(line.pop("figure"))
             figures |= {f"{name} {value}": number for value, number in line.items()}
         return figures
 

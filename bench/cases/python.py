@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harness.case import Options
 from harness.programs import ROOT, Broken, run
-from harness.runs import Figures, interleaved, lines
+from harness.runs import Command, Figures, interleaved, lines
 from harness.tables import Table, value_at_least, value_at_most
 
 BINDING = ROOT / "bindings" / "python"
@@ -14,7 +14,7 @@ BINDING = ROOT / "bindings" / "python"
 
 def python(table: Table, options: Options) -> None:
     """the Python binding; bindings/python/bench.py measures"""
-    build = [sys.executable, BINDING / "dev_build.py", "--quiet", "--locked", *([] if options.short else ["--release"])]
+    build: Command = [sys.executable, BINDING / "dev_build.py", "--quiet", "--locked", *([] if options.short else ["--release"])]
     built = run(build, ROOT, CARGO_TARGET_DIR=os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")))
     if built.returncode != 0:
         raise Broken(built.stderr)

@@ -1,6 +1,6 @@
 """Lines in a diagram, as SVG: no more than is needed to see how something grows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import floor, log10
 
@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 80, 20, 40, 50
 
 
-def lines(title: str, across: str, series: dict[str, Sequence[Point]]) -> str:
+def lines(title: str, across: str, series: Mapping[str, Sequence[Point]]) -> str:
     """A diagram with both axes logarithmic, so that what grows alike is parallel."""
     points = [point for line in series.values() for point in line if min(point) > 0]
     if not points:
@@ -41,7 +41,7 @@ def lines(title: str, across: str, series: dict[str, Sequence[Point]]) -> str:
     return picture(parts)
 
 
-def bars(title: str, values: dict[str, tuple[float, float]]) -> str:
+def bars(title: str, values: Mapping[str, tuple[float, bool]]) -> str:
     """For each name how far its figure is from its goal, 1 being the goal, on a logarithmic axis."""
     height = TOP + 20 * len(values) + BOTTOM
     low, high = axis([value for value, _ in values.values()] + [0.5, 2])

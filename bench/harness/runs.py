@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,7 +117,7 @@ class Samples:
         return values
 
 
-def interleaved(contenders: dict[str, Callable[[], Figures]], rounds: int) -> Samples:
+def interleaved(contenders: Mapping[str, Callable[[], Figures]], rounds: int) -> Samples:
     """Each contender once, then each again. One that fails takes no further part, and it is said why."""
     samples = Samples()
     for number in range(rounds):
