@@ -40,6 +40,7 @@ class Rounds(unittest.TestCase):
 
         samples = interleaved({"a": fails}, 3)
         self.assertEqual(len(calls), 1)
+        self.assertEqual(dict(samples.rounds), {})
         with self.assertRaisesRegex(Missing, "no Go toolchain"):
             samples.of("a", "rate")
 

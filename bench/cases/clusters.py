@@ -5,7 +5,8 @@ from collections.abc import Callable
 from harness.programs import Broken, Peer, ours
 from harness.runs import Command, Figures, lines
 
-GO, FOCA = "Go memberlist", "foca agent"
+GO, FOCA, AL8N = "Go memberlist", "foca agent", "al8n memberlist"
+"""The last is memberlist's port to Rust, with a wire format of its own."""
 
 
 def program(name: str) -> Command:
@@ -17,6 +18,8 @@ def program(name: str) -> Command:
             return [Peer("memberlist").path()]
         case "foca agent":
             return [Peer("foca").path()]
+        case "al8n memberlist":
+            return [Peer("al8n").path()]
         case _:
             raise Broken(f"no program is called {name}")
 

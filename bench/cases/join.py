@@ -6,7 +6,7 @@ from harness.case import Options
 from harness.runs import interleaved
 from harness.tables import Row, Table, at_most, value_at_most
 
-from .clusters import GO, once
+from .clusters import AL8N, GO, once
 
 # How many nodes, and how many storms of each.
 STORMS = {50: 10, 200: 4}
@@ -15,11 +15,13 @@ STORMS = {50: 10, 200: 4}
 def join(table: Table, options: Options) -> None:
     """a storm of joins through one seed, LAN preset: until all see all"""
     for count, times in STORMS.items() if not options.short else {5: 2}.items():
-        contenders = {name: once(name, "join", count) for name in ("ours", GO)}
+        contenders = {name: once(name, "join", count) for name in ("ours", GO, AL8N)}
         samples = interleaved(contenders, max(times, options.rounds(1)))
         where = f"{count} nodes"
         table.add(f"{where}: time", "s", samples, "seconds", peer=GO, goal=at_most(1 / 4))
         table.add(f"{where}: processor time", "s", samples, "cpu", peer=GO, goal=at_most(1 / 4))
+        table.add(f"{where}: time", "s", samples, "seconds", peer=AL8N)
+        table.add(f"{where}: processor time", "s", samples, "cpu", peer=AL8N)
         for name, rounds in samples.rounds.items():
             seconds = [round_["seconds"] for round_ in rounds]
             worst = max(seconds) / median(seconds)

@@ -7,7 +7,7 @@ from harness.case import Options
 from harness.runs import interleaved
 from harness.tables import Table, at_most
 
-from .clusters import FOCA, GO, once
+from .clusters import AL8N, FOCA, GO, once
 
 SIZES = (50, 100, 200)
 
@@ -17,7 +17,7 @@ def steady(table: Table, options: Options) -> None:
     span = options.of(6, 1)
     costs: dict[str, dict[str, list[plot.Point]]] = {"cpu_ms": {}, "memory": {}}
     for count in SIZES if not options.short else (5,):
-        contenders = {name: once(name, "steady", count, span) for name in ("ours", GO, FOCA)}
+        contenders = {name: once(name, "steady", count, span) for name in ("ours", GO, FOCA, AL8N)}
         samples = interleaved(contenders, options.rounds(2))
         for key, series in costs.items():
             for name, rounds in samples.rounds.items():
@@ -26,7 +26,9 @@ def steady(table: Table, options: Options) -> None:
         where = f"{count} nodes"
         table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=GO, goal=at_most(1 / 8))
         table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=FOCA, goal=at_most(1.3))
+        table.add(f"{where}: processor time in a second", "ms", samples, "cpu_ms", peer=AL8N)
         table.add(f"{where}: memory", "KiB", samples, "memory", peer=GO, goal=at_most(1 / 6), scale=1 / 1024)
+        table.add(f"{where}: memory", "KiB", samples, "memory", peer=AL8N, scale=1 / 1024)
     for key, title in (("cpu_ms", "Processor time of a node in a second, ms"), ("memory", "Memory of a node, KiB")):
         table.plots.append((f"steady-{key.partition('_')[0]}", title, plot.lines(title, "nodes", costs[key])))
     table.note(

@@ -126,7 +126,8 @@ def interleaved(contenders: Mapping[str, Callable[[], Figures]], rounds: int) ->
                 continue
             note(f"round {number + 1} of {rounds}: {name}")
             try:
-                samples.rounds[name].append(measure())
+                figures = measure()
+                samples.rounds[name].append(figures)
             except Missing as why:
                 samples.missing[name] = str(why)
                 note(f"{name}: {why}", lasting=True)

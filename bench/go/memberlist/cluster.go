@@ -45,7 +45,7 @@ func start(count int, logs io.Writer, adapt func(number int, config *memberlist.
 // if they did, and how much processor time that took.
 func (c *cluster) join() (converged float64, agreed bool, cpu float64) {
 	begun := now()
-	seed := c.lists[0].LocalNode().FullAddress().Addr
+	seed := c.seed()
 	var joining sync.WaitGroup
 	for _, list := range c.lists[1:] {
 		joining.Add(1)
@@ -65,6 +65,8 @@ func (c *cluster) join() (converged float64, agreed bool, cpu float64) {
 	return begun.wall(), agreed, begun.cpu()
 }
 
+func (c *cluster) seed() string { return c.lists[0].LocalNode().FullAddress().Addr }
+
 func (c *cluster) converged(begun since) bool {
 	for _, list := range c.lists {
 		for list.NumMembers() != len(c.lists) {
@@ -81,15 +83,20 @@ func (c *cluster) converged(begun since) bool {
 func settled(count int, logs io.Writer, adapt func(int, *memberlist.Config)) *cluster {
 	c := start(count, logs, adapt)
 	begun := now()
-	_, agreed, _ := c.join()
-	// Whoever a storm left without the others asks again: what is measured is what comes after.
-	for !agreed && begun.wall() < 3*patience.Seconds() {
-		_, agreed, _ = c.join()
+	// One after the other, and again whom that left without the others: what is measured is what comes after.
+	agreed := false
+	for !agreed && begun.wall() < 4*patience.Seconds() {
+		for _, list := range c.lists[1:] {
+			if list.NumMembers() != count {
+				_, _ = list.Join([]string{c.seed()})
+			}
+		}
+		agreed = c.converged(now())
 	}
 	if !agreed {
 		log.Fatal("the cluster does not agree")
 	}
-	for c.telling() && begun.wall() < 4*patience.Seconds() {
+	for c.telling() && begun.wall() < 5*patience.Seconds() {
 		time.Sleep(settle / 10)
 	}
 	time.Sleep(settle)

@@ -83,14 +83,19 @@ impl Cluster {
     pub(crate) fn settled(count: usize, delegate: impl Fn(usize) -> Option<Arc<dyn Delegate>>) -> Self {
         let cluster = Self::start(count, delegate);
         let begun = Since::now();
-        let mut joined = cluster.join();
-        // Whoever a storm left without the others asks again: what is measured is what comes after.
-        while joined.converged.is_none() && begun.wall() < 3.0 * PATIENCE.as_secs_f64() {
-            joined = cluster.join();
+        let seed = cluster.nodes[0].local_addr().to_string();
+        // One after the other, and again whom that left without the others: what is measured is
+        // what comes after.
+        let mut agreed = false;
+        while !agreed && begun.wall() < 4.0 * PATIENCE.as_secs_f64() {
+            for pool in cluster.pools[1..].iter().filter(|pool| pool.num_members() != count) {
+                let _ = pool.join(&[&seed], PATIENCE);
+            }
+            agreed = cluster.converged(&Since::now()).is_some();
         }
-        assert!(joined.converged.is_some(), "the cluster does not agree");
+        assert!(agreed, "the cluster does not agree");
         let telling = |pool: &Pool| pool.stats().expect("it runs").machine.broadcasts_queued > 0;
-        while cluster.pools.iter().any(telling) && begun.wall() < 4.0 * PATIENCE.as_secs_f64() {
+        while cluster.pools.iter().any(telling) && begun.wall() < 5.0 * PATIENCE.as_secs_f64() {
             thread::sleep(SETTLE / 10);
         }
         thread::sleep(SETTLE);
