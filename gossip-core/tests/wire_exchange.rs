@@ -240,6 +240,8 @@ fn told(news: ExchangeNews) -> String {
         ExchangeNews::User { payload, .. } => format!("user '{}'", String::from_utf8_lossy(&payload)),
         ExchangeNews::Connected => "connected".into(),
         ExchangeNews::Verdict(verdict) => format!("verdict {verdict:?}"),
+        ExchangeNews::StepAsked { .. } => "step asked".into(),
+        ExchangeNews::StepAnswered(_) => "step answered".into(),
         ExchangeNews::Acked => "acked".into(),
         ExchangeNews::Finished => "finished".into(),
         ExchangeNews::Failed(error) => failed(&error),

@@ -133,7 +133,9 @@ impl Run {
             ExchangeNews::PushPullBegun
             | ExchangeNews::Connected
             | ExchangeNews::Acked
-            | ExchangeNews::Verdict(_) => {}
+            | ExchangeNews::Verdict(_)
+            | ExchangeNews::StepAsked { .. }
+            | ExchangeNews::StepAnswered(_) => {}
         }
     }
 }

@@ -266,6 +266,7 @@ fn assert_frame(vector: &Vector, frame: Frame) {
             let user_state = fields["userState"].as_str().map_or(vec![], |text| hex(&text[4..]));
             assert_eq!(state.user_state, user_state, "{id}");
         }
+        Frame::Step { .. } => panic!("{id}: memberlist has no such request"),
     }
 }
 
