@@ -19,8 +19,12 @@ use crossbeam_queue::ArrayQueue;
 /// Bytes of a slot.
 const SLOT: usize = 2048;
 
-/// Slots of a port: 16 MiB held by packets, and at most as much again in the free list.
+/// Slots of a port: 16 MiB held by packets.
 const SLOTS: usize = 8192;
+
+/// Slots kept for later, 1 MiB: as many as wait in a burst. A port at rest costs little, and what
+/// more a flood needed goes back to the system.
+const KEPT: usize = 512;
 
 /// The buffers of one port.
 #[derive(Debug)]
@@ -37,7 +41,7 @@ impl Buffers {
     }
 
     fn with_slots(limit: usize) -> Arc<Self> {
-        Arc::new(Self { free: ArrayQueue::new(limit), held: AtomicUsize::new(0), limit })
+        Arc::new(Self { free: ArrayQueue::new(limit.min(KEPT)), held: AtomicUsize::new(0), limit })
     }
 
     /// Slots held by packets.
@@ -114,7 +118,7 @@ impl Drop for PacketBuf {
         self.account.held.fetch_sub(self.slots, Relaxed);
         buffers.held.fetch_sub(self.slots, Relaxed);
         if self.slots == 1 && self.storage.len() == SLOT {
-            // Full only after an overdraft; then the slot is freed.
+            // Full after a flood; then the slot is freed.
             let _ = buffers.free.push(std::mem::take(&mut self.storage));
         }
     }

@@ -234,7 +234,15 @@ impl Machine {
 
     /// When `handle_timeout` is to be called next.
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.swim.poll_timeout(), self.timers.first()].into_iter().flatten().min()
+        [self.swim.poll_timeout(self.gossips()), self.timers.first()].into_iter().flatten().min()
+    }
+
+    /// Whether a round of gossip would have something to say, to somebody. A pool in which nothing
+    /// happens does not wake up for it.
+    fn gossips(&self) -> bool {
+        let has_news =
+            !self.swim.broadcasts.is_empty() || !self.broadcasts.is_empty() || self.rumours.kept.has_news();
+        has_news && self.swim.roster.len() > 1
     }
 
     /// The next thing for the host to do.
@@ -420,6 +428,9 @@ impl Machine {
     /// `now`, unless a later time has been seen.
     pub(super) fn at(&mut self, now: Time) -> Time {
         self.latest = self.latest.max(now);
+        if !self.gossips() {
+            self.swim.skip_gossip(self.latest);
+        }
         self.latest
     }
 

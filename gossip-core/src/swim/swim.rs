@@ -51,7 +51,6 @@ pub(crate) enum Timer {
     InquiryDue(u32),
     AnswerEnds(NodeName),
     SuspicionEnd(NodeName),
-    GossipTick,
     PushPullTick,
 }
 
@@ -68,6 +67,9 @@ pub struct Swim {
     pub(crate) has_left: bool,
     pub(crate) broadcasts: BroadcastQueue,
     pub(crate) timers: Timers<Timer>,
+    /// When the next round of gossip is due, if there is something to tell; no timer, since most of
+    /// the time there is not.
+    gossip_due: Option<Time>,
     pub(crate) rng: Rng,
     pub(crate) probe: Option<Probe>,
     /// Where in the roster's list the next probe is looked for.
@@ -95,16 +97,15 @@ impl Swim {
     pub fn new(tuning: Tuning, name: NodeName, addr: NodeAddr, mut rng: Rng, now: Time) -> Self {
         let mut timers = Timers::default();
         // Nodes that start together must not stay in step, so each loop has a phase of its own.
-        let mut start = |period: Duration, timer| {
-            if !period.is_zero() {
-                timers.set(now + rng.up_to(period) + Duration::from_nanos(1), timer);
-            }
-        };
-        start(tuning.probe_interval, Timer::ProbeTick);
-        if tuning.gossip_nodes > 0 {
-            start(tuning.gossip_interval, Timer::GossipTick);
+        let mut first =
+            |period: Duration| (!period.is_zero()).then(|| now + rng.up_to(period) + Duration::from_nanos(1));
+        if let Some(due) = first(tuning.probe_interval) {
+            timers.set(due, Timer::ProbeTick);
         }
-        start(tuning.push_pull_interval, Timer::PushPullTick);
+        let gossip_due = if tuning.gossip_nodes > 0 { first(tuning.gossip_interval) } else { None };
+        if let Some(due) = first(tuning.push_pull_interval) {
+            timers.set(due, Timer::PushPullTick);
+        }
         Self {
             roster: Roster::new(&mut rng),
             awareness: Awareness::new(tuning.awareness_max),
@@ -115,6 +116,7 @@ impl Swim {
             has_left: false,
             broadcasts: BroadcastQueue::default(),
             timers,
+            gossip_due,
             rng,
             probe: None,
             probe_index: 0,
@@ -136,7 +138,14 @@ impl Swim {
 
     /// Does everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some((due, timer)) = self.timers.pop_due(now) {
+        loop {
+            let first = self.timers.first().filter(|due| *due <= now);
+            if let Some(due) = self.gossip_due.filter(|due| *due <= first.unwrap_or(now)) {
+                self.gossip_due = Some(next_tick(due, self.tuning.gossip_interval, now));
+                self.gossip_round(now);
+                continue;
+            }
+            let Some((due, timer)) = self.timers.pop_due(now) else { return };
             match timer {
                 Timer::ProbeTick => {
                     let next = next_tick(due, self.tuning.probe_interval, now);
@@ -150,11 +159,6 @@ impl Swim {
                 Timer::InquiryDue(seq) => self.inquiry_due(now, seq),
                 Timer::AnswerEnds(name) => self.answer_ends(&name),
                 Timer::SuspicionEnd(name) => self.suspicion_end(now, &name),
-                Timer::GossipTick => {
-                    let next = next_tick(due, self.tuning.gossip_interval, now);
-                    self.timers.set(next, Timer::GossipTick);
-                    self.gossip_tick(now);
-                }
                 Timer::PushPullTick => {
                     let period = push_pull_period(self.tuning.push_pull_interval, self.roster.len());
                     self.timers.set(next_tick(due, period, now), Timer::PushPullTick);
@@ -164,9 +168,17 @@ impl Swim {
         }
     }
 
-    /// When something is due next.
-    pub fn poll_timeout(&self) -> Option<Time> {
-        self.timers.first()
+    /// When something is due next; a round of gossip only if it `gossips`.
+    pub fn poll_timeout(&self, gossips: bool) -> Option<Time> {
+        [self.timers.first(), self.gossip_due.filter(|_| gossips)].into_iter().flatten().min()
+    }
+
+    /// Leaves out the rounds of gossip that were due: there was nothing to tell. The next one is in
+    /// phase.
+    pub fn skip_gossip(&mut self, now: Time) {
+        if let Some(due) = self.gossip_due.filter(|due| *due <= now) {
+            self.gossip_due = Some(next_tick(due, self.tuning.gossip_interval, now));
+        }
     }
 
     /// The next datagram to pack and send.
@@ -293,7 +305,7 @@ impl Swim {
 
     /// One round of gossip: the freshest broadcasts to a few random nodes, the recently
     /// dead among them, so that a node that was declared dead wrongly hears of it.
-    fn gossip_tick(&mut self, now: Time) {
+    fn gossip_round(&mut self, now: Time) {
         self.counters.gossip_rounds += 1;
         let Self { roster, rng, name, tuning, .. } = self;
         let remember = tuning.gossip_to_the_dead;

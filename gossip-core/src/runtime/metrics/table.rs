@@ -303,9 +303,14 @@ const POOL: &[Metric] = &[
         "Probes that only TCP answered: datagrams to that member get lost.",
         |pool, lines| lines.value(pool.machine.swim.probes_saved_by_stream),
     ),
-    pool(Counter, "gossip_pool_gossip_rounds_total", "Rounds of gossip.", |pool, lines| {
-        lines.value(pool.machine.swim.gossip_rounds);
-    }),
+    pool(
+        Counter,
+        "gossip_pool_gossip_rounds_total",
+        "Rounds of gossip, of which there are none while there is nothing to tell.",
+        |pool, lines| {
+            lines.value(pool.machine.swim.gossip_rounds);
+        },
+    ),
     pool(
         Counter,
         "gossip_pool_push_pulls_total",
