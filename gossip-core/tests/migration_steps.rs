@@ -152,7 +152,7 @@ fn one_migration_is_obeyed_at_a_time() {
     let other = |token| request(MigrationKind::Key, Step::Accept, &key(3), token, &[3; 32]);
 
     assert_eq!(node.ask(other(token), true).result, Err(StepRefusal::Busy));
-    node.now = node.now + Duration::from_secs(61);
+    node.now += Duration::from_secs(61);
     assert_eq!(node.ask(other(token), true).result, Ok(Took::Done));
 
     assert_eq!(node.keys(), [key(1), key(2), key(3)]);
