@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use gossip_core::{
     Asks, Config, Delegate, Error, Events, Gossip, Key, ListenOptions, Listener, ListenerName, LogLevel,
-    Member, Node, Packets, Pool, PoolConfig, Sockets, UserMessage, WaitError, dial,
+    Member, Migrated, Migration, MigrationOptions, Node, Packets, Pool, PoolConfig, RemoteMigration, Sockets,
+    UserMessage, WaitError, dial,
 };
 
 use super::support::*;
@@ -53,6 +54,7 @@ fn may_fail<T>(result: Result<T, Error>) -> Outcome {
             | Error::NotStarted
             | Error::Timeout(_)
             | Error::Join(_)
+            | Error::Migration(_)
             | Error::Send { .. }
             | Error::NoResponse(_)
             | Error::Cancelled
@@ -164,6 +166,11 @@ const FUNCTIONS: &[Function] = &[
     ("Pool::metrics", |w| done(w.pool.metrics())),
     ("Pool::stats", |w| may_fail(w.pool.stats())),
     ("Pool::explain", |w| may_fail(w.pool.explain("x"))),
+    ("Pool::rotate_key", |w| may_fail(w.pool.rotate_key(w.key.clone(), SHORT))),
+    ("Pool::migrate", |w| {
+        let to = Migration::Label("red".into());
+        may_fail(w.pool.migrate(to, MigrationOptions::default(), SHORT, |_| {}))
+    }),
     ("Pool::doctor", |w| may_fail(w.pool.doctor(&w.seed.to_string(), SHORT))),
     ("Pool::shutdown", |w| deadlock(w.pool.shutdown(PATIENCE))),
     ("Listener::accept", |w| waited(w.listener.accept(Some(SHORT)))),
@@ -304,6 +311,10 @@ impl Delegate for Caller {
         self.called("notify_healed");
     }
 
+    fn notify_migrated(&self, _: &Migrated) {
+        self.called("notify_migrated");
+    }
+
     fn notify_msg(&self, _: &UserMessage) {
         self.called("notify_msg");
         if self.hook == "notify_overflow"
@@ -406,6 +417,11 @@ const CALLBACKS: &[Callback] = &[
     ("notify_conflict", |stage| stage.join_another("b")),
     ("notify_isolated", |stage| stage.other.shutdown(PATIENCE).unwrap()),
     ("notify_healed", |stage| stage.other_comes_back()),
+    ("notify_migrated", |stage| {
+        let to = Migration::Label("blue".into());
+        // The callback may leave the pool before the last step.
+        let _ = stage.other_pool.migrate(to, MigrationOptions::default(), SHORT * 10, |_| {});
+    }),
     ("notify_msg", |stage| stage.say(1)),
     ("merge_remote_state", |stage| {
         stage.other_pool.set_local_state(b"state").unwrap();
@@ -438,6 +454,7 @@ fn try_all(hook: &'static str, provoke: fn(&Stage)) -> Vec<String> {
         // Long enough for a question to be asked in time, with all pairs at it at once, and shorter
         // than the patience of those who wait for an answer over TCP.
         query_timeout: Duration::from_millis(500),
+        remote_migration: RemoteMigration::Always,
         ..quick(1)
     };
     let own_pool = own.register_pool(config, Some(delegate.clone())).unwrap();
