@@ -131,6 +131,23 @@ def test_hello_greets_and_is_heard(start: Any, make_node: MakeNode) -> None:
     assert at_alice.named("notify_leave", "bob").state is gossip.MemberState.LEFT
 
 
+def test_key_rotation_loses_nothing_and_keeps_the_old_key_out(start: Any) -> None:
+    example = start(str(EXAMPLES / "key_rotation.py"))
+
+    assert example.says("key: ") == "key: all 3 members have taken require"
+    lines = list(iter(lambda: example.says("").strip(), "label: all 3 members have taken require"))
+    taken = {tuple(line.split()[:2]) for line in lines if " is done, " in line}
+    assert taken == {
+        (f"{step}:", name) for step in gossip.Step for name in ("red", "green", "blue")
+    }, lines
+    assert example.says("with the new key").endswith("is in")
+    assert " is out: " in example.says("with the old key")
+    assert " is out: " in example.says("without the label")
+    sent, received = (int(word) for word in example.says("").split() if word.isdigit())
+    assert sent == received > 0
+    assert example.process.wait(DEADLINE) == 0
+
+
 def test_nodes_with_standing_seeds_find_each_other_again(start: Any) -> None:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]

@@ -9,10 +9,13 @@ use std::io;
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use bytes::Bytes;
+use crossbeam_channel::bounded;
 use gossip_core::pool::action::Delivery;
+use gossip_core::pool::migration::MigrationProgress;
 use gossip_core::runtime::call::{Call, Request, Response};
 use gossip_core::runtime::error::Error;
 use gossip_core::runtime::pool::Joined;
@@ -25,6 +28,7 @@ use crate::convert::{self, Payload, Peer};
 use crate::diagnosis;
 use crate::errors;
 use crate::life::Owned;
+use crate::migration::{self, Wanted};
 use crate::pool::Pool;
 use crate::wait;
 
@@ -39,9 +43,17 @@ struct Inner {
     open: Mutex<Open>,
 }
 
-/// What calls have brought, bounded by how many are open: nothing that the core puts in waits.
+/// What a call brings.
+enum Came {
+    /// How it goes, and how it went.
+    News(MigrationProgress),
+    Answer(Result<Response, Error>),
+}
+
+/// What calls have brought, bounded by how many are open, and by the members and steps of a
+/// migration: nothing that the core puts in waits.
 struct Results {
-    waiting: Mutex<Vec<(u64, Result<Response, Error>)>>,
+    waiting: Mutex<Vec<(u64, Came)>>,
     /// A byte lies in the pair exactly while something waits; both change under its lock.
     button: UnixDatagram,
     face: UnixDatagram,
@@ -55,16 +67,16 @@ impl Results {
         Ok(Self { waiting: Mutex::default(), button, face })
     }
 
-    fn put(&self, number: u64, result: Result<Response, Error>) {
+    fn put(&self, number: u64, came: Came) {
         let mut waiting = self.waiting.lock();
-        waiting.push((number, result));
+        waiting.push((number, came));
         if waiting.len() == 1 {
             // The pair is empty, and if the loop has closed its end, nobody listens.
             let _ = self.button.send(&[1]);
         }
     }
 
-    fn take(&self) -> Vec<(u64, Result<Response, Error>)> {
+    fn take(&self) -> Vec<(u64, Came)> {
         let mut waiting = self.waiting.lock();
         if !waiting.is_empty() {
             let _ = self.face.recv(&mut [0]);
@@ -107,15 +119,34 @@ impl Inner {
         let (pool, ended) = (pool.core()?, &self.ended);
         self.begin(|number| {
             let ended = Arc::clone(ended);
-            let done = move |result| ended.put(number, result);
+            let done = move |result| ended.put(number, Came::Answer(result));
+            let call = wait::at_once(|| pool.call(request, convert::limit(timeout), done))?;
+            call.map_err(errors::to_python)
+        })
+    }
+
+    /// Begins a migration of which is told how it goes.
+    fn migrate(&self, pool: &Pool, wanted: Wanted, timeout: Option<f64>) -> PyResult<u64> {
+        let (pool, (to, options)) = (pool.core()?, wanted.read()?);
+        self.begin(|number| {
+            let ((told, news), (sender, answer)) = (mpsc::channel(), bounded(1));
+            let ended = Arc::clone(&self.ended);
+            // One thread for both, so that the answer comes behind the news. It ends with the call, which
+            // lets go of the channels whatever becomes of it.
+            thread::Builder::new().name("gossip-progress".to_owned()).spawn(move || {
+                news.into_iter().for_each(|news| ended.put(number, Came::News(news)));
+                answer.into_iter().for_each(|answer| ended.put(number, Came::Answer(answer)));
+            })?;
+            let request = Request::Migrate(to, options, Some(told));
+            let done = move |answer| drop(sender.send(answer));
             let call = wait::at_once(|| pool.call(request, convert::limit(timeout), done))?;
             call.map_err(errors::to_python)
         })
     }
 }
 
-/// The number of a call, what it brought, and the exception if it failed.
-type Ended<'py> = (u64, Bound<'py, PyAny>, Option<Bound<'py, PyBaseException>>);
+/// The number of a call, what it brought, the exception if it failed, and whether it has ended.
+type Ended<'py> = (u64, Bound<'py, PyAny>, Option<Bound<'py, PyBaseException>>, bool);
 
 #[pymethods]
 impl Calls {
@@ -130,20 +161,26 @@ impl Calls {
         Ok(self.inner.get()?.ended.face.try_clone()?.into_raw_fd())
     }
 
-    /// The calls that have ended since, without waiting.
+    /// The calls that have ended since, and how others go, without waiting.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Ended<'py>>> {
         let inner = self.inner.get()?;
         let mut ended = Vec::new();
-        for (number, result) in inner.ended.take() {
+        for (number, came) in inner.ended.take() {
             // One that was forgotten brings nothing.
-            if inner.open.lock().calls.remove(&number).is_none() {
-                continue;
-            }
-            ended.push(match result {
-                Ok(response) => (number, to_python(py, response)?, None),
+            let answer = match came {
+                Came::News(news) if inner.open.lock().calls.contains_key(&number) => {
+                    let news = migration::progress(py, &news)?.into_any();
+                    ended.push((number, news, None, false));
+                    continue;
+                }
+                Came::Answer(answer) if inner.open.lock().calls.remove(&number).is_some() => answer,
+                _ => continue,
+            };
+            ended.push(match migration::answer(answer) {
+                Ok(response) => (number, to_python(py, response)?, None, true),
                 Err(error) => {
                     let error = errors::to_python(error).into_value(py).into_bound(py);
-                    (number, py.None().into_bound(py), Some(error))
+                    (number, py.None().into_bound(py), Some(error), true)
                 }
             });
         }
@@ -212,11 +249,28 @@ impl Calls {
     fn doctor(&self, pool: PyRef<'_, Pool>, target: String, timeout: f64) -> PyResult<u64> {
         self.inner.get()?.request(&pool, Request::Doctor(target), Some(timeout))
     }
+
+    /// With `progress` it brings how it goes, before how it went.
+    fn migrate(
+        &self,
+        pool: PyRef<'_, Pool>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+        progress: bool,
+    ) -> PyResult<u64> {
+        let inner = self.inner.get()?;
+        if progress {
+            return inner.migrate(&pool, wanted, timeout);
+        }
+        let (to, options) = wanted.read()?;
+        inner.request(&pool, Request::Migrate(to, options, None), timeout)
+    }
 }
 
 fn to_python(py: Python<'_>, response: Response) -> PyResult<Bound<'_, PyAny>> {
     match response {
         Response::Joined(joined) => joined_to_python(py, joined),
+        Response::Migrated(report) => Ok(migration::report(py, &report)?.into_any()),
         Response::Pinged(rtt) => Ok(rtt.as_secs_f64().into_pyobject(py)?.into_any()),
         Response::Found(target) => {
             let name = target.name.as_ref().map_or(&b""[..], |name| name.as_bytes());

@@ -113,7 +113,7 @@ fn command(error: CommandError, text: String) -> PyErr {
             python::MessageTooLargeError::new_err((what, size, limit))
         }
         CommandError::QueueFull { .. } => python::QueueFullError::new_err(text),
-        CommandError::DoctorBusy => python::BusyError::new_err(text),
+        CommandError::DoctorBusy | CommandError::MigrationBusy => python::BusyError::new_err(text),
         CommandError::HasLeft => python::NotJoinedError::new_err(text),
         CommandError::UnknownMember(_) => python::UnknownMemberError::new_err(text),
         CommandError::ReservedMark => PyValueError::new_err(text),
@@ -121,6 +121,7 @@ fn command(error: CommandError, text: String) -> PyErr {
             python::ConfigError::new_err((None::<&str>, None::<&str>, text))
         }
         CommandError::Keyring(error) => keyring(&error),
+        CommandError::NotEncrypted | CommandError::AlreadyEncrypted => keyring(&text),
         _ => internal(&text),
     }
 }

@@ -8,13 +8,14 @@ use pyo3::prelude::*;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Kinds(u16);
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "notify_join",
     "notify_leave",
     "notify_update",
     "notify_conflict",
     "notify_isolated",
     "notify_healed",
+    "notify_migrated",
     "notify_msg",
     "merge_remote_state",
     "notify_ping_complete",
@@ -65,6 +66,7 @@ pub(crate) fn name(notice: &Notice) -> Option<&'static str> {
         Notice::Conflict { .. } => "notify_conflict",
         Notice::Isolated => "notify_isolated",
         Notice::Healed { .. } => "notify_healed",
+        Notice::Migrated(_) => "notify_migrated",
         Notice::Message(_) => "notify_msg",
         Notice::RemoteState { .. } => "merge_remote_state",
         Notice::Pinged { .. } => "notify_ping_complete",

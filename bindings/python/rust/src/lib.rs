@@ -18,6 +18,7 @@ mod kinds;
 mod life;
 mod listener;
 mod log;
+mod migration;
 mod node;
 mod packets;
 mod pool;
@@ -49,6 +50,8 @@ mod _core {
     use crate::listener::Listener;
     #[pymodule_export]
     use crate::log::Log;
+    #[pymodule_export]
+    use crate::migration::migration_words;
     #[pymodule_export]
     use crate::node::Gossip;
     #[pymodule_export]

@@ -22,6 +22,7 @@ use crate::errors;
 use crate::hub::Hub;
 use crate::kinds::Kinds;
 use crate::life::Owned;
+use crate::migration::{self, Wanted};
 use crate::queue::Events;
 use crate::stats;
 use crate::tables::aes_key;
@@ -205,6 +206,27 @@ impl Pool {
         match wait::called(py, |done| pool.call(Request::Doctor(target), limit, done))? {
             Response::Examined(found) => diagnosis::diagnosis(py, &found),
             _ => Err(errors::internal("a doctor ended with the answer of another call")),
+        }
+    }
+
+    /// `progress` is called on this thread; what it raises breaks the migration off.
+    fn migrate<'py>(
+        &self,
+        py: Python<'py>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (pool, limit) = (self.pool.get()?, convert::limit(timeout));
+        let (to, options) = wanted.read()?;
+        let begin = |told, done| pool.call(Request::Migrate(to, options, Some(told)), limit, done);
+        let answer = wait::heard(py, begin, |news| {
+            let Some(progress) = &progress else { return Ok(()) };
+            progress.call1((migration::progress(py, &news)?,)).map(drop)
+        })?;
+        match migration::answer(answer).map_err(errors::to_python)? {
+            Response::Migrated(report) => migration::report(py, &report),
+            _ => Err(errors::internal("a migration ended with the answer of another call")),
         }
     }
 

@@ -137,6 +137,10 @@ pub(crate) fn told<'py>(
             (member(existing)?, convert::node(py, other)?).into_pyobject(py)
         }
         Notice::Healed { returned, missing } => (*returned, *missing).into_pyobject(py),
+        Notice::Migrated(migrated) => {
+            let by = PyBytes::new(py, migrated.by.as_bytes());
+            (migrated.kind.name(), migrated.step.name(), by).into_pyobject(py)
+        }
         Notice::Message(UserMessage { bytes, from, reliable, sender, encrypted, at, origin, .. }) => {
             let name = |name: &NodeName| PyBytes::new(py, name.as_bytes());
             let origin = origin

@@ -248,9 +248,12 @@ impl Simulation {
     fn result(&self, host: usize, life: u32, task: u64) -> PyResult<Option<f64>> {
         self.ended(host, life, task, |outcome| match outcome {
             Outcome::Pinged(rtt) => Ok(Some(rtt.as_secs_f64())),
-            Outcome::Join(_) | Outcome::Left | Outcome::Updated | Outcome::Sent(_) | Outcome::Examined(_) => {
-                Ok(None)
-            }
+            Outcome::Join(_)
+            | Outcome::Left
+            | Outcome::Updated
+            | Outcome::Sent(_)
+            | Outcome::Examined(_)
+            | Outcome::Migrated(_) => Ok(None),
             Outcome::TimedOut => Err(PyTimeoutError::new_err("no answer came in time")),
             Outcome::Failed(error) => Err(errors::send(error, error.to_string())),
             Outcome::Cancelled => Err(python::ClosedError::new_err("overtaken by a leave or a join")),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -64,15 +65,42 @@ pub(crate) fn called(
     answer.map_err(errors::to_python)
 }
 
+/// The same for a call that tells how it goes: `hear` gets all of it, on this thread. Its error
+/// breaks the call off.
+pub(crate) fn heard<N: Send>(
+    py: Python<'_>,
+    begin: impl FnOnce(mpsc::Sender<N>, Done) -> Result<Call, Error> + Send,
+    mut hear: impl FnMut(N) -> PyResult<()>,
+) -> PyResult<Result<Response, Error>> {
+    let ((told, mut news), (sender, receiver)) = (mpsc::channel(), bounded(1));
+    let call = detached(py, || begin(told, Box::new(move |answer| drop(sender.send(answer)))))?;
+    loop {
+        // The other end is gone once the answer is on its way.
+        let news = &mut news;
+        match sliced(py, move || news.recv_timeout(SLICE)) {
+            Ok(one) => hear(one)?,
+            Err(mpsc::RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let answer = received(py, &receiver)?;
+    drop(call);
+    Ok(answer)
+}
+
+/// Waits without holding the interpreter, for a slice at most.
+fn sliced<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
+    py.detach(|| {
+        let news = wait();
+        life::stay_out_at_exit();
+        news
+    })
+}
+
 /// Waits for what comes, a slice at a time.
 fn received<T: Send>(py: Python<'_>, receiver: &Receiver<T>) -> PyResult<T> {
     loop {
-        let news = py.detach(|| {
-            let news = receiver.recv_timeout(SLICE);
-            life::stay_out_at_exit();
-            news
-        });
-        match news {
+        match sliced(py, || receiver.recv_timeout(SLICE)) {
             Ok(outcome) => return Ok(outcome),
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
             Err(RecvTimeoutError::Disconnected) => {

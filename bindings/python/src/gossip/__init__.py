@@ -31,6 +31,7 @@ from ._events import (
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    Migrated,
     Overflow,
     PingCompleted,
     PoolEnded,
@@ -39,6 +40,7 @@ from ._events import (
 from ._inherit import sockets_from_systemd
 from ._keyring import Keyring
 from ._listener import Listener
+from ._migration import MigrationKind, MigrationProgress, MigrationReport, Missing, Step, Trouble
 from ._node import Gossip
 from ._packets import Packets
 from ._pool import Pool
@@ -68,6 +70,7 @@ from .errors import (
     JoinError,
     KeyringError,
     MessageTooLargeError,
+    MigrationError,
     NotJoinedError,
     NotStartedError,
     NotTakenError,
@@ -118,6 +121,12 @@ __all__ = [
     "MemberUpdated",
     "Message",
     "MessageTooLargeError",
+    "Migrated",
+    "MigrationError",
+    "MigrationKind",
+    "MigrationProgress",
+    "MigrationReport",
+    "Missing",
     "NotJoinedError",
     "NotStartedError",
     "NotTakenError",
@@ -140,9 +149,11 @@ __all__ = [
     "RemoteState",
     "Seconds",
     "SharedListener",
+    "Step",
     "Subscription",
     "TLSListener",
     "Target",
+    "Trouble",
     "UnansweredProbe",
     "UnknownMemberError",
     "UnknownPoolError",

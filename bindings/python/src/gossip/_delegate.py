@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from . import _core
 from ._events import Call, message
+from ._migration import MigrationKind, Step, name_of
 from ._types import Member, Message
 from .errors import Rejected
 
@@ -53,6 +54,12 @@ class Delegate:
         """This node has company again, or `returned` members that it had lost are back.
 
         So many are still `missing` and looked for; see `Healed`.
+        """
+
+    def notify_migrated(self, kind: MigrationKind, step: Step, by: str) -> None:
+        """This node has taken a step of a migration, as `by`, perhaps itself, asked.
+
+        Write its keys or its label to where its configuration comes from; see `Migrated`.
         """
 
     def notify_msg(self, message: Message) -> None:
@@ -237,6 +244,9 @@ def _arguments(hook: str, pool_id: int, args: tuple[Any, ...]) -> tuple[Any, ...
         case "notify_ping_complete":
             member, rtt, payload = args
             return Member._from_core(member), rtt, payload
+        case "notify_migrated":
+            kind, step, by = args
+            return MigrationKind(kind), Step(step), name_of(by)
         case "notify_msg":
             return (message(pool_id, *args),)
         case "allow_tcp_ping":

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
+from ._migration import MigrationKind, Step, name_of
 from ._types import Member, MemberState, Message
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "MemberJoined",
     "MemberLeft",
     "MemberUpdated",
+    "Migrated",
     "Overflow",
     "PingCompleted",
     "PoolEnded",
@@ -107,6 +109,24 @@ class Healed:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """This node has taken a step of a migration: its keys, its encryption or its label are others now.
+
+    Write them to where its configuration comes from: started with the old ones it does not get in.
+    """
+
+    pool_id: int
+    """The pool in which it happened."""
+    kind: MigrationKind
+    """What has changed."""
+    step: Step
+    """Which step was taken."""
+    by: str
+    """The member that sees to the migration; this node's own name if it does so itself."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteState:
     """Another node's application state arrived."""
 
@@ -158,6 +178,7 @@ Event: TypeAlias = (
     | MemberConflict
     | Isolated
     | Healed
+    | Migrated
     | Message
     | RemoteState
     | PingCompleted
@@ -187,6 +208,7 @@ _HOOKS: dict[type, str] = {
     MemberConflict: "notify_conflict",
     Isolated: "notify_isolated",
     Healed: "notify_healed",
+    Migrated: "notify_migrated",
     Message: "notify_msg",
     RemoteState: "merge_remote_state",
     PingCompleted: "notify_ping_complete",
@@ -220,6 +242,9 @@ _MAKE: dict[str, Callable[..., Event]] = {
     "notify_isolated": lambda pool: Isolated(pool_id=pool),
     "notify_healed": lambda pool, returned, missing: Healed(
         pool_id=pool, returned=returned, missing=missing
+    ),
+    "notify_migrated": lambda pool, kind, step, by: Migrated(
+        pool_id=pool, kind=MigrationKind(kind), step=Step(step), by=name_of(by)
     ),
     "notify_msg": message,
     "merge_remote_state": lambda pool, data, join: RemoteState(pool_id=pool, data=data, join=join),

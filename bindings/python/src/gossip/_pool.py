@@ -2,11 +2,11 @@
 
 import ipaddress
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, final, overload
 
 from . import _core
 from ._address import Endpoint, Seconds, Target, as_bytes, limit, seconds, split
@@ -15,10 +15,11 @@ from ._delegate import Serving
 from ._diagnosis import Diagnosis, Explanation
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
+from ._migration import MigrationProgress, MigrationReport, Step, progress_of, wanted
 from ._subscription import Subscription
 from ._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
 from ._wait import deadline_of
-from .errors import UnknownMemberError
+from .errors import MigrationError, UnknownMemberError
 
 if TYPE_CHECKING:
     from ._node import Gossip
@@ -260,6 +261,59 @@ class Pool:
             raise TypeError("names must be several, such as ['b'], not one")
         self._core.disable_tcp_pings_for([name.encode("utf-8", "surrogateescape") for name in names])
 
+    def rotate_key(self, key: Buffer, *, timeout: Seconds | None = 60.0) -> MigrationReport:
+        """Replaces the key of the whole pool: `migrate(key=key)`, all steps and nothing passed over."""
+        return self.migrate(key=key, timeout=timeout)
+
+    def migrate(
+        self,
+        *,
+        key: Buffer | None = None,
+        encryption: Buffer | None = None,
+        label: str | Buffer | None = None,
+        until: Step | str = Step.REQUIRE,
+        by_hand: bool = False,
+        without_lost: bool = False,
+        timeout: Seconds | None = 60.0,
+        progress: Callable[[MigrationProgress], object] | None = None,
+    ) -> MigrationReport:
+        """Moves the whole pool to another key, to encryption with a key, or to another label (`""`: none).
+
+        In three steps, each of which every member takes before anyone takes the next, members
+        that join meanwhile included: messages flow all the while, and none is lost or refused.
+
+        `key`: of 16, 24 or 32 bytes; the pool is encrypted. It is sent, encrypted with the old
+        one, to the members that do not hold it. `encryption`: every member holds the key already,
+        and neither uses nor requires it (`gossip_verify_incoming`, `gossip_verify_outgoing`).
+        `label`: the pool is encrypted, or its members' `remote_migration` is `always`.
+
+        `until` is the last step to be taken. `by_hand` passes over members that take no such
+        requests, such as those of memberlist, and `without_lost` those that died without a
+        goodbye; the report names them. `progress` is called in this thread for each member that
+        has taken a step, or is in the way of one; what it raises breaks the migration off.
+
+        `MigrationError` if a member is in the way, or the time was up: its report names each, with
+        the reason. Everybody understands everybody then, and after Ctrl-C, until the next call, on
+        any node, goes on from there. `BusyError` while another migration is under way,
+        `KeyringError` for a key or a pool that cannot be. A timeout of a minute or more is right
+        for hundreds of members.
+
+        Members obey as their `remote_migration` says, and tell their program: `Migrated`.
+
+            >>> import gossip
+            >>> config = gossip.Config(name="a", bind_addr="127.0.0.1", bind_port=0)
+            >>> with gossip.Gossip(config) as node:
+            ...     pool = node.register_pool(gossip.PoolConfig.local(1, keys=[b"o" * 32]))
+            ...     print(pool.migrate(key=b"n" * 32, progress=print))
+            accept: a is done, 1 of 1
+            speak: a is done, 1 of 1
+            require: a is done, 1 of 1
+            key: all 1 members have taken require
+        """
+        to = wanted(key, encryption, label, until, by_hand, without_lost)
+        told = None if progress is None else lambda fields: progress(progress_of(fields))
+        return _complete(self._core.migrate(to, limit(timeout), told))
+
     def accept_label(self, label: str | Buffer) -> None:
         """Accepts this label, too, empty for none at all: the first of three steps.
 
@@ -391,6 +445,14 @@ class Pool:
 def _message(call: Call) -> Message | None:
     # What was dropped is counted; there is no message that could tell it.
     return message(call[1], *call[2]) if call[0] == "notify_msg" else None
+
+
+def _complete(fields: Mapping[str, Any]) -> MigrationReport:
+    """The report of a migration, if it came where it should."""
+    report = MigrationReport._from_core(fields)
+    if not report.is_complete:
+        raise MigrationError(report)
+    return report
 
 
 def _seed(seed: Endpoint | Member) -> str:

@@ -8,6 +8,10 @@ is the builtin `TimeoutError`.
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._migration import MigrationReport
 
 __all__ = [
     "ClosedError",
@@ -18,6 +22,7 @@ __all__ = [
     "JoinError",
     "KeyringError",
     "MessageTooLargeError",
+    "MigrationError",
     "NotJoinedError",
     "NotStartedError",
     "NotTakenError",
@@ -131,7 +136,24 @@ class QueueFullError(GossipError, RuntimeError):
 
 
 class BusyError(GossipError, RuntimeError):
-    """A doctor is at work in this pool already; there is one at a time."""
+    """A doctor is at work in this pool already, or a migration under way; there is one at a time."""
+
+
+class MigrationError(GossipError, RuntimeError):
+    """Not every member has taken a step of a migration.
+
+    Everybody understands everybody, and does until the next call, on any node, goes on from there.
+    """
+
+    report: "MigrationReport"
+    """How far it came; its `missing` says who is in the way, and why."""
+
+    def __init__(self, report: "MigrationReport") -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return f"migration of the {self.report}"
 
 
 class Refusal(Enum):
@@ -162,7 +184,7 @@ class NotTakenError(GossipError, RuntimeError):
 
 
 class KeyringError(GossipError, ValueError):
-    """A key of the wrong size, one that the keyring does not hold, or its primary one."""
+    """A key of the wrong size, one that the keyring does not hold, its primary one, or none to move from."""
 
 
 class InternalError(GossipError, RuntimeError):

@@ -25,6 +25,7 @@ class Calls:
         self._face = socket.socket(fileno=self.core.face())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._futures: dict[int, asyncio.Future[Any]] = {}
+        self._news: dict[int, Callable[[Any], object]] = {}
 
     def bind(self) -> asyncio.AbstractEventLoop:
         """The running loop, from now on the only one."""
@@ -35,8 +36,10 @@ class Calls:
             raise RuntimeError(f"this node belongs to {self._loop!r}, it cannot be used in {loop!r}")
         return loop
 
-    async def run(self, begin: Callable[..., int], *arguments: Any) -> Any:
-        """Begins a call and waits for what it brings."""
+    async def run(
+        self, begin: Callable[..., int], *arguments: Any, news: Callable[[Any], object] | None = None
+    ) -> Any:
+        """Begins a call and waits for what it brings; `news` gets how it goes, and may break it off."""
         loop = self.bind()
         if self._face.fileno() < 0:
             raise ClosedError("node or pool is shut down")
@@ -45,9 +48,12 @@ class Calls:
         if not self._futures:
             loop.add_reader(self._face.fileno(), self._drain)
         self._futures[number] = future
+        if news is not None:
+            self._news[number] = news
         try:
             return await future
         finally:
+            self._news.pop(number, None)
             if self._futures.pop(number, None) is not None:
                 self.core.forget(number)
             self._rest()
@@ -72,15 +78,25 @@ class Calls:
             self.close()
 
     def _drain(self) -> None:
-        for number, value, error in self.core.take():
-            future = self._futures.pop(number, None)
+        for number, value, error, has_ended in self.core.take():
+            future = self._futures.pop(number, None) if has_ended else self._futures.get(number)
             if future is None or future.done():
+                continue
+            if not has_ended:
+                self._tell(number, value, future)
                 continue
             if error is None:
                 future.set_result(value)
             else:
                 future.set_exception(error)
         self._rest()
+
+    def _tell(self, number: int, value: Any, future: asyncio.Future[Any]) -> None:
+        try:
+            self._news[number](value)
+        except Exception as error:
+            # It comes out of the coroutine, which forgets the call.
+            future.set_exception(error)
 
     def _rest(self) -> None:
         """Watches no more when nothing is under way."""

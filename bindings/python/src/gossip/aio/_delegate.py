@@ -10,6 +10,7 @@ from .. import _core
 from .._delegate import _VERDICTS, HOOKS, _answer, _arguments
 from .._delegate import Delegate as SyncDelegate
 from .._events import Call
+from .._migration import MigrationKind, Step
 from .._types import Member, Message
 from ..errors import Rejected
 from ._watch import Watch
@@ -46,6 +47,9 @@ class Delegate:
 
     async def notify_healed(self, returned: int, missing: int) -> None:
         """This node has company again, or `returned` members that it had lost are back."""
+
+    async def notify_migrated(self, kind: MigrationKind, step: Step, by: str) -> None:
+        """This node has taken a step of a migration, as `by`, perhaps itself, asked."""
 
     async def notify_msg(self, message: Message) -> None:
         """A message arrived: a broadcast, or one sent to this node."""

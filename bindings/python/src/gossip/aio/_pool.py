@@ -12,7 +12,8 @@ from .._config import PoolConfig
 from .._diagnosis import Diagnosis, Explanation
 from .._events import Event
 from .._keyring import Keyring
-from .._pool import _seed
+from .._migration import MigrationProgress, MigrationReport, Step, progress_of, wanted
+from .._pool import _complete, _seed
 from .._pool import Pool as SyncPool
 from .._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
 from ._address import peer
@@ -227,6 +228,33 @@ class Pool:
     def disable_tcp_pings_for(self, names: Iterable[str]) -> None:
         """Never pings these nodes over TCP; see `gossip.Pool.disable_tcp_pings_for`."""
         self._sync.disable_tcp_pings_for(names)
+
+    async def rotate_key(self, key: Buffer, *, timeout: Seconds | None = 60.0) -> MigrationReport:
+        """Replaces the key of the whole pool: `migrate(key=key)`, all steps and nothing passed over."""
+        return await self.migrate(key=key, timeout=timeout)
+
+    async def migrate(
+        self,
+        *,
+        key: Buffer | None = None,
+        encryption: Buffer | None = None,
+        label: str | Buffer | None = None,
+        until: Step | str = Step.REQUIRE,
+        by_hand: bool = False,
+        without_lost: bool = False,
+        timeout: Seconds | None = 60.0,
+        progress: Callable[[MigrationProgress], object] | None = None,
+    ) -> MigrationReport:
+        """Moves the whole pool to another key, to encryption, or to another label; see `gossip.Pool.migrate`.
+
+        `progress` is called on the loop, and is no coroutine. Cancelled, the migration stops: everybody
+        understands everybody, and the next one goes on from there.
+        """
+        to = wanted(key, encryption, label, until, by_hand, without_lost)
+        told = None if progress is None else lambda fields: progress(progress_of(fields))
+        begin, core = self._calls.core.migrate, self._sync._core
+        wait = limit(timeout)
+        return _complete(await self._calls.run(begin, core, to, wait, told is not None, news=told))
 
     def accept_label(self, label: str | Buffer) -> None:
         """Accepts this label, too: the first of three steps; see `gossip.Pool.accept_label`."""
