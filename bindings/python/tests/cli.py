@@ -88,7 +88,7 @@ class AgentProcess:
             self._lines.put(line)
         self._lines.put("")
 
-    def event(self, kind: str, **facts: Any) -> dict[str, Any]:
+    def event(self, kind: str, /, **facts: Any) -> dict[str, Any]:
         """The next event of a kind with these facts; those before are passed over."""
         while line := self._lines.get(timeout=DEADLINE):
             event: dict[str, Any] = json.loads(line)

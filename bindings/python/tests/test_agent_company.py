@@ -9,6 +9,8 @@ from cli import FAST_POOL, KEYS, StartAgent, get, key_file, run, run_here
 from conftest import MakeNode
 from support import DEADLINE, eventually, pool_config
 
+from gossip._cli._lines import render
+
 FORGETFUL = f"{FAST_POOL},gossip_to_the_dead_time=0.4,reconnect_interval=0.2"
 """A pool that forgets the dead after a moment, and looks for those who are missing as often."""
 
@@ -136,3 +138,16 @@ def test_doctor_without_an_agent(tmp_path: Path, make_node: MakeNode) -> None:
     ):
         done = run_here(tmp_path, "doctor", address, *arguments)
         assert (done.returncode, done.stdout) == (2, "") and text in done.stderr, done.stderr
+
+
+def test_a_step_of_a_migration_is_told(agent: StartAgent, make_node: MakeNode, tmp_path: Path) -> None:
+    a = agent("a", "--key-file", key_file(tmp_path, KEYS[0]))
+    pool = make_node("b").register_pool(pool_config(keys=KEYS[:1]))
+    pool.join([a.endpoint], timeout=DEADLINE)
+
+    assert pool.rotate_key(KEYS[1], timeout=DEADLINE).is_complete
+
+    told = a.event("migrated", kind="key", step="require", by="b")
+    assert told["pool"] == 1
+    line = render(told, colour=False)
+    assert line.endswith("key: require, as b asked; write it to the configuration")

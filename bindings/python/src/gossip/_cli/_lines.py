@@ -24,6 +24,7 @@ SIGNS = {
     "conflict": ("!", "bad"),
     "isolated": ("!", "bad"),
     "healed": ("*", "good"),
+    "migrated": ("~", "news"),
     "message": (">", "news"),
     "seeds failed": ("!", "warn"),
     "log": (".", "quiet"),
@@ -56,6 +57,8 @@ def _facts(event: dict[str, Any]) -> str:
             return "no other member is reached any more; trying on; see: gossip doctor ADDRESS"
         case "healed":
             return f"{event['returned']} members are back, {event['missing']} are still missing"
+        case "migrated":
+            return f"{event['kind']}: {event['step']}, as {event['by']} asked; write it to the configuration"
         case "message":
             more = "…" if event["size"] > 256 else ""
             return f"{event['size']} bytes from {event['source']}  {event['text']}{more}"

@@ -17,6 +17,7 @@ from typing import Any
 from .. import __version__
 from .._config import PoolConfig
 from .._delegate import Delegate
+from .._migration import MigrationKind, Step
 from .._node import Gossip
 from .._pool import Pool
 from .._types import Member, MemberState, Message
@@ -312,6 +313,10 @@ class _Hooks(Delegate):
         self._view._hand_over(
             lambda: self._view.publish("healed", self._id, returned=returned, missing=missing)
         )
+
+    def notify_migrated(self, kind: MigrationKind, step: Step, by: str) -> None:
+        facts = {"kind": kind.value, "step": step.value, "by": by}
+        self._view._hand_over(lambda: self._view.publish("migrated", self._id, **facts))
 
     def notify_msg(self, message: Message) -> None:
         facts = {

@@ -12,7 +12,7 @@ const ORDER = { suspect: 0, alive: 1, dead: 2, left: 3 };
 const KINDS = {
   join: ["joined", "good"], refuted: ["refuted", "good"], leave: ["left", "calm"], fail: ["failed", "bad"],
   suspect: ["suspect", "warn"], update: ["updated", "news"], conflict: ["conflict", "bad"],
-  isolated: ["isolated", "bad"], healed: ["healed", "good"], message: ["message", "news"],
+  isolated: ["isolated", "bad"], healed: ["healed", "good"], migrated: ["migrated", "news"], message: ["message", "news"],
   joined: ["joined", "good"], "seeds failed": ["no seed", "warn"], log: ["log", "calm"], ready: ["ready", "good"],
   leaving: ["leaving", "warn"], reloaded: ["reloaded", "news"],
 };
@@ -286,6 +286,7 @@ function said(event) {
     case "conflict": return [bold(event.name), ` is also claimed by ${visible(event.other)}, which was refused`];
     case "isolated": return ["no other member is reached any more"];
     case "healed": return [`${event.returned} members are back, ${event.missing} are still missing`];
+    case "migrated": return [`${event.kind}: ${event.step}, as ${visible(event.by)} asked`];
     case "joined": return [`through ${visible(event.seeds.join(", "))}`];
     case "seeds failed": return [visible(Object.entries(event.failed).map(([seed, why]) => `${seed}: ${why}`).join("; "))];
     case "log": return [visible(event.text)];
