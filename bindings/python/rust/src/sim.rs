@@ -31,6 +31,7 @@ use crate::convert::{self, Payload, Peer};
 use crate::diagnosis;
 use crate::errors;
 use crate::life;
+use crate::migration::{self, Wanted};
 use crate::sim_heard::{self, Heard, Hearing};
 use crate::sim_values::{self, QualityRow, ReportRow, TrafficRow};
 use crate::tables::{self, Values};
@@ -202,6 +203,11 @@ impl Simulation {
         self.begin(host, |machine, now| machine.doctor(now, to.into(), timeout))
     }
 
+    fn migrate(&self, host: usize, wanted: Wanted, timeout: Option<f64>) -> PyResult<u64> {
+        let (to, options) = wanted.read()?;
+        self.begin(host, |machine, now| machine.migrate(now, to, options, limit(timeout)))
+    }
+
     fn explain<'py>(&self, py: Python<'py>, host: usize, name: Payload) -> PyResult<Bound<'py, PyDict>> {
         let now = self.see(|inside| inside.world.now())?;
         let told = self.look(host, |machine| machine.explain(now, &NodeName::from(&*name.0)))?;
@@ -285,6 +291,20 @@ impl Simulation {
     ) -> PyResult<Bound<'py, PyDict>> {
         self.ended(host, life, task, |outcome| match outcome {
             Outcome::Examined(found) => diagnosis::diagnosis(py, found),
+            _ => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
+        })
+    }
+
+    /// How far a migration that has ended came.
+    fn migration<'py>(
+        &self,
+        py: Python<'py>,
+        host: usize,
+        life: u32,
+        task: u64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.ended(host, life, task, |outcome| match outcome {
+            Outcome::Migrated(report) => migration::report(py, report),
             _ => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
         })
     }

@@ -11,6 +11,8 @@ from .._address import Endpoint, Seconds, as_bytes, limit, seconds, split
 from .._config import PoolConfig
 from .._delegate import Delegate, overridden
 from .._diagnosis import Diagnosis, Explanation
+from .._migration import MigrationReport, Step, wanted
+from .._pool import _complete
 from .._types import Buffer, Delivery, HostPort, JoinResult, Member, Message
 from ..errors import JoinError, UnknownMemberError
 from ._values import Heard, Traffic
@@ -89,7 +91,7 @@ class Node:
 
     For its application it is what a `gossip.Pool` is, with the same names: what is done at
     once is the same, and what takes time (`join`, `leave`, `update_node`, `ping`, `doctor`,
-    reliable sends) returns a `Task` at once, as nothing can wait inside of a moment.
+    `migrate`, reliable sends) returns a `Task` at once, as nothing can wait inside of a moment.
 
     The delegate's hooks and its timers run inside of `Simulation.advance` and its kin, on
     that thread, in virtual time. What they raise, `advance` raises.
@@ -324,6 +326,28 @@ class Node:
         number = self._core.doctor(self._index, self._peer(target), seconds(timeout))
         return Task(self, number, "doctor", _diagnosis)
 
+    def rotate_key(self, key: Buffer, *, timeout: Seconds | None = 60.0) -> Task[MigrationReport]:
+        """Replaces the key of the whole pool; see `gossip.Pool.rotate_key`."""
+        return self.migrate(key=key, timeout=timeout)
+
+    def migrate(
+        self,
+        *,
+        key: Buffer | None = None,
+        encryption: Buffer | None = None,
+        label: str | Buffer | None = None,
+        until: Step | str = Step.REQUIRE,
+        by_hand: bool = False,
+        without_lost: bool = False,
+        timeout: Seconds | None = 60.0,
+    ) -> Task[MigrationReport]:
+        """Moves the whole pool to another key, to encryption or to another label; see `gossip.Pool.migrate`.
+
+        A node that is restarted has the keys and the label of its configuration, as a real one.
+        """
+        to = wanted(key, encryption, label, until, by_hand, without_lost)
+        return Task(self, self._core.migrate(self._index, to, limit(timeout)), "migrate", _migration)
+
     def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> Task[None]:
         """Announces new metadata; done when it has been gossiped."""
         return Task(self, self._core.update_node(self._index, meta, limit(timeout)), "update_node", _ended)
@@ -421,6 +445,10 @@ def _rtt(task: Task[float]) -> float:
 
 def _diagnosis(task: Task[Diagnosis]) -> Diagnosis:
     return Diagnosis._from_core(task._node._core.diagnosis(*task._id()))
+
+
+def _migration(task: Task[MigrationReport]) -> MigrationReport:
+    return _complete(task._node._core.migration(*task._id()))
 
 
 def _joined(task: Task[JoinResult]) -> JoinResult:
