@@ -50,8 +50,8 @@ enum Came {
     Answer(Result<Response, Error>),
 }
 
-/// What calls have brought, bounded by how many are open, and by the members and steps of a
-/// migration: nothing that the core puts in waits.
+/// What calls have brought, bounded by how many are open, and by how often a migration asks its
+/// members: nothing that the core puts in waits.
 struct Results {
     waiting: Mutex<Vec<(u64, Came)>>,
     /// A byte lies in the pair exactly while something waits; both change under its lock.
