@@ -49,14 +49,16 @@ fn a_node_enters_the_pool_of_its_seeds_by_itself() {
 
 #[test]
 fn the_start_does_not_wait_for_seeds_and_who_finds_none_is_told_until_one_is_there() {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let seeds = [format!("127.0.0.1:{port}"), "node.invalid:1".to_owned()];
+    // At an address of its own, where no other test is given the port meanwhile.
+    let addr = UdpSocket::bind("127.77.0.1:0").unwrap().local_addr().unwrap();
+    let seeds = [addr.to_string(), "node.invalid:1".to_owned()];
 
     let (_b, pool_b, told_b) = started_with("b", seeded(&seeds));
     told_b.expect("isolated");
     eventually("a seed has no address", || pool_b.stats().unwrap().machine.seeds_unresolved == 1);
     assert_eq!(pool_b.stats().unwrap().machine.isolated, 1);
-    let a = Gossip::new(Config { bind_port: port, ..loopback("a") }).unwrap();
+    let there = Config { bind_addr: vec![addr.ip()], bind_port: addr.port(), ..loopback("a") };
+    let a = Gossip::new(there).unwrap();
     a.register_pool(forgetful(), None).unwrap();
     a.start().unwrap();
 
