@@ -437,8 +437,8 @@ mod tests {
         // SAFETY: the names are static C strings.
         let named = |number| unsafe { CStr::from_ptr(gossip_event_type_name(number)) };
         assert_eq!(named(13), c"ask_tcp_ping");
-        assert_eq!(named(15), c"healed");
-        assert_eq!(named(16), c"unknown");
+        assert_eq!(named(16), c"migrated");
+        assert_eq!(named(17), c"unknown");
         assert_eq!(named(-1), c"unknown");
     }
 }
