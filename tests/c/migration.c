@@ -105,8 +105,10 @@ static void a_key_is_rotated(struct scene *scene)
     for (int i = 0; i < NODES; i++)
         CHECK(holds(scene->pools[i], new_key));
     EVENTUALLY(steps_told(&scene->told) == 3);
+    pthread_mutex_lock(&scene->told.lock);
     CHECK(scene->told.kind == GOSSIP_MIGRATION_KEY && scene->told.last == GOSSIP_STEP_REQUIRE);
     CHECK(strcmp(scene->told.by, "red") == 0);
+    pthread_mutex_unlock(&scene->told.lock);
 }
 
 static void a_label_is_taken_with_news_and_a_report(struct scene *scene)
