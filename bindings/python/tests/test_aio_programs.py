@@ -88,7 +88,7 @@ def test_importing_gossip_does_not_import_asyncio() -> None:
 def test_everything_of_the_synchronous_api_is_here() -> None:
     """No method is forgotten, and each that waits is a coroutine."""
     waits = {"join", "leave", "shutdown", "close", "broadcast", "send", "send_reliable", "ping", "doctor",
-             "update_node", "wait_for", "start", "accept", "recv", "recvfrom", "get"}  # fmt: skip
+             "rotate_key", "migrate", "update_node", "wait_for", "start", "accept", "recv", "recvfrom", "get"}  # fmt: skip
     renamed = {"recv_many"}
     pairs = [
         (gossip.Gossip, aio.Gossip), (gossip.Pool, aio.Pool), (gossip.Subscription, aio.Subscription),
