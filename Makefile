@@ -51,12 +51,12 @@ test: test-rust test-c test-install test-ffi test-python test-interop test-demo 
 	@echo "make test: every part passed"
 
 test-rust:
-	$(CARGO) test --locked -p gossip-core
+	$(CARGO) test --locked --no-fail-fast -p gossip-core
 	$(CARGO) check --locked -p gossip-core --no-default-features
 
 test-c:
 	$(CARGO) build --locked -p gossip-ffi
-	$(CARGO) test --locked -p gossip-ffi
+	$(CARGO) test --locked --no-fail-fast -p gossip-ffi
 
 # The library as programs find it once it is installed, built by the debug profile to save time.
 test-install:
@@ -71,7 +71,7 @@ test-python: built
 	PYTHON=$(PYTHON) tests/python.sh
 
 test-interop:
-	$(CARGO) test --locked -p gossip-interop
+	$(CARGO) test --locked --no-fail-fast -p gossip-interop
 
 # The tables and pictures of the benchmarks; what runs them is make bench SHORT=1.
 test-bench:
