@@ -46,6 +46,7 @@ fi
 if have mypy; then
     "$venv/bin/python" -m mypy --strict src
     MYPYPATH=src "$venv/bin/python" -m mypy --strict tests ../../examples/python/*.py bench.py
+    (cd ../../bench && "$venv/bin/python" -m mypy --strict .)
     # The stub of the compiled part is what the binary says, name by name and argument by argument.
     PYTHONPATH=src MYPYPATH=src "$venv/bin/python" -m mypy.stubtest gossip._core
 fi

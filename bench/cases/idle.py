@@ -29,5 +29,5 @@ def idle(table: Table, options: Options) -> None:
     table.add("each pool: resident memory", "KiB", samples, "memory", peer=GO, goal=value_at_most(64, "KiB"), scale=1 / 1024)
     table.note(
         "“No measurable processor time beyond their timers” is taken as twice what tokio needs for the same timers "
-        "alone: one each for gossip, probes and push/pulls."
+        "alone: one each for probes and push/pulls."
     )

@@ -27,7 +27,7 @@ pub(crate) fn pools(count: u16, span: Duration) {
     node.shutdown(Duration::from_secs(5)).expect("an end");
 }
 
-/// Timers alone, those that such pools need: gossip, probes, push/pulls.
+/// Timers alone, those that such pools need: probes and push/pulls. There is nothing to gossip.
 pub(crate) fn timers(count: u16, span: Duration) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -35,11 +35,10 @@ pub(crate) fn timers(count: u16, span: Duration) {
     for _ in 0..count {
         runtime.spawn(async {
             let config = PoolConfig::lan(0);
-            let intervals = [config.gossip_interval, config.probe_interval, config.push_pull_interval];
-            let [mut gossip, mut probe, mut push_pull] = intervals.map(tokio::time::interval);
+            let intervals = [config.probe_interval, config.push_pull_interval];
+            let [mut probe, mut push_pull] = intervals.map(tokio::time::interval);
             loop {
                 tokio::select! {
-                    _ = gossip.tick() => {}
                     _ = probe.tick() => {}
                     _ = push_pull.tick() => {}
                 }

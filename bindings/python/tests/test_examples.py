@@ -143,6 +143,7 @@ def test_key_rotation_loses_nothing_and_keeps_the_old_key_out(start: Any) -> Non
     assert example.says("with the new key").endswith("is in")
     assert " is out: " in example.says("with the old key")
     assert " is out: " in example.says("without the label")
+    assert example.says("to be saved") == "to be saved on 3 nodes"
     sent, received = (int(word) for word in example.says("").split() if word.isdigit())
     assert sent == received > 0
     assert example.process.wait(DEADLINE) == 0

@@ -24,7 +24,7 @@ use crate::pool::config::{CheckedPool, PoolConfig};
 use crate::pool::doctor::{Exam, Stranger};
 use crate::pool::error::CommandError;
 use crate::pool::layers::Speakers;
-use crate::pool::migrating::Migrating;
+use crate::pool::migration_stage::Migrating;
 use crate::pool::obeying::Obeying;
 use crate::pool::outbound::Packer;
 use crate::pool::recent::Recent;

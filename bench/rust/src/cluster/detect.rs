@@ -40,11 +40,12 @@ pub(crate) fn run(count: usize, victims: usize) {
     let refuted = |pools: &[Pool]| -> u64 {
         pools.iter().map(|pool| pool.stats().expect("it runs").machine.swim.refutations).sum()
     };
-    let refuted_before = refuted(&cluster.pools);
+    let alive = count - victims;
+    // Of those who stay: what a victim has refuted ends with it.
+    let refuted_before = refuted(&cluster.pools[..alive]);
 
     let mut killed = Vec::new();
     let mut suspected = BTreeMap::new();
-    let alive = count - victims;
     while cluster.pools.len() > alive {
         let (node, _) = (cluster.nodes.pop().expect("one is left"), cluster.pools.pop());
         killed.push((name(cluster.pools.len()), since.wall()));

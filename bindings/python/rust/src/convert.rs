@@ -89,6 +89,11 @@ fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyAny> {
     }
 }
 
+/// A name, which may be no text.
+pub(crate) fn name<'py>(py: Python<'py>, name: &NodeName) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, name.as_bytes())
+}
+
 /// A socket address as Python's `socket` module writes it.
 pub(crate) fn address<'py>(py: Python<'py>, addr: SocketAddr) -> PyResult<Bound<'py, PyTuple>> {
     let host = addr.ip().to_string();

@@ -42,13 +42,13 @@ pub(crate) fn explanation<'py>(py: Python<'py>, of: &Explanation) -> PyResult<Bo
     fields.set_item("accusers", names(py, &of.accusers))?;
     fields.set_item("dead_in", seconds(of.dead_in))?;
     fields.set_item("more_accusers", of.more_accusers)?;
-    fields.set_item("buried_by", of.buried_by.as_ref().map(|by| name(py, by)))?;
+    fields.set_item("buried_by", of.buried_by.as_ref().map(|by| convert::name(py, by)))?;
     fields.set_item("refutations", of.refutations.count)?;
     fields.set_item("refuted", seconds(of.refutations.ago))?;
     fields.set_item("path", of.path.name())?;
     fields.set_item("health_score", of.health)?;
     fields.set_item("is_isolated", of.is_isolated)?;
-    fields.set_item("observer", name(py, &of.observer))?;
+    fields.set_item("observer", convert::name(py, &of.observer))?;
     fields.set_item("text", of.to_string())?;
     Ok(fields)
 }
@@ -63,7 +63,7 @@ fn unanswered<'py>(py: Python<'py>, of: &UnansweredProbe) -> PyResult<Bound<'py,
     let (end, late, relayed_by) = match &of.end {
         ProbeEnd::Running => ("running", None, None),
         ProbeEnd::Late(after) => ("late", Some(*after), None),
-        ProbeEnd::Relayed(by) => ("relayed", None, Some(name(py, by))),
+        ProbeEnd::Relayed(by) => ("relayed", None, Some(convert::name(py, by))),
         ProbeEnd::Stream => ("tcp", None, None),
         ProbeEnd::Silent => ("silent", None, None),
         _ => return Err(errors::internal("a probe ended in an unknown way")),
@@ -83,7 +83,7 @@ fn unanswered<'py>(py: Python<'py>, of: &UnansweredProbe) -> PyResult<Bound<'py,
 
 pub(crate) fn diagnosis<'py>(py: Python<'py>, of: &Diagnosis) -> PyResult<Bound<'py, PyDict>> {
     let fields = PyDict::new(py);
-    fields.set_item("name", of.target.name.as_ref().map(|of| name(py, of)))?;
+    fields.set_item("name", of.target.name.as_ref().map(|of| convert::name(py, of)))?;
     fields.set_item("address", convert::address(py, of.target.addr)?)?;
     let member = of.member.as_ref().map(|member| convert::member(py, member)).transpose()?;
     fields.set_item("member", member)?;
@@ -102,10 +102,6 @@ fn seconds(of: Option<Duration>) -> Option<f64> {
     of.map(|duration| duration.as_secs_f64())
 }
 
-fn name<'py>(py: Python<'py>, of: &NodeName) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, of.as_bytes())
-}
-
 fn names<'py>(py: Python<'py>, of: &[NodeName]) -> Vec<Bound<'py, PyBytes>> {
-    of.iter().map(|of| name(py, of)).collect()
+    of.iter().map(|of| convert::name(py, of)).collect()
 }

@@ -8,9 +8,9 @@ use gossip_core::runtime::call::Response;
 use gossip_core::runtime::error::Error;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::convert::Payload;
+use crate::convert::{self, Payload};
 use crate::tables::aes_key;
 
 /// A migration as Python asks for it: kind and what it leads to, the last step, and whether members that
@@ -53,8 +53,8 @@ pub(crate) fn answer(answer: Result<Response, Error>) -> Result<Response, Error>
 }
 
 pub(crate) fn report<'py>(py: Python<'py>, of: &MigrationReport) -> PyResult<Bound<'py, PyDict>> {
-    let names = |of: &[NodeName]| of.iter().map(|of| name(py, of)).collect::<Vec<_>>();
-    let missing = |of: &Missing| (name(py, &of.member), of.trouble.name(), of.trouble.to_string());
+    let names = |of: &[NodeName]| of.iter().map(|of| convert::name(py, of)).collect::<Vec<_>>();
+    let missing = |of: &Missing| (convert::name(py, &of.member), of.trouble.name(), of.trouble.to_string());
     let fields = PyDict::new(py);
     fields.set_item("kind", of.kind.name())?;
     fields.set_item("reached", of.reached.map(Step::name))?;
@@ -70,9 +70,5 @@ pub(crate) fn report<'py>(py: Python<'py>, of: &MigrationReport) -> PyResult<Bou
 pub(crate) fn progress<'py>(py: Python<'py>, of: &MigrationProgress) -> PyResult<Bound<'py, PyTuple>> {
     let (trouble, reason) =
         (of.trouble.as_ref().map(Trouble::name), of.trouble.as_ref().map(ToString::to_string));
-    (of.step.name(), name(py, &of.member), trouble, reason, of.done, of.total).into_pyobject(py)
-}
-
-fn name<'py>(py: Python<'py>, of: &NodeName) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, of.as_bytes())
+    (of.step.name(), convert::name(py, &of.member), trouble, reason, of.done, of.total).into_pyobject(py)
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip_core::base::ids::PoolId;
-use gossip_core::base::name::NodeName;
 use gossip_core::base::time::Time;
 use gossip_core::pool::action::{Notice, Question, UserMessage};
 use gossip_core::runtime::events::{Event, Events as CoreEvents, TakeError};
@@ -142,7 +141,7 @@ pub(crate) fn told<'py>(
             (migrated.kind.name(), migrated.step.name(), by).into_pyobject(py)
         }
         Notice::Message(UserMessage { bytes, from, reliable, sender, encrypted, at, origin, .. }) => {
-            let name = |name: &NodeName| PyBytes::new(py, name.as_bytes());
+            let name = |name| convert::name(py, name);
             let origin = origin
                 .as_ref()
                 .map(|of| (name(&of.node), of.instance, of.sequence, PyBytes::new(py, &of.name)));

@@ -291,7 +291,7 @@ impl Simulation {
     ) -> PyResult<Bound<'py, PyDict>> {
         self.ended(host, life, task, |outcome| match outcome {
             Outcome::Examined(found) => diagnosis::diagnosis(py, found),
-            _ => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
+            other => Err(unfitting(other)),
         })
     }
 
@@ -305,7 +305,7 @@ impl Simulation {
     ) -> PyResult<Bound<'py, PyDict>> {
         self.ended(host, life, task, |outcome| match outcome {
             Outcome::Migrated(report) => migration::report(py, report),
-            _ => Err(python::ClosedError::new_err("overtaken by a leave or a join")),
+            other => Err(unfitting(other)),
         })
     }
 
@@ -586,6 +586,11 @@ fn to_python(trouble: Trouble) -> PyErr {
 /// A time limit; without one that of the configuration counts.
 fn limit(timeout: Option<f64>) -> Option<Duration> {
     timeout.map(|seconds| convert::limit(Some(seconds)))
+}
+
+/// An outcome that the command cannot have.
+fn unfitting(outcome: &Outcome) -> PyErr {
+    errors::internal(&format!("a command ended with the outcome of another: {outcome:?}"))
 }
 
 fn refused(error: CommandError) -> PyErr {

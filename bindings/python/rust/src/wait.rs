@@ -79,9 +79,10 @@ pub(crate) fn heard<N: Send>(
         let news = &mut news;
         match sliced(py, move || news.recv_timeout(SLICE)) {
             Ok(one) => hear(one)?,
-            Err(mpsc::RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
+        py.check_signals()?;
     }
     let answer = received(py, &receiver)?;
     drop(call);

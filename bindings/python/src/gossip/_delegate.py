@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from . import _core
 from ._events import Call, message
-from ._migration import MigrationKind, Step, name_of
-from ._types import Member, Message
+from ._migration import MigrationKind, Step
+from ._types import Member, Message, name_of
 from .errors import Rejected
 
 __all__ = ["Delegate", "Dispatcher", "Serving", "overridden"]
@@ -250,5 +250,5 @@ def _arguments(hook: str, pool_id: int, args: tuple[Any, ...]) -> tuple[Any, ...
         case "notify_msg":
             return (message(pool_id, *args),)
         case "allow_tcp_ping":
-            return (args[0].decode("utf-8", "surrogateescape"),)
+            return (name_of(args[0]),)
     return args

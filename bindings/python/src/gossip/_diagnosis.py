@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal, final
 
 from . import _core
-from ._types import HostPort, Member
+from ._types import HostPort, Member, name_of
 
 __all__ = [
     "Check",
@@ -70,8 +70,8 @@ class UnansweredProbe:
         return cls(
             **{
                 **fields,
-                "asked": _names(fields["asked"]),
-                "nacked": _names(fields["nacked"]),
+                "asked": tuple(map(name_of, fields["asked"])),
+                "nacked": tuple(map(name_of, fields["nacked"])),
                 "relayed_by": _name(fields["relayed_by"]),
             }
         )
@@ -135,7 +135,7 @@ class Explanation:
                 **fields,
                 "member": Member._from_core(fields["member"]),
                 "silence": None if silence is None else UnansweredProbe._from_core(silence),
-                "accusers": _names(fields["accusers"]),
+                "accusers": tuple(map(name_of, fields["accusers"])),
                 "buried_by": _name(fields["buried_by"]),
                 "path": PathState(fields["path"]),
                 "observer": _name(fields["observer"]),
@@ -315,8 +315,4 @@ def _meanings() -> dict[str, str]:
 
 
 def _name(name: bytes | None) -> str | None:
-    return None if name is None else name.decode("utf-8", "surrogateescape")
-
-
-def _names(names: list[bytes]) -> tuple[str, ...]:
-    return tuple(name.decode("utf-8", "surrogateescape") for name in names)
+    return None if name is None else name_of(name)

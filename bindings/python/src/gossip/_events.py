@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-from ._migration import MigrationKind, Step, name_of
-from ._types import Member, MemberState, Message
+from ._migration import MigrationKind, Step
+from ._types import Member, MemberState, Message, name_of
 
 __all__ = [
     "MEMBERSHIP",

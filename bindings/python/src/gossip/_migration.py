@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias, final
 
 from ._address import as_bytes
-from ._types import Buffer
+from ._types import Buffer, name_of
+from .errors import MigrationError
 
 __all__ = [
     "MigrationKind",
@@ -16,7 +17,7 @@ __all__ = [
     "Step",
     "Trouble",
     "Wanted",
-    "name_of",
+    "complete",
     "progress_of",
     "wanted",
 ]
@@ -148,9 +149,12 @@ class MigrationReport:
         )
 
 
-def name_of(member: bytes) -> str:
-    """A member's name from what the core gives."""
-    return member.decode("utf-8", "surrogateescape")
+def complete(fields: Mapping[str, Any]) -> MigrationReport:
+    """The report of a migration, if it came where it should."""
+    report = MigrationReport._from_core(fields)
+    if not report.is_complete:
+        raise MigrationError(report)
+    return report
 
 
 def _missing(member: bytes, trouble: str, reason: str) -> Missing:

@@ -21,7 +21,7 @@ from ._packets import Packets
 from ._pool import Pool
 from ._socket import QueueSocket
 from ._subscription import Subscription
-from ._types import Buffer, HostPort, PortStats, QueueStats
+from ._types import Buffer, HostPort, PortStats, QueueStats, name_of
 from .errors import ForkedError, UnknownPoolError
 
 __all__ = ["Gossip"]
@@ -84,7 +84,7 @@ class Gossip:
     @property
     def node_name(self) -> str:
         """The node's name in all its pools."""
-        return self._core.node_name().decode("utf-8", "surrogateescape")
+        return name_of(self._core.node_name())
 
     @property
     def address(self) -> HostPort:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from time import monotonic
 from types import MappingProxyType
@@ -15,11 +15,11 @@ from ._delegate import Serving
 from ._diagnosis import Diagnosis, Explanation
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
-from ._migration import MigrationProgress, MigrationReport, Step, progress_of, wanted
+from ._migration import MigrationProgress, MigrationReport, Step, complete, progress_of, wanted
 from ._subscription import Subscription
-from ._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
+from ._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats, name_of
 from ._wait import deadline_of
-from .errors import MigrationError, UnknownMemberError
+from .errors import UnknownMemberError
 
 if TYPE_CHECKING:
     from ._node import Gossip
@@ -312,7 +312,7 @@ class Pool:
         """
         to = wanted(key, encryption, label, until, by_hand, without_lost)
         told = None if progress is None else lambda fields: progress(progress_of(fields))
-        return _complete(self._core.migrate(to, limit(timeout), told))
+        return complete(self._core.migrate(to, limit(timeout), told))
 
     def accept_label(self, label: str | Buffer) -> None:
         """Accepts this label, too, empty for none at all: the first of three steps.
@@ -410,7 +410,7 @@ class Pool:
                 gone, changed = news or ((), ())
                 members = dict(seen or ())
                 for name in gone:
-                    del members[name.decode("utf-8", "surrogateescape")]
+                    del members[name_of(name)]
                 for member in map(Member._from_core, changed):
                     members[member.name] = member
                 seen = dict(sorted(members.items())) if seen else members
@@ -445,14 +445,6 @@ class Pool:
 def _message(call: Call) -> Message | None:
     # What was dropped is counted; there is no message that could tell it.
     return message(call[1], *call[2]) if call[0] == "notify_msg" else None
-
-
-def _complete(fields: Mapping[str, Any]) -> MigrationReport:
-    """The report of a migration, if it came where it should."""
-    report = MigrationReport._from_core(fields)
-    if not report.is_complete:
-        raise MigrationError(report)
-    return report
 
 
 def _seed(seed: Endpoint | Member) -> str:

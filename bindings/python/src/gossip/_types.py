@@ -29,6 +29,11 @@ HostPort: TypeAlias = tuple[str, int]
 T = TypeVar("T")
 
 
+def name_of(member: bytes | str) -> str:
+    """A member's name from what the core gives: text, or the bytes of what is none."""
+    return member if isinstance(member, str) else member.decode("utf-8", "surrogateescape")
+
+
 def quick(cls: type[T]) -> Callable[..., T]:
     """Makes instances of a frozen dataclass with slots from the values of all its fields, in order.
 
@@ -106,9 +111,7 @@ class Member:
     @classmethod
     def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
         name, host, port, state, meta, incarnation, protocol, delegate_protocol = fields
-        if type(name) is bytes:
-            name = name.decode("utf-8", "surrogateescape")
-        return _member(name, host, port, _STATES[state], meta, incarnation, protocol, delegate_protocol)
+        return _member(name_of(name), host, port, _STATES[state], meta, incarnation, protocol, delegate_protocol)
 
 
 _member = quick(Member)
@@ -184,8 +187,7 @@ class Message:
     @classmethod
     def _from_core(cls, pool_id: int, fields: tuple[Any, ...], /) -> "Message":
         data, source, reliable, sender, encrypted, received, origin = fields
-        if sender is not None:
-            sender = sender.decode("utf-8", "surrogateescape")
+        sender = sender and name_of(sender)
         made = None if origin is None else _origin(*origin)
         return _message(data, source[:2], reliable, pool_id, sender, encrypted, received, made)
 
@@ -194,8 +196,7 @@ _message = quick(Message)
 
 
 def _origin(node: bytes, instance: int, sequence: int, name: bytes) -> Origin:
-    text = node.decode("utf-8", "surrogateescape")
-    return Origin(node=text, instance=instance, sequence=sequence, name=name)
+    return Origin(node=name_of(node), instance=instance, sequence=sequence, name=name)
 
 
 @final

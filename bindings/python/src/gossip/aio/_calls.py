@@ -94,6 +94,11 @@ class Calls:
     def _tell(self, number: int, value: Any, future: asyncio.Future[Any]) -> None:
         try:
             self._news[number](value)
+        except asyncio.CancelledError:
+            future.cancel()
+        except StopIteration as error:
+            # A future takes none.
+            future.set_exception(RuntimeError(f"progress raised {error!r}"))
         except Exception as error:
             # It comes out of the coroutine, which forgets the call.
             future.set_exception(error)

@@ -12,8 +12,8 @@ from .._config import PoolConfig
 from .._diagnosis import Diagnosis, Explanation
 from .._events import Event
 from .._keyring import Keyring
-from .._migration import MigrationProgress, MigrationReport, Step, progress_of, wanted
-from .._pool import _complete, _seed
+from .._migration import MigrationProgress, MigrationReport, Step, complete, progress_of, wanted
+from .._pool import _seed
 from .._pool import Pool as SyncPool
 from .._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
 from ._address import peer
@@ -254,7 +254,7 @@ class Pool:
         told = None if progress is None else lambda fields: progress(progress_of(fields))
         begin, core = self._calls.core.migrate, self._sync._core
         wait = limit(timeout)
-        return _complete(await self._calls.run(begin, core, to, wait, told is not None, news=told))
+        return complete(await self._calls.run(begin, core, to, wait, told is not None, news=told))
 
     def accept_label(self, label: str | Buffer) -> None:
         """Accepts this label, too: the first of three steps; see `gossip.Pool.accept_label`."""

@@ -11,8 +11,7 @@ from .._address import Endpoint, Seconds, as_bytes, limit, seconds, split
 from .._config import PoolConfig
 from .._delegate import Delegate, overridden
 from .._diagnosis import Diagnosis, Explanation
-from .._migration import MigrationReport, Step, wanted
-from .._pool import _complete
+from .._migration import MigrationReport, Step, complete, wanted
 from .._types import Buffer, Delivery, HostPort, JoinResult, Member, Message
 from ..errors import JoinError, UnknownMemberError
 from ._values import Heard, Traffic
@@ -444,11 +443,13 @@ def _rtt(task: Task[float]) -> float:
 
 
 def _diagnosis(task: Task[Diagnosis]) -> Diagnosis:
+    task._node._core.result(*task._id())
     return Diagnosis._from_core(task._node._core.diagnosis(*task._id()))
 
 
 def _migration(task: Task[MigrationReport]) -> MigrationReport:
-    return _complete(task._node._core.migration(*task._id()))
+    task._node._core.result(*task._id())
+    return complete(task._node._core.migration(*task._id()))
 
 
 def _joined(task: Task[JoinResult]) -> JoinResult:
