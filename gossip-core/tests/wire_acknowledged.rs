@@ -147,14 +147,30 @@ fn messages_follow_each_other_on_one_connection() {
         pair.server.handle_verdict(NOW, Err(Refusal::QueueFull), true);
         assert_eq!(pair.told(), ["client: Err(QueueFull)"]);
 
-        pair.client.handle_message(NOW, b"", &ticket(3), DEADLINE);
-        assert_eq!(pair.told(), ["client: Ok(())"], "of an empty one nobody is told, as in Go");
-
         let end = pair.client.poll_timeout().unwrap();
         assert!(pair.server.poll_timeout().unwrap() > end, "the sender closes first");
         pair.client.handle_timeout(end);
         pair.server.handle_eof(end);
         assert_eq!(pair.told(), ["client: finished", "server: finished"]);
+        assert!(pair.client.is_over() && pair.server.is_over());
+    }
+}
+
+#[test]
+fn of_an_empty_message_nobody_is_told_and_the_connection_ends() {
+    for wire in onions() {
+        let mut pair = Pair::new(&wire, b"one");
+        pair.client.handle_connected(NOW);
+        pair.carry();
+        pair.server.handle_verdict(NOW, Ok(()), true);
+        pair.told();
+
+        pair.client.handle_message(NOW, b"", &ticket(2), DEADLINE);
+
+        assert_eq!(pair.told(), ["client: Ok(())", "server: finished"]);
+        assert!(!pair.server.rests());
+        pair.client.handle_eof(NOW);
+        assert_eq!(pair.told(), ["client: finished"]);
         assert!(pair.client.is_over() && pair.server.is_over());
     }
 }

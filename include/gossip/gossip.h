@@ -1630,7 +1630,7 @@ gossip_status_t gossip_pool_rotate_key(const gossip_pool_t *pool,
 /// program by `notify_migrated` or GOSSIP_EVENT_MIGRATED: it must see to it that its next start
 /// begins with the new key or label.
 ///
-/// Memory: copies the bytes; `report`, which may be NULL, is yours: gossip_migration_free.
+/// Memory: copies the bytes; `report`, which may be NULL, is written on success and then yours: gossip_migration_free.
 /// Threads: any, callbacks too. Blocks: up to `timeout_ms`, which should be a minute or more in
 /// a pool of hundreds.
 /// Status: NULL_ARG, INVALID_STATE before the start, CLOSED, FORKED, CANCELLED; INVALID_ARG for

@@ -18,14 +18,15 @@ use crate::wire::message::MessageType;
 impl Machine {
     /// Hands a message to every member, by the pool's [mode](BroadcastMode). At most
     /// [`broadcast_limit`](Self::broadcast_limit) bytes.
-    pub fn broadcast(&mut self, message: &[u8]) -> Result<(), CommandError> {
-        self.broadcast_named(b"", message)
+    pub fn broadcast(&mut self, now: Time, message: &[u8]) -> Result<(), CommandError> {
+        self.broadcast_named(now, b"", message)
     }
 
     /// The same, in place of this node's older broadcasts of that name: one that still waits
     /// is not sent, and a member that has the newer one is not given the older. The name is at
     /// most 255 bytes, which a relayed message has the less; the empty name replaces nothing.
-    pub fn broadcast_named(&mut self, name: &[u8], message: &[u8]) -> Result<(), CommandError> {
+    pub fn broadcast_named(&mut self, now: Time, name: &[u8], message: &[u8]) -> Result<(), CommandError> {
+        let now = self.at(now);
         fits("broadcast name", name.len(), TEXT_MAX)?;
         let may_relay = self.config.broadcast_mode != BroadcastMode::Plain;
         let taken = if may_relay { name.len() } else { 0 };
@@ -49,7 +50,6 @@ impl Machine {
         }
         let (name, payload) = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(message));
         self.rumours.pending.push_back(Pending { name, payload });
-        let now = self.now();
         self.begin_pending(now);
         self.schedule_rumours();
         Ok(())

@@ -475,7 +475,8 @@ impl Exchange {
                 if !payload.is_empty() {
                     self.news.push_back(ExchangeNews::User { payload, encrypted, ticket });
                 } else {
-                    self.handle_verdict(now, Ok(()), true);
+                    // The machine, which is told of nothing, could not end what rests when the keys change.
+                    self.handle_verdict(now, Ok(()), false);
                 }
                 if asked.is_none() {
                     self.end(Ok(()));

@@ -420,11 +420,6 @@ impl Machine {
         self.timers.set(now + self.config.queue_check_interval, Timer::QueueCheck);
     }
 
-    /// The latest time seen, for commands that are not told it.
-    pub(super) fn now(&self) -> Time {
-        self.latest
-    }
-
     /// `now`, unless a later time has been seen.
     pub(super) fn at(&mut self, now: Time) -> Time {
         self.latest = self.latest.max(now);

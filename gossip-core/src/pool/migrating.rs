@@ -157,7 +157,9 @@ impl Machine {
         if let Some(mut migrating) = self.migrating.take() {
             if !changed {
                 migrating.own_trouble = Some(Trouble::Refused(StepRefusal::Impossible));
-            } else if let Stage::Ask(step) = migrating.stage {
+            } else if let Stage::Ask(step) = migrating.stage
+                && self.reached(&migrating.to) >= Some(step)
+            {
                 self.tell_progress(&migrating, step, self.swim.name.clone(), None);
             }
             self.migrating = Some(migrating);
@@ -258,7 +260,7 @@ impl Machine {
         let Some(mut migrating) = self.migrating.take() else { return };
         migrating.meet(self);
         let (stage, kind, crowd) = (migrating.stage, migrating.to.kind(), migrating.crowd);
-        let mut disagrees = false;
+        let (mut disagrees, mut is_done) = (false, false);
         if let Some(peer) = migrating.peers.get_mut(&name).filter(|peer| peer.talk == Some(id)) {
             peer.answered = true;
             match StepAnswer::decode(answer) {
@@ -273,6 +275,10 @@ impl Machine {
                 }
                 None => peer.trouble = Some(Trouble::Manual),
             }
+            is_done = peer.done;
+        }
+        if let (Stage::Ask(step), true) = (stage, is_done) {
+            self.tell_progress(&migrating, step, name.clone(), None);
         }
         self.migrating = Some(migrating);
         if disagrees {
@@ -314,8 +320,8 @@ impl Machine {
             if migrating.options.by_hand && peer_is_manual(peer) {
                 peer.passed = true;
             }
-            let (done, trouble) = (peer.done, peer.trouble.clone());
-            if let (Stage::Ask(step), true) = (migrating.stage, done || trouble.is_some()) {
+            let trouble = peer.trouble.clone();
+            if let (Stage::Ask(step), true) = (migrating.stage, trouble.is_some()) {
                 self.tell_progress(&migrating, step, name.clone(), trouble);
             }
         }

@@ -221,9 +221,10 @@ impl Peer {
         self.again = now;
         self.draining = answer.result == Ok(Took::Draining);
         match answer.result {
-            // It does not hold the key because nobody has sent it yet.
+            // It does not hold the key because nobody has sent it yet, or not since it was restarted.
             Err(StepRefusal::NoKey)
-                if kind == MigrationKind::Key && (!knew_token || stage == Stage::Survey) =>
+                if kind == MigrationKind::Key
+                    && (!knew_token || stage == Stage::Survey || self.reached.is_some()) =>
             {
                 self.reached = None;
                 self.done = stage == Stage::Survey;

@@ -41,6 +41,7 @@ pub(super) struct Obeying {
 
 #[derive(Debug)]
 struct Relabelling {
+    to: Migration,
     migrated: Migrated,
     /// Who asked for it, if not this node itself.
     asked: Option<ExchangeId>,
@@ -149,7 +150,14 @@ impl Machine {
 
     /// Whether a migration to somewhere else has lately taken a step here.
     pub(super) fn is_migrating_elsewhere(&self, now: Time, to: &Migration) -> bool {
-        self.obeying.lease.as_ref().is_some_and(|(other, at)| other != to && now.since(*at) < LEASE)
+        let Obeying { lease, relabelling, .. } = &self.obeying;
+        relabelling.as_ref().is_some_and(|under_way| under_way.to != *to)
+            || lease.as_ref().is_some_and(|(other, at)| other != to && now.since(*at) < LEASE)
+    }
+
+    /// Others have to wait until this migration has come to its end, or has not for a while.
+    fn keep_lease(&mut self, now: Time, to: &Migration, step: Step) {
+        self.obeying.lease = Some((to.clone(), now)).filter(|_| step < Step::Require);
     }
 
     /// The latest step of a migration that this node has taken.
@@ -203,7 +211,7 @@ impl Machine {
             }
             let migrated = Migrated { kind: to.kind(), step, by };
             if let Migration::Label(label) = to {
-                return self.relabel(now, label.clone(), migrated, asked).map(|()| false);
+                return self.relabel(label.clone(), migrated, asked).map(|()| false);
             }
             self.rekey(to, step).map_err(|error| {
                 debug!(%error, "a step of a migration is impossible");
@@ -211,7 +219,7 @@ impl Machine {
             })?;
             self.step_taken(migrated);
         }
-        self.obeying.lease = Some((to.clone(), now)).filter(|_| step < Step::Require);
+        self.keep_lease(now, to, step);
         Ok(true)
     }
 
@@ -248,7 +256,6 @@ impl Machine {
     /// Begins a change of labels: the host must know of it before others do.
     fn relabel(
         &mut self,
-        now: Time,
         label: Bytes,
         migrated: Migrated,
         asked: Option<ExchangeId>,
@@ -262,8 +269,7 @@ impl Machine {
             Step::Speak => Labels { own: label.clone(), next: None, former: Some(own) },
             Step::Require => Labels { own: label.clone(), ..Labels::default() },
         };
-        self.obeying.lease = Some((Migration::Label(label), now)).filter(|_| migrated.step < Step::Require);
-        self.obeying.relabelling = Some(Relabelling { migrated, asked });
+        self.obeying.relabelling = Some(Relabelling { to: Migration::Label(label), migrated, asked });
         self.actions.push_back(Action::Relabel { labels });
         Ok(())
     }
@@ -271,12 +277,9 @@ impl Machine {
     /// Whether the host has changed the labels as an [`Action::Relabel`] said.
     pub fn handle_relabelled(&mut self, now: Time, changed: bool) {
         let now = self.at(now);
-        let Some(Relabelling { migrated, asked }) = self.obeying.relabelling.take() else { return };
-        let to = match (&self.obeying.lease, migrated.step) {
-            (Some((to, _)), _) => to.clone(),
-            (None, _) => Migration::Label(self.wire.label.clone()),
-        };
+        let Some(Relabelling { to, migrated, asked }) = self.obeying.relabelling.take() else { return };
         if changed {
+            self.keep_lease(now, &to, migrated.step);
             self.step_taken(migrated);
         }
         match asked {

@@ -142,11 +142,12 @@ impl Rejoin {
         self.unresolved
     }
 
-    /// Lost members that are remembered.
+    /// Who they are.
     pub(super) fn lost_names(&self) -> BTreeSet<NodeName> {
         self.lost.keys().cloned().collect()
     }
 
+    /// Lost members that are remembered.
     pub(super) fn lost(&self) -> usize {
         self.lost.len()
     }

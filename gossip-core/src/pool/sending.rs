@@ -6,6 +6,7 @@
 //! while. Such a one may be dying when it is used: what was not acknowledged on it is sent once
 //! more on a new one, under the same ticket, by which the receiver knows a repetition.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(super) const RESTING_MAX: usize = 64;
 const RESTING_EACH: usize = 8;
 
 /// A message under way.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Errand {
     pub(super) task: TaskId,
     to: Target,
@@ -41,6 +42,18 @@ pub(super) struct Errand {
     reuses: bool,
     /// How often the layers had changed when its connection began.
     layers: u64,
+}
+
+/// Without the message, which is nobody's business in a log.
+impl fmt::Debug for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (task, to, bytes) = (self.task, &self.to, self.message.len());
+        f.debug_struct("Errand")
+            .field("task", &task)
+            .field("to", to)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection that rests.

@@ -11,6 +11,7 @@ use std::mem;
 
 use crate::base::name::NodeName;
 use crate::pool::action::Notice;
+use crate::pool::migration::MigrationKind;
 
 /// Something that can wait.
 pub(crate) trait Entry {
@@ -185,7 +186,7 @@ impl<E: Entry> Backlog<E> {
 pub(crate) enum Subject {
     Member(NodeName),
     Company,
-    Migration,
+    Migration(MigrationKind),
 }
 
 impl Entry for Notice {
@@ -197,7 +198,7 @@ impl Entry for Notice {
                 Keep::Latest(Subject::Member(member.name().clone()))
             }
             Self::Isolated | Self::Healed { .. } => Keep::Latest(Subject::Company),
-            Self::Migrated(_) => Keep::Latest(Subject::Migration),
+            Self::Migrated(migrated) => Keep::Latest(Subject::Migration(migrated.kind)),
             Self::Overflow { .. } | Self::Ended => Keep::Always,
             Self::Conflict { .. } | Self::Message(_) | Self::RemoteState { .. } | Self::Pinged { .. } => {
                 Keep::IfRoom

@@ -261,14 +261,14 @@ impl Driver {
             Input::Seeds(resolved) => self.take_seeds(now, resolved),
             Input::Verdict(id, verdict) => self.machine.handle_verdict(now, id, verdict),
             Input::Relabelled(changed) => self.machine.handle_relabelled(now, changed),
-            // Anew: who commands after a change of the log expects to see it there, and this
-            // task may not have waited since.
             Input::Broadcast { name, message } => {
                 // What was accepted is not refused for want of room any more.
                 let waiting = Waiting { name, message, deadline: Time::FAR, reply: Reply::Nobody };
                 self.broadcast(now, waiting, usize::MAX);
                 self.shared.intake.arrived();
             }
+            // Anew: who commands after a change of the log expects to see it there, and this
+            // task may not have waited since.
             Input::Command(command) => {
                 let shared = Arc::clone(&self.shared);
                 shared.scope.enter(|| self.command(now, command));

@@ -94,8 +94,9 @@ impl Shared {
     ) -> Result<Arc<Self>, Error> {
         let id = config.config().id;
         // No bound of its own: a command has a thread or a `Call` of the application that waits for
-        // it, and a conversation, of which there are at most INBOUND_MAX and those that the machine
-        // opened, carries one message.
+        // it, a broadcast has room in the `Intake`, a verdict was a message in the queue of the
+        // application, and a conversation, of which there are at most INBOUND_MAX and those that the
+        // machine opened, carries one message.
         let (inputs, control) = unbounded_channel();
         let tally = Arc::<Tally>::default();
         let place = Place { node: node.number, pool: id };

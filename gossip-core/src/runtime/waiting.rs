@@ -87,7 +87,7 @@ impl WaitingBroadcasts {
 
     /// Queues a broadcast, or lets it wait for room in front of those that wait.
     fn attempt(&mut self, machine: &mut Machine, now: Time, waiting: Waiting, counters: &Counters) {
-        let result = machine.broadcast_named(&waiting.name, &waiting.message);
+        let result = machine.broadcast_named(now, &waiting.name, &waiting.message);
         if matches!(result, Err(CommandError::QueueFull { .. })) && now < waiting.deadline {
             self.0.push_front(waiting);
         } else {

@@ -175,12 +175,12 @@ impl World {
 
     /// Hands a message to all members.
     pub fn broadcast(&mut self, from: HostId, message: &[u8]) -> Result<(), CommandError> {
-        self.command(from, |machine, _| machine.broadcast(message))
+        self.command(from, |machine, now| machine.broadcast(now, message))
     }
 
     /// Hands a message to all members, in place of an older one of that name.
     pub fn broadcast_named(&mut self, from: HostId, name: &[u8], message: &[u8]) -> Result<(), CommandError> {
-        self.command(from, |machine, _| machine.broadcast_named(name, message))
+        self.command(from, |machine, now| machine.broadcast_named(now, name, message))
     }
 
     /// Pings a host as the application would.

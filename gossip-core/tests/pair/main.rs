@@ -131,7 +131,8 @@ fn broadcasts_and_states_reach_the_other_application() {
     hosts.join(1, 0);
     hosts.run_for(SECOND);
 
-    hosts.list[0].machine.broadcast(b"to all").unwrap();
+    let now = hosts.now;
+    hosts.list[0].machine.broadcast(now, b"to all").unwrap();
     hosts.list[0].machine.send(&addr(1).into(), b"to one").unwrap();
     hosts.run_for(SECOND * 2);
 
@@ -144,18 +145,38 @@ fn broadcasts_and_states_reach_the_other_application() {
     }
 }
 
+/// A pool at rest does not wake up for rounds of gossip; the next one is in phase all the same.
+#[test]
+fn a_broadcast_after_a_rest_makes_nothing_overdue() {
+    for broadcast_mode in [BroadcastMode::Plain, BroadcastMode::Relay] {
+        let mut hosts = joined(2, &PoolConfig { broadcast_mode, ..PoolConfig::wan(1) });
+        hosts.run_for(SECOND * 30);
+        for _ in 0..20 {
+            let machine = &mut hosts.list[0].machine;
+            let (before, due) = (hosts.now, machine.poll_timeout().unwrap());
+            // As late as nothing is due.
+            let now = due.max(before) - Duration::from_nanos(1);
+            machine.broadcast(now, b"news").unwrap();
+            while machine.poll_transmit(now, &mut Vec::new()).is_some() {}
+
+            assert!(machine.poll_timeout().is_some_and(|next| next >= now), "{broadcast_mode:?}");
+            hosts.run_for(SECOND * 3);
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused_at_the_call() {
     let mut hosts = joined(2, &PoolConfig::lan(1));
+    let now = hosts.now;
     let machine = &mut hosts.list[0].machine;
     let limit = machine.broadcast_limit();
 
-    machine.broadcast(&vec![0; limit]).unwrap();
+    machine.broadcast(now, &vec![0; limit]).unwrap();
 
     let size = limit + 1;
     let refusal = CommandError::TooLarge { what: "broadcast", size, limit };
-    assert_eq!(machine.broadcast(&vec![0; size]), Err(refusal));
-    let now = hosts.now;
+    assert_eq!(machine.broadcast(now, &vec![0; size]), Err(refusal));
     let meta = hosts.list[0].machine.update(now, Bytes::from(vec![0; 513]), None).unwrap_err();
     assert_eq!(meta.to_string(), "metadata is 513 bytes, at most 512 fit");
 }
@@ -182,8 +203,9 @@ fn no_datagram_is_larger_than_configured() {
     let config = PoolConfig { udp_buffer_size: 700, enable_compression: false, ..PoolConfig::local(1) };
     let mut hosts = joined(4, &config);
 
+    let now = hosts.now;
     for _ in 0..200 {
-        hosts.list[0].machine.broadcast(&[7; 90]).unwrap();
+        hosts.list[0].machine.broadcast(now, &[7; 90]).unwrap();
     }
     hosts.run_for(SECOND * 20);
 
@@ -196,12 +218,13 @@ fn a_full_broadcast_queue_refuses_and_names_its_limit() {
     let broadcast_mode = BroadcastMode::Plain;
     let config = PoolConfig { broadcast_queue_depth: 2, broadcast_mode, ..PoolConfig::local(1) };
     let mut hosts = joined(2, &config);
+    let now = hosts.now;
     let machine = &mut hosts.list[0].machine;
 
-    machine.broadcast(b"1").unwrap();
-    machine.broadcast(b"2").unwrap();
+    machine.broadcast(now, b"1").unwrap();
+    machine.broadcast(now, b"2").unwrap();
 
-    assert_eq!(machine.broadcast(b"3"), Err(CommandError::QueueFull { limit: 2 }));
+    assert_eq!(machine.broadcast(now, b"3"), Err(CommandError::QueueFull { limit: 2 }));
 }
 
 #[test]

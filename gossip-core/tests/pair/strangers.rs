@@ -347,7 +347,7 @@ fn news_of_the_pool_does_not_starve_what_the_application_broadcasts() {
     let config = PoolConfig { push_pull_interval: Duration::ZERO, ..PoolConfig::lan(1) };
     let mut lone = Lone::among(1000, PoolConfig { broadcast_queue_depth: 10, ..config });
     // Too long to fill a gap that the news leaves.
-    lone.machine.broadcast(&[7; 500]).unwrap();
+    lone.machine.broadcast(lone.now, &[7; 500]).unwrap();
 
     let mut gossip = Vec::new();
     while gossip.len() < 8 {
@@ -363,7 +363,7 @@ fn a_lone_machine_keeps_no_broadcast_and_is_never_full() {
     let mut lone = Lone::new(PoolConfig { broadcast_queue_depth: 2, ..PoolConfig::lan(1) });
 
     for _ in 0..100 {
-        lone.machine.broadcast(b"to nobody").unwrap();
+        lone.machine.broadcast(lone.now, b"to nobody").unwrap();
     }
 
     assert_eq!(lone.machine.stats().broadcasts_queued, 1, "only its own announcement waits");
