@@ -1,12 +1,10 @@
 //! The compressed message: `09`, a record of algorithm and bytes. The algorithm is LZW
 //! as in GIF: least significant bit first, literals of 8 bits.
 //!
-//! Coders are large and reused. Compressed bytes may differ from Go's for the same
-//! message; either side reads both.
-
-use weezl::{BitOrder, LzwStatus, decode::Decoder, encode::Encoder};
+//! Coders are large and reused.
 
 use super::error::Refused;
+use super::lzw::{Decoder, Encoder};
 use super::message::{Blob, MessageType, blob_bytes};
 use super::msgpack::read::Reader;
 use super::msgpack::write::Writer;
@@ -43,20 +41,11 @@ impl<'a> Envelope<'a> {
 }
 
 /// An LZW encoder and decoder, with the buffer between them and their envelope.
+#[derive(Default)]
 pub struct Coder {
     encoder: Encoder,
     decoder: Decoder,
     lzw: Vec<u8>,
-}
-
-impl Default for Coder {
-    fn default() -> Self {
-        Self {
-            encoder: Encoder::new(BitOrder::Lsb, LITERAL_BITS),
-            decoder: Decoder::new(BitOrder::Lsb, LITERAL_BITS),
-            lzw: Vec::new(),
-        }
-    }
 }
 
 impl Coder {
@@ -86,52 +75,12 @@ impl Coder {
 
     /// Writes the LZW stream of `message` to the front of `out`, and returns its length; `None` if it does not fit.
     pub fn compress(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
-        self.encoder.reset();
-        self.encoder.finish();
-        let (mut message, mut written) = (message, 0);
-        loop {
-            let result = self.encoder.encode_bytes(message, out.get_mut(written..)?);
-            message = message.get(result.consumed_in..)?;
-            written += result.consumed_out;
-            match result.status {
-                Ok(LzwStatus::Done) => return Some(written),
-                Ok(_) if written < out.len() => {}
-                Ok(_) | Err(_) => return None,
-            }
-        }
+        self.encoder.encode(message, out)
     }
 
     /// Replaces `out` by what an LZW stream unfolds to, at most `limit` bytes. What follows the end code is ignored.
     pub fn decompress(&mut self, lzw: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Refused> {
-        self.decoder.reset();
-        out.clear();
-        let (mut lzw, mut written) = (lzw, 0);
-        loop {
-            if written == out.len() {
-                // One byte beyond the limit shows that it is exceeded.
-                if written > limit {
-                    return Err(Refused::DecompressedTooLarge(limit));
-                }
-                let more = out.len().max(lzw.len()).max(SMALLEST_STEP);
-                let more = more.min(limit.saturating_add(1) - out.len());
-                out.reserve_exact(more);
-                out.resize(out.len() + more, 0);
-            }
-            let result = self.decoder.decode_bytes(lzw, out.get_mut(written..).unwrap_or_default());
-            lzw = lzw.get(result.consumed_in..).unwrap_or_default();
-            written += result.consumed_out;
-            match result.status {
-                Ok(LzwStatus::Ok) => {}
-                Ok(LzwStatus::Done) => break,
-                Ok(LzwStatus::NoProgress) => return Err(Refused::CompressionTruncated),
-                Err(_) => return Err(Refused::CompressionCode),
-            }
-        }
-        if written > limit {
-            return Err(Refused::DecompressedTooLarge(limit));
-        }
-        out.truncate(written);
-        Ok(())
+        self.decoder.decode(lzw, limit, out)
     }
 
     /// Replaces `out` by the envelope of `message`, if its LZW stream needs at most `room` bytes.
@@ -148,18 +97,12 @@ impl Coder {
     }
 }
 
-/// Go: `lzwLitWidth`.
-const LITERAL_BITS: u8 = 8;
-
 /// Bytes around a short LZW stream: type, map, both keys, algorithm, length.
 const ENVELOPE_MIN: usize = 13;
 
 /// A shorter message never shrinks: 24 equal bytes take 9 codes of 9 bits, which is 11
 /// bytes in an envelope of 13.
 const SHRINKABLE_MIN: usize = 25;
-
-/// The least by which the output of the decoder grows.
-const SMALLEST_STEP: usize = 1024;
 
 #[cfg(test)]
 mod tests {

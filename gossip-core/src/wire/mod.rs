@@ -11,7 +11,7 @@
 //!  label      F4 length label          ┐ label.rs
 //!  encrypted  version nonce ... tag    │ seal.rs, keyring.rs, cipher.rs, nonce.rs
 //!  checksum   0C crc32                 │ checksum.rs            packet.rs
-//!  compressed 09 {Algo, Buf: LZW}      │ compress.rs            peels and wraps
+//!  compressed 09 {Algo, Buf: LZW}      │ compress.rs, lzw/      peels and wraps
 //!  compound   07 count lengths parts   ┘ compound.rs
 //!  message    type byte, record          decode.rs, encode.rs, msgpack/
 //! ```
@@ -50,6 +50,7 @@ pub mod fuzz;
 pub mod keyring;
 pub mod label;
 pub mod limits;
+mod lzw;
 pub mod message;
 mod msgpack;
 pub mod nonce;

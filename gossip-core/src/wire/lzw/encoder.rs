@@ -1,0 +1,169 @@
+//! The encoder.
+//!
+//! The dictionary is a table of hashes with open addressing: under each string's code and the byte
+//! behind it the code of both together. It is less than half full when it is cleared.
+
+use super::{CLEAR, END, FIRST, NARROWEST, STRINGS_MAX};
+
+/// Entries of the table, and by how much a hash is shifted to be one of them.
+const TABLE: usize = 2 * STRINGS_MAX;
+const SHIFT: u32 = u32::BITS - TABLE.trailing_zeros();
+
+/// An odd number near 2³² divided by the golden ratio, which spreads neighbours (Knuth, volume 3, 6.4).
+const SPREAD: u32 = 0x9E37_79B1;
+
+/// An encoder, which is reused for the sake of its dictionary.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Encoder(Option<Box<Table>>);
+
+/// Code, byte and the code of both, in 12, 8 and 12 bits; 0 is no entry.
+type Table = [u32; TABLE];
+
+impl Encoder {
+    /// Writes the stream of `message` to the front of `out`, and returns its length; `None` if it does
+    /// not fit.
+    pub(in crate::wire) fn encode(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
+        let table = self.0.get_or_insert_with(|| Box::new([0; TABLE]));
+        table.fill(0);
+        let mut codes = Codes { out, at: 0, bits: 0, held: 0, width: NARROWEST };
+        codes.put(CLEAR as u32)?;
+        let mut next = FIRST as u32;
+        if let Some((first, rest)) = message.split_first() {
+            let mut code = u32::from(*first);
+            for byte in rest {
+                let pair = code << 8 | u32::from(*byte);
+                let entry = find(table, pair)?;
+                if *entry != 0 {
+                    code = *entry & (STRINGS_MAX as u32 - 1);
+                    continue;
+                }
+                *entry = pair << 12 | next;
+                codes.put(code)?;
+                if codes.widen(&mut next)? {
+                    table.fill(0);
+                }
+                code = u32::from(*byte);
+            }
+            codes.put(code)?;
+            codes.widen(&mut next)?;
+        }
+        codes.put(END as u32)?;
+        codes.finish()
+    }
+}
+
+/// The entry of a code and the byte behind it, or the free one where it belongs.
+#[inline]
+fn find(table: &mut Table, pair: u32) -> Option<&mut u32> {
+    let mut index = (pair.wrapping_mul(SPREAD) >> SHIFT) as usize % TABLE;
+    while table.get(index).is_some_and(|entry| *entry != 0 && *entry >> 12 != pair) {
+        index = (index + 1) % TABLE;
+    }
+    table.get_mut(index)
+}
+
+/// Codes of changing width into bytes.
+struct Codes<'a> {
+    out: &'a mut [u8],
+    /// Bytes written.
+    at: usize,
+    /// Bits of codes that are no whole bytes yet, the first one lowest.
+    bits: u64,
+    held: u32,
+    width: u32,
+}
+
+impl Codes<'_> {
+    #[inline]
+    fn put(&mut self, code: u32) -> Option<()> {
+        self.bits |= u64::from(code) << self.held;
+        self.held += self.width;
+        if self.held >= u32::BITS {
+            self.write(4)?;
+        }
+        Some(())
+    }
+
+    /// Notes that a code was put, by which the decoder too will add a string. The dictionary is
+    /// cleared before it is full, as Go does it: whether that has happened.
+    #[inline]
+    fn widen(&mut self, next: &mut u32) -> Option<bool> {
+        if *next == 1 << self.width {
+            self.width += 1;
+        }
+        if *next < STRINGS_MAX as u32 - 1 {
+            *next += 1;
+            return Some(false);
+        }
+        self.put(CLEAR as u32)?;
+        (self.width, *next) = (NARROWEST, FIRST as u32);
+        Some(true)
+    }
+
+    fn finish(mut self) -> Option<usize> {
+        self.write(self.held.div_ceil(8) as usize)?;
+        Some(self.at)
+    }
+
+    /// Writes whole bytes, at most four.
+    #[inline]
+    fn write(&mut self, count: usize) -> Option<()> {
+        let bytes = self.bits.to_le_bytes();
+        let place = self.out.get_mut(self.at..self.at + count)?;
+        place.copy_from_slice(bytes.get(..count)?);
+        self.at += count;
+        self.bits = self.bits.checked_shr(8 * count as u32).unwrap_or(0);
+        self.held = self.held.saturating_sub(8 * count as u32);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weezl::{BitOrder, decode};
+
+    use super::*;
+    use crate::wire::lzw::decoder::tests::messages;
+
+    fn encoded(message: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; 2 * message.len() + 16];
+        let len = Encoder::default().encode(message, &mut out).unwrap();
+        out.truncate(len);
+        out
+    }
+
+    #[test]
+    fn another_decoder_unfolds_what_it_made_of_any_message() {
+        let mut encoder = Encoder::default();
+        for message in messages() {
+            let mut lzw = vec![0; 2 * message.len() + 16];
+            let len = encoder.encode(&message, &mut lzw).unwrap();
+
+            assert_eq!(decode::Decoder::new(BitOrder::Lsb, 8).decode(&lzw[..len]).unwrap(), message);
+        }
+    }
+
+    /// `lzw.NewWriter(&out, lzw.LSB, 8)` of Go 1.26; `tests/wire_vectors` has longer ones.
+    #[test]
+    fn it_writes_the_bytes_that_go_writes() {
+        let lzw = encoded(b"TOBEORNOTTOBEORTOBEORNOT");
+
+        let go = [
+            0x00, 0xa9, 0x3c, 0x11, 0x52, 0xe4, 0x89, 0x14, 0x27, 0x4f, 0xa8, 0x08, 0x24, 0x68, 0x70, 0x61,
+            0xc1, 0x83, 0x09, 0x03, 0x02,
+        ];
+        assert_eq!(lzw, go);
+        assert_eq!(encoded(b""), [0x00, 0x03, 0x02]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_written() {
+        let lzw = encoded(b"TOBEORNOTTOBEORTOBEORNOT");
+        let mut out = vec![0; lzw.len()];
+
+        assert_eq!(Encoder::default().encode(b"TOBEORNOTTOBEORTOBEORNOT", &mut out), Some(lzw.len()));
+        for room in 0..lzw.len() {
+            assert_eq!(Encoder::default().encode(b"TOBEORNOTTOBEORTOBEORNOT", &mut out[..room]), None);
+        }
+    }
+}

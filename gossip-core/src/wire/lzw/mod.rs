@@ -1,0 +1,22 @@
+//! LZW as in GIF and in Go's `compress/lzw`: least significant bit first, literals of 8 bits, codes of
+//! 9 to 12 bits.
+//!
+//! Both ends of a message are in memory here, which a coder for streams can't count on, and every
+//! packet passes through: this one is several times as fast.
+
+mod decoder;
+mod encoder;
+
+pub(super) use decoder::Decoder;
+pub(super) use encoder::Encoder;
+
+/// Forgets the strings that were added, and the widths of codes begin anew.
+const CLEAR: usize = 256;
+/// Ends the message.
+const END: usize = 257;
+/// The code of the first string that is added.
+const FIRST: usize = 258;
+const NARROWEST: u32 = 9;
+const WIDEST: u32 = 12;
+/// Strings of a full dictionary.
+const STRINGS_MAX: usize = 1 << WIDEST;
