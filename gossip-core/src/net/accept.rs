@@ -1,20 +1,24 @@
-//! The accept loop only accepts; each connection is looked at by a task of its own.
+//! The accept loop accepts, and hands over what has said already whom it wants; a connection that
+//! has not is looked at by a task of its own.
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::backoff::Backoff;
 use super::bind::unmapped;
 use super::clock::Clock;
 use super::gate::{Full, Gate};
+use super::owners::Accepted;
 use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::Counters;
@@ -25,6 +29,29 @@ const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
 /// Connections turned away in one go while no descriptor is left.
 const SHED: u64 = 64;
+
+/// A listening socket on the runtime. tokio's own makes each connection known to the runtime as it
+/// accepts it; most of ours leave for the application at once. It shows no readiness of its own
+/// either, so the socket is watched as any other socket is.
+#[derive(Debug)]
+pub(super) struct Door(tokio::net::TcpStream);
+
+impl Door {
+    /// Watches `listener`; called inside the runtime.
+    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+        tokio::net::TcpStream::from_std(TcpStream::from(OwnedFd::from(listener))).map(Self)
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.0.async_io(Interest::READABLE, || self.try_accept()).await
+    }
+
+    /// Accepts what waits.
+    fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = SockRef::from(&self.0).accept()?;
+        Ok((stream.into(), peer.as_socket().ok_or(io::ErrorKind::Unsupported)?))
+    }
+}
 
 /// Accepts the connections of one listening socket.
 #[derive(Debug)]
@@ -40,15 +67,15 @@ pub(super) struct AcceptLoop {
 
 impl AcceptLoop {
     /// Runs until it is dropped, which also ends the looking at connections.
-    pub(super) async fn run(mut self, listener: TcpListener) {
+    pub(super) async fn run(mut self, door: Door) {
         let mut backoff = Backoff::default();
         let mut sniffing = JoinSet::new();
         loop {
             while sniffing.try_join_next().is_some() {}
-            match listener.accept().await {
+            match door.accept().await {
                 Ok((stream, peer)) => {
                     backoff.reset();
-                    self.admit(&mut sniffing, stream, unmapped(peer));
+                    self.admit(&mut sniffing, Accepted { stream, peer: unmapped(peer) });
                 }
                 // The peer gave up before its turn came.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
@@ -57,7 +84,7 @@ impl AcceptLoop {
                 Err(error) => {
                     self.counters.accept_errors.raise();
                     if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
-                        let turned_away = self.spare.turn_away(&listener).await;
+                        let turned_away = self.spare.turn_away(&door);
                         self.counters.connections_no_descriptor.add(turned_away);
                         warn_limited!(
                             self.limiter, self.clock.now(), "no file descriptor left, connections are refused",
@@ -71,15 +98,16 @@ impl AcceptLoop {
         }
     }
 
-    fn admit(&mut self, sniffing: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, sniffing: &mut JoinSet<()>, connection: Accepted) {
         self.counters.connections_accepted.raise();
-        let pass = match self.gate.enter(peer.ip()) {
+        let Some(connection) = self.sniffer.admit_at_once(connection) else { return };
+        let pass = match self.gate.enter(connection.peer.ip()) {
             Ok(pass) => pass,
-            Err(full) => return self.turn_down(full, peer),
+            Err(full) => return self.turn_down(full, connection.peer),
         };
         let sniffer = Arc::clone(&self.sniffer);
         sniffing.spawn(self.scope.clone().run(async move {
-            sniffer.admit(stream, peer).await;
+            sniffer.admit(connection).await;
             drop(pass);
         }));
     }
@@ -129,11 +157,10 @@ impl Spare {
     }
 
     /// Accepts and closes what waits; how many.
-    async fn turn_away(&mut self, listener: &TcpListener) -> u64 {
+    fn turn_away(&mut self, door: &Door) -> u64 {
         let mut turned_away = 0;
         if self.0.take().is_some() {
-            while turned_away < SHED && matches!(timeout(Duration::ZERO, listener.accept()).await, Ok(Ok(_)))
-            {
+            while turned_away < SHED && door.try_accept().is_ok() {
                 turned_away += 1;
             }
         }

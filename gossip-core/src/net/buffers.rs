@@ -13,8 +13,11 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
-use crossbeam_queue::ArrayQueue;
+use parking_lot::Mutex;
+
+use crate::base::time::Time;
 
 /// Bytes of a slot.
 const SLOT: usize = 2048;
@@ -22,17 +25,56 @@ const SLOT: usize = 2048;
 /// Slots of a port: 16 MiB held by packets.
 const SLOTS: usize = 8192;
 
-/// Slots kept for later, 1 MiB: as many as wait in a burst. A port at rest costs little, and what
-/// more a flood needed goes back to the system.
-const KEPT: usize = 512;
+/// Slots kept for later in any case. A port at rest costs little.
+const KEPT: usize = 64;
+
+/// As many slots are kept for later as were held at once in one such time and the one before; what
+/// more a flood needed goes back to the system, one slot with each datagram.
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// The buffers of one port.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    free: ArrayQueue<Box<[u8]>>,
+    free: Mutex<Free>,
     /// Slots held by packets, of `limit`.
     held: AtomicUsize,
     limit: usize,
+}
+
+/// Slots that wait to be used again.
+#[derive(Debug, Default)]
+struct Free {
+    slots: Vec<Box<[u8]>>,
+    /// The most slots held at once, in this window and in the one before.
+    peaks: [usize; 2],
+    window_ends: Time,
+}
+
+impl Free {
+    /// A slot while `held` of them are with packets, this one included.
+    fn take(&mut self, now: Time, held: usize) -> Option<Box<[u8]>> {
+        if now >= self.window_ends {
+            let is_next = now < self.window_ends + WINDOW;
+            self.peaks = [0, if is_next { self.peaks[0] } else { 0 }];
+            self.window_ends = now + WINDOW;
+        }
+        self.peaks[0] = self.peaks[0].max(held);
+        if self.slots.len() + held > self.kept() + 1 {
+            self.slots.pop();
+        }
+        self.slots.pop()
+    }
+
+    /// Keeps a slot that came back, unless there are enough beside the `held` ones.
+    fn put(&mut self, slot: Box<[u8]>, held: usize) {
+        if self.slots.len() + held < self.kept() {
+            self.slots.push(slot);
+        }
+    }
+
+    fn kept(&self) -> usize {
+        self.peaks[0].max(self.peaks[1]).max(KEPT)
+    }
 }
 
 impl Buffers {
@@ -41,7 +83,7 @@ impl Buffers {
     }
 
     fn with_slots(limit: usize) -> Arc<Self> {
-        Arc::new(Self { free: ArrayQueue::new(limit.min(KEPT)), held: AtomicUsize::new(0), limit })
+        Arc::new(Self { free: Mutex::default(), held: AtomicUsize::new(0), limit })
     }
 
     /// Slots held by packets.
@@ -69,7 +111,7 @@ pub(super) struct Account {
 
 impl Account {
     /// A copy of `bytes`, or `None` if this owner may hold no more.
-    pub(super) fn copy(self: &Arc<Self>, bytes: &[u8]) -> Option<PacketBuf> {
+    pub(super) fn copy(self: &Arc<Self>, bytes: &[u8], now: Time) -> Option<PacketBuf> {
         let slots = bytes.len().div_ceil(SLOT).max(1);
         let held = self.held.load(Relaxed);
         let free = self.buffers.limit.saturating_sub(self.buffers.held.load(Relaxed));
@@ -77,12 +119,13 @@ impl Account {
         if free < slots || held >= free {
             return None;
         }
-        self.buffers.held.fetch_add(slots, Relaxed);
+        let all_held = self.buffers.held.fetch_add(slots, Relaxed) + slots;
         self.held.fetch_add(slots, Relaxed);
         let storage = if slots > 1 {
             bytes.into()
         } else {
-            let mut slot = self.buffers.free.pop().unwrap_or_else(|| vec![0; SLOT].into());
+            let free = self.buffers.free.lock().take(now, all_held);
+            let mut slot = free.unwrap_or_else(|| vec![0; SLOT].into());
             slot[..bytes.len()].copy_from_slice(bytes);
             slot
         };
@@ -116,10 +159,9 @@ impl Drop for PacketBuf {
     fn drop(&mut self) {
         let buffers = &self.account.buffers;
         self.account.held.fetch_sub(self.slots, Relaxed);
-        buffers.held.fetch_sub(self.slots, Relaxed);
+        let held = buffers.held.fetch_sub(self.slots, Relaxed) - self.slots;
         if self.slots == 1 && self.storage.len() == SLOT {
-            // Full after a flood; then the slot is freed.
-            let _ = buffers.free.push(std::mem::take(&mut self.storage));
+            buffers.free.lock().put(std::mem::take(&mut self.storage), held);
         }
     }
 }
@@ -138,11 +180,11 @@ mod tests {
     fn a_slot_is_used_again_and_shows_only_the_new_bytes() {
         let buffers = Buffers::with_slots(4);
         let account = buffers.open_account();
-        let first = account.copy(b"longer than the second").unwrap();
+        let first = account.copy(b"longer than the second", Time::ZERO).unwrap();
         let place = first.as_ptr();
         drop(first);
 
-        let second = account.copy(b"second").unwrap();
+        let second = account.copy(b"second", Time::ZERO).unwrap();
 
         assert_eq!(second.as_ptr(), place);
         assert_eq!(&*second, b"second");
@@ -154,7 +196,7 @@ mod tests {
 
         for len in [0, 1, SLOT - 1, SLOT, SLOT + 1, 65507] {
             let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            let mut packet = account.copy(&bytes).unwrap();
+            let mut packet = account.copy(&bytes, Time::ZERO).unwrap();
             assert_eq!(*packet, *bytes);
             packet.iter_mut().for_each(|byte| *byte = 0);
         }
@@ -166,11 +208,13 @@ mod tests {
     fn a_stalled_owner_leaves_room_for_the_others() {
         let buffers = Buffers::with_slots(90);
         let stalled = [buffers.open_account(), buffers.open_account()];
-        let held: Vec<_> =
-            stalled.iter().flat_map(|account| std::iter::from_fn(|| account.copy(&[0; 1400]))).collect();
+        let held: Vec<_> = stalled
+            .iter()
+            .flat_map(|account| std::iter::from_fn(|| account.copy(&[0; 1400], Time::ZERO)))
+            .collect();
 
         assert!(held.len() < 90 - 20, "two stalled owners hold {} of 90", held.len());
-        assert!(buffers.open_account().copy(&[0; 1400]).is_some());
+        assert!(buffers.open_account().copy(&[0; 1400], Time::ZERO).is_some());
     }
 
     #[test]
@@ -178,10 +222,31 @@ mod tests {
         let buffers = Buffers::with_slots(64);
         let account = buffers.open_account();
 
-        let large = account.copy(&[0; 33 * SLOT]).unwrap();
+        let large = account.copy(&[0; 33 * SLOT], Time::ZERO).unwrap();
 
-        assert!(account.copy(&[0; 1]).is_none(), "33 held, 31 free");
+        assert!(account.copy(&[0; 1], Time::ZERO).is_none(), "33 held, 31 free");
         drop(large);
-        assert!(account.copy(&[0; 1]).is_some());
+        assert!(account.copy(&[0; 1], Time::ZERO).is_some());
+    }
+
+    #[test]
+    fn what_a_flood_needed_is_kept_for_a_while_and_then_given_back() {
+        let buffers = Buffers::with_slots(2000);
+        let account = buffers.open_account();
+        let kept = || buffers.free.lock().slots.len();
+        let flood = |now: Time| {
+            let held: Vec<_> = (0..900).map(|_| account.copy(b"flood", now).unwrap()).collect();
+            drop(held);
+        };
+
+        flood(Time::ZERO);
+        assert_eq!(kept(), 900);
+        flood(Time::ZERO + WINDOW);
+        assert_eq!(kept(), 900, "the next flood finds them");
+
+        for second in 0..1000 {
+            drop(account.copy(b"a packet now and then", Time::ZERO + WINDOW + Duration::from_secs(second)));
+        }
+        assert_eq!(kept(), KEPT);
     }
 }

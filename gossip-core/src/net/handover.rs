@@ -32,7 +32,8 @@ impl<S: Ready> Handover<S> {
         Self { state: Mutex::new(state), ready: Condvar::new(), bell: OnceLock::new() }
     }
 
-    /// Puts something into the state, and wakes one thread that waits.
+    /// Puts something into the state, and wakes one thread that waits; if there is more than it
+    /// takes, it wakes the next.
     pub(crate) fn put<T>(&self, put: impl FnOnce(&mut S) -> T) -> T {
         let done = self.change(put);
         self.ready.notify_one();
@@ -59,6 +60,11 @@ impl<S: Ready> Handover<S> {
         }
         let taken = take(&mut state);
         self.ring(&state);
+        let is_ready = state.is_ready();
+        drop(state);
+        if is_ready {
+            self.ready.notify_one();
+        }
         taken
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::accept::{AcceptLoop, Spare};
+use super::accept::{AcceptLoop, Door, Spare};
 use super::bind::Bound;
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -361,7 +361,7 @@ impl Port {
         });
         let mut loops = JoinSet::new();
         for tcp in bound.tcp {
-            let tcp = tokio::net::TcpListener::from_std(tcp).map_err(NetError::Register)?;
+            let door = Door::new(tcp).map_err(NetError::Register)?;
             let accept_loop = AcceptLoop {
                 sniffer: Arc::clone(&sniffer),
                 gate: Arc::clone(&self.gate),
@@ -371,7 +371,7 @@ impl Port {
                 clock: clock.clone(),
                 limiter: Limiter::default(),
             };
-            loops.spawn(self.scope.clone().run(accept_loop.run(tcp)));
+            loops.spawn(self.scope.clone().run(accept_loop.run(door)));
         }
         for udp in bound.udp {
             let udp = tokio::net::UdpSocket::from_std(udp).map_err(NetError::Register)?;

@@ -70,6 +70,22 @@ impl<T> Queue<T> {
         offered
     }
 
+    /// Puts in as many items as there is room for, the first ones, and leaves the others in `items`.
+    pub(super) fn offer_all(&self, items: &mut Vec<T>) -> Result<(), Refused> {
+        let offered = self.state.put(|state| {
+            if state.closed {
+                return Err(Refused::Closed);
+            }
+            let room = self.limit.load(Relaxed).saturating_sub(state.items.len());
+            let taken = room.min(items.len());
+            state.items.extend(items.drain(..taken));
+            Ok(taken)
+        });
+        self.offered.fetch_add(offered? as u64, Relaxed);
+        self.dropped.fetch_add(items.len() as u64, Relaxed);
+        if items.is_empty() { Ok(()) } else { Err(Refused::Full) }
+    }
+
     /// Counts an item that could not even be offered, for lack of memory.
     pub(super) fn count_drop(&self) {
         self.dropped.fetch_add(1, Relaxed);
@@ -91,20 +107,15 @@ impl<T> Queue<T> {
         timeout: Option<Duration>,
         suits: impl FnOnce(&T) -> Result<(), E>,
     ) -> Result<Result<T, E>, WaitError> {
-        let taken = self.state.take(timeout, |state| {
+        self.state.take(timeout, |state| {
             let Some(oldest) = state.items.front() else {
                 return Err(if state.closed { WaitError::Closed } else { WaitError::Timeout });
             };
-            Ok(suits(oldest).map(|()| state.items.pop_front()))
-        })?;
-        match taken {
-            Ok(item) => item.map(Ok).ok_or(WaitError::Timeout),
-            Err(why) => {
-                // Whoever was not woken for it, because this thread was, may have it.
-                self.state.put(|_| ());
-                Ok(Err(why))
+            match suits(oldest) {
+                Ok(()) => state.items.pop_front().map(Ok).ok_or(WaitError::Timeout),
+                Err(why) => Ok(Err(why)),
             }
-        }
+        })
     }
 
     /// A descriptor that is readable while there is something to take, and once closed.
@@ -188,6 +199,29 @@ mod tests {
 
         assert_eq!(queue.stats(), QueueStats { accepted: 2, dropped: 1, pending: 2, limit: 2 });
         assert_eq!(queue.take(None), Ok(1));
+    }
+
+    #[test]
+    fn of_many_items_those_that_fit_are_taken_in_and_as_many_threads_woken() {
+        let queue = Arc::new(Queue::new(3));
+        let waiting = [(); 2].map(|()| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.take(None))
+        });
+        let mut items = vec![1, 2];
+        queue.offer_all(&mut items).unwrap();
+        let mut taken = waiting.map(|waiting| waiting.join().unwrap().unwrap());
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2]);
+
+        items.extend(3..8);
+        assert_eq!(queue.offer_all(&mut items), Err(Refused::Full));
+
+        assert_eq!(items, [6, 7]);
+        assert_eq!(queue.stats(), QueueStats { accepted: 5, dropped: 2, pending: 3, limit: 3 });
+        queue.close();
+        assert_eq!(queue.offer_all(&mut items), Err(Refused::Closed));
+        assert_eq!(items, [6, 7]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
@@ -41,33 +42,70 @@ pub(super) struct Sniffer {
 }
 
 impl Sniffer {
-    /// Watches `stream` until its owner is known, and hands it over.
-    pub(super) async fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = self.try_admit(stream, peer).await {
-            trace!(%peer, %error, "connection broke before it had an owner");
-            self.counters.connections_ended_early.raise();
-        }
+    /// Hands over a connection whose owner shows in what has come already, as it mostly does when
+    /// many come at once: without a task, a timer, or the runtime knowing of it. Gives back another.
+    pub(super) fn admit_at_once(&self, connection: Accepted) -> Option<Accepted> {
+        let mut first = [0; LOOK];
+        let peer = connection.peer;
+        let settled = match recv(&connection.stream, &mut first, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((0, _)) => self.settle_ended(),
+            Ok((seen, _)) => match self.judge(first.get(..seen).unwrap_or_default(), Rest::Coming) {
+                None => return Some(connection),
+                Some(decided) => match connection.stream.take_error() {
+                    Ok(None) => self.settle(connection, decided),
+                    Ok(Some(broken)) | Err(broken) => Err(broken),
+                },
+            },
+            Err(error) if no_bytes(error.into()).is_ok() => return Some(connection),
+            Err(error) => Err(error.into()),
+        };
+        self.note_broken(settled, peer);
+        None
     }
 
-    async fn try_admit(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
-        let judge = |seen: &[u8], rest| match self.owners.table().routes.judge_stream(seen, rest) {
-            Verdict::Undecided => None,
-            verdict => Some((verdict, seen.len())),
-        };
-        let watched = timeout(self.patience, watch(&stream, judge)).await;
+    /// Watches a connection until its owner is known, and hands it over.
+    pub(super) async fn admit(&self, connection: Accepted) {
+        let peer = connection.peer;
+        let settled = self.watch_and_settle(connection).await;
+        self.note_broken(settled, peer);
+    }
+
+    async fn watch_and_settle(&self, Accepted { stream, peer }: Accepted) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        let stream = TcpStream::from_std(stream)?;
+        let watched = timeout(self.patience, watch(&stream, |seen, rest| self.judge(seen, rest))).await;
         let stream = stream.into_std()?;
         match watched {
-            // A port scan, or a health check.
-            Ok(Ok((_, 0))) => self.counters.connections_ended_early.raise(),
-            Ok(decided) => return self.settle(Accepted { stream, peer }, decided?),
+            Ok(Ok((_, 0))) => self.settle_ended(),
+            Ok(decided) => self.settle(Accepted { stream, peer }, decided?),
             Err(_) => {
                 let mut first = [0; LOOK];
                 let seen = stream.peek(&mut first).or_else(no_bytes)?;
                 let bytes = first.get(..seen).unwrap_or_default();
                 let verdict = self.owners.table().routes.judge_stream(bytes, Rest::Ended);
-                return self.settle(Accepted { stream, peer }, (verdict, seen));
+                self.settle(Accepted { stream, peer }, (verdict, seen))
             }
         }
+    }
+
+    /// The owner by the first bytes, and how many these are; `None` while others are possible.
+    fn judge(&self, seen: &[u8], rest: Rest) -> Option<(Verdict, usize)> {
+        match self.owners.table().routes.judge_stream(seen, rest) {
+            Verdict::Undecided => None,
+            verdict => Some((verdict, seen.len())),
+        }
+    }
+
+    fn note_broken(&self, settled: io::Result<()>, peer: SocketAddr) {
+        if let Err(error) = settled {
+            trace!(%peer, %error, "connection broke before it had an owner");
+            self.counters.connections_ended_early.raise();
+        }
+    }
+
+    /// A port scan, or a health check.
+    fn settle_ended(&self) -> io::Result<()> {
+        self.counters.connections_ended_early.raise();
         Ok(())
     }
 
@@ -108,6 +146,7 @@ impl Sniffer {
             self.counters.connections_unknown_pool.raise();
             return Ok(());
         };
+        stream.set_nonblocking(true)?;
         // Registered anew, so that bytes which were looked at count as not yet seen.
         let stream = TcpStream::from_std(stream)?;
         match inbox.streams.try_send(InboundStream { stream, peer }) {
@@ -187,7 +226,10 @@ fn peek(stream: &TcpStream, first: &mut [u8; LOOK]) -> io::Result<usize> {
 
 /// Nothing there yet is no error.
 fn no_bytes(error: io::Error) -> io::Result<usize> {
-    if error.kind() == io::ErrorKind::WouldBlock { Ok(0) } else { Err(error) }
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
+        _ => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::base::time::Time;
 use crate::mux::routes::{Owner, Stray, Verdict};
 
 /// Datagrams read before other tasks get their turn.
-const PER_TURN: usize = 64;
+const PER_TURN: usize = 128;
 
 /// Reads the datagrams of one socket and puts each into the queue of its owner.
 #[derive(Debug)]
@@ -39,9 +39,10 @@ impl PacketLoop {
     /// Runs until it is dropped.
     pub(super) async fn run(self, socket: tokio::net::UdpSocket) {
         let mut scratch = vec![0; 1 << 16].into_boxed_slice();
+        let mut batch = Vec::with_capacity(PER_TURN);
         let mut backoff = Backoff::default();
         loop {
-            match self.turn(&socket, &mut scratch).await {
+            match self.turn(&socket, &mut scratch, &mut batch).await {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
                     debug!(%error, "receive");
@@ -53,29 +54,66 @@ impl PacketLoop {
     }
 
     /// Waits for datagrams and handles as many as there are, within bounds.
-    async fn turn(&self, socket: &tokio::net::UdpSocket, scratch: &mut [u8]) -> std::io::Result<()> {
+    async fn turn(
+        &self,
+        socket: &tokio::net::UdpSocket,
+        scratch: &mut [u8],
+        batch: &mut Vec<Datagram>,
+    ) -> std::io::Result<()> {
         socket.readable().await?;
-        for _ in 0..PER_TURN {
-            match socket.try_recv_from(scratch) {
-                Ok((len, from)) => {
-                    self.deliver(scratch.get(..len).unwrap_or_default(), unmapped(from), self.clock.now())
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
+        if self.drain(socket, scratch, batch)? {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
         Ok(())
     }
 
-    fn deliver(&self, datagram: &[u8], from: SocketAddr, received: Time) {
+    /// Handles datagrams until there is no more, or the turn is over: whether there may be more.
+    /// What is the application's is handed over in one go: a thread that is woken for each costs
+    /// more than everything else.
+    fn drain(
+        &self,
+        socket: &tokio::net::UdpSocket,
+        scratch: &mut [u8],
+        batch: &mut Vec<Datagram>,
+    ) -> std::io::Result<bool> {
+        let table = self.owners.table();
+        let mut result = Ok(true);
+        for _ in 0..PER_TURN {
+            match socket.try_recv_from(scratch) {
+                Ok((len, from)) => {
+                    let datagram = scratch.get(..len).unwrap_or_default();
+                    self.deliver(&table, datagram, unmapped(from), self.clock.now(), batch);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    result = Ok(false);
+                    break;
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        if let (Some(inbox), false) = (&table.packets, batch.is_empty()) {
+            self.hand_over(inbox, batch);
+        }
+        result
+    }
+
+    fn deliver(
+        &self,
+        table: &Table,
+        datagram: &[u8],
+        from: SocketAddr,
+        received: Time,
+        batch: &mut Vec<Datagram>,
+    ) {
         self.counters.packets_received.raise();
         self.counters.bytes_received.add(datagram.len() as u64);
-        let table = self.owners.table();
         match table.routes.judge_datagram(datagram) {
             Verdict::Owned { owner: Owner::Pool(id), skip } => {
                 let bytes = datagram.get(skip..).unwrap_or_default();
-                self.deliver_to_pool(&table, id, bytes, from, received);
+                self.deliver_to_pool(table, id, bytes, from, received);
             }
             Verdict::Stray(Stray::UnknownPool(id)) => {
                 trace!(%from, pool = %id, "datagram for an unknown pool");
@@ -83,7 +121,13 @@ impl PacketLoop {
             }
             // Listeners take no datagrams, and a datagram is never undecided.
             _ => match &table.packets {
-                Some(inbox) => self.deliver_to_application(inbox, datagram, from, received),
+                Some(inbox) => match inbox.account.copy(datagram, received) {
+                    Some(bytes) => batch.push(Datagram { from, received, bytes }),
+                    None => {
+                        inbox.queue.count_drop();
+                        self.counters.packets_no_buffer.raise();
+                    }
+                },
                 None => self.counters.packets_no_receiver.raise(),
             },
         }
@@ -94,7 +138,7 @@ impl PacketLoop {
             return self.counters.packets_unknown_pool.raise();
         };
         let PoolInbox { packets, account, counters, limiter, .. } = &**inbox;
-        let Some(copy) = account.copy(bytes) else {
+        let Some(copy) = account.copy(bytes, received) else {
             counters.packets_no_buffer.raise();
             warn_limited!(
                 limiter.lock(), received, "no buffer left, datagrams are dropped",
@@ -122,21 +166,20 @@ impl PacketLoop {
         }
     }
 
-    fn deliver_to_application(&self, inbox: &PacketInbox, bytes: &[u8], from: SocketAddr, received: Time) {
-        let Some(bytes) = inbox.account.copy(bytes) else {
-            inbox.queue.count_drop();
-            return self.counters.packets_no_buffer.raise();
-        };
-        match inbox.queue.offer(Datagram { from, received, bytes }) {
-            Ok(()) => {}
-            Err(Refused::Full) => {
-                self.counters.packets_receiver_full.raise();
-                warn_limited!(
-                    self.limiter.lock(), received, "packet receiver full, the application's datagrams are dropped",
-                    hint: "take them faster or raise packet_queue", %from
-                );
+    /// Gives the application its datagrams; `batch` is empty afterwards.
+    fn hand_over(&self, inbox: &PacketInbox, batch: &mut Vec<Datagram>) {
+        let refused = inbox.queue.offer_all(batch);
+        for Datagram { from, received, .. } in batch.drain(..) {
+            match refused {
+                Err(Refused::Closed) => self.counters.packets_no_receiver.raise(),
+                _ => {
+                    self.counters.packets_receiver_full.raise();
+                    warn_limited!(
+                        self.limiter.lock(), received, "packet receiver full, the application's datagrams are dropped",
+                        hint: "take them faster or raise packet_queue", %from
+                    );
+                }
             }
-            Err(Refused::Closed) => self.counters.packets_no_receiver.raise(),
         }
     }
 }
