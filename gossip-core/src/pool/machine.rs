@@ -214,7 +214,7 @@ impl Machine {
         // What is due here can make something due at once among the rules, such as a
         // suspicion that a merged record confirms.
         while self.poll_timeout().is_some_and(|due| due <= now) {
-            self.swim.handle_timeout(now);
+            self.swim.handle_timeout(now, self.gossips());
             while let Some((_, timer)) = self.timers.pop_due(now) {
                 match timer {
                     Timer::AskEnd(id) => self.ask_expired(now, id),
@@ -424,7 +424,7 @@ impl Machine {
     pub(super) fn at(&mut self, now: Time) -> Time {
         self.latest = self.latest.max(now);
         if !self.gossips() {
-            self.swim.skip_gossip(self.latest);
+            self.swim.defer_gossip(self.latest);
         }
         self.latest
     }

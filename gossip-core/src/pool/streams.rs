@@ -77,6 +77,8 @@ pub(super) struct Merge {
     next: usize,
     /// The join that brought it, and the address.
     join: Option<(TaskId, SocketAddr)>,
+    /// It has changed what is known.
+    was_news: bool,
 }
 
 /// Our records, encoded once for each version of the table.
@@ -215,7 +217,7 @@ impl Machine {
     }
 
     pub(super) fn begin_merge(&mut self, now: Time, state: RemoteState, join: Option<(TaskId, SocketAddr)>) {
-        self.merges.push_back(Merge { state, next: 0, join });
+        self.merges.push_back(Merge { state, next: 0, join, was_news: false });
         if self.merges.len() == 1 {
             self.merge_slice(now);
         }
@@ -225,12 +227,14 @@ impl Machine {
     pub(super) fn merge_slice(&mut self, now: Time) {
         let Some(mut merge) = self.merges.pop_front() else { return };
         let end = (merge.next + SLICE).min(merge.state.len());
+        let before = self.swim.version;
         for index in merge.next..end {
             if let Some(record) = merge.state.node(index) {
                 self.hear_record(now, &record);
             }
         }
         merge.next = end;
+        merge.was_news |= self.swim.version != before;
         if end < merge.state.len() {
             self.merges.push_front(merge);
         } else {
@@ -243,6 +247,7 @@ impl Machine {
 
     fn merged(&mut self, now: Time, merge: Merge) {
         self.tally.push_pulls += 1;
+        self.swim.state_merged(now, merge.join.is_some(), merge.was_news);
         let RemoteState { join, user_state, relay, .. } = merge.state;
         self.hear_section(now, &relay, merge.join.is_some());
         self.settle();

@@ -11,7 +11,8 @@
 //! News travels by gossip: each message sits in a queue ([`broadcast`]) until it has been
 //! sent a number of times that grows with the logarithm of the pool's size, freshest
 //! first, riding on pings and acks as well. Because random gossip can miss someone, two
-//! nodes now and then exchange their whole state ([`merge`]).
+//! nodes now and then exchange their whole state ([`merge`]); a newcomer does so at once and again
+//! until nothing is new (`catch_up`).
 //!
 //! Lifeguard makes this robust against *slow* nodes, which would accuse everybody else:
 //! a node whose own probes go wrong probes more slowly ([`awareness`]), and a suspicion
@@ -35,6 +36,7 @@ mod alarm;
 pub mod alive;
 pub mod awareness;
 pub mod broadcast;
+mod catch_up;
 pub mod counters;
 pub mod decline;
 pub mod effect;

@@ -19,6 +19,7 @@ use crate::base::time::Time;
 use crate::swim::alarm::Alarms;
 use crate::swim::awareness::Awareness;
 use crate::swim::broadcast::{BroadcastQueue, Room, Subject};
+use crate::swim::catch_up::CatchUp;
 use crate::swim::counters::Counters;
 use crate::swim::effect::{Body, Effect, Parcel};
 use crate::swim::inquiry::Inquiry;
@@ -52,6 +53,7 @@ pub(crate) enum Timer {
     AnswerEnds(NodeName),
     SuspicionEnd(NodeName),
     PushPullTick,
+    CatchUp,
 }
 
 /// The membership of one node in one pool.
@@ -67,7 +69,7 @@ pub struct Swim {
     pub(crate) has_left: bool,
     pub(crate) broadcasts: BroadcastQueue,
     pub(crate) timers: Timers<Timer>,
-    /// When the next round of gossip is due, if there is something to tell; no timer, since most of
+    /// When the next round of gossip is due, once there is something to tell; no timer, since most of
     /// the time there is not.
     gossip_due: Option<Time>,
     pub(crate) rng: Rng,
@@ -81,6 +83,7 @@ pub struct Swim {
     pub(crate) inquiries: BTreeMap<u32, Inquiry>,
     pub(crate) claims: Claims,
     pub(crate) push_pull_running: bool,
+    pub(crate) catch_up: Option<CatchUp>,
     /// Whether anybody listens to answered probes; otherwise they cost nothing.
     pub(crate) wants_pings: bool,
     pub(crate) parcels: VecDeque<Parcel>,
@@ -126,6 +129,7 @@ impl Swim {
             inquiries: BTreeMap::new(),
             claims: Claims::default(),
             push_pull_running: false,
+            catch_up: None,
             wants_pings: true,
             parcels: VecDeque::new(),
             effects: VecDeque::new(),
@@ -136,11 +140,11 @@ impl Swim {
         }
     }
 
-    /// Does everything that is due at `now`.
-    pub fn handle_timeout(&mut self, now: Time) {
+    /// Does everything that is due at `now`; a round of gossip only if it `gossips`.
+    pub fn handle_timeout(&mut self, now: Time, gossips: bool) {
         loop {
             let first = self.timers.first().filter(|due| *due <= now);
-            if let Some(due) = self.gossip_due.filter(|due| *due <= first.unwrap_or(now)) {
+            if let Some(due) = self.gossip_due.filter(|due| gossips && *due <= first.unwrap_or(now)) {
                 self.gossip_due = Some(next_tick(due, self.tuning.gossip_interval, now));
                 self.gossip_round(now);
                 continue;
@@ -164,6 +168,7 @@ impl Swim {
                     self.timers.set(next_tick(due, period, now), Timer::PushPullTick);
                     self.push_pull_tick();
                 }
+                Timer::CatchUp => self.catch_up(now),
             }
         }
     }
@@ -173,11 +178,12 @@ impl Swim {
         [self.timers.first(), self.gossip_due.filter(|_| gossips)].into_iter().flatten().min()
     }
 
-    /// Leaves out the rounds of gossip that were due: there was nothing to tell. The next one is in
-    /// phase.
-    pub fn skip_gossip(&mut self, now: Time) {
-        if let Some(due) = self.gossip_due.filter(|due| *due <= now) {
-            self.gossip_due = Some(next_tick(due, self.tuning.gossip_interval, now));
+    /// Lets a round of gossip that is due wait for news, of which there is none at `now`. Whatever
+    /// happens next is told at once, since the last round is an interval ago: news crosses a pool
+    /// that was at rest in the time that its packets need.
+    pub fn defer_gossip(&mut self, now: Time) {
+        if self.gossip_due.is_some_and(|due| due < now) {
+            self.gossip_due = Some(now);
         }
     }
 
@@ -327,7 +333,7 @@ impl Swim {
     }
 
     /// Exchanges the whole state with one random live node, unless the last exchange still runs.
-    fn push_pull_tick(&mut self) {
+    pub(crate) fn push_pull_tick(&mut self) {
         if self.push_pull_running {
             self.counters.push_pulls_skipped += 1;
             return;
