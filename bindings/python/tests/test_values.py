@@ -1,16 +1,19 @@
 """Values, errors and addresses, without a node."""
 
 import dataclasses
+import inspect
 import pickle
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 import gossip
 from gossip import Member, MemberState
 from gossip._address import seconds, split
+from gossip._record import record
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,57 @@ def test_a_member_is_a_frozen_value() -> None:
         member.name = "b"  # type: ignore[misc]
 
 
+def test_a_record_is_what_dataclasses_make() -> None:
+    class Point:
+        """Somewhere."""
+
+        x: int
+        y: int = 2
+        secret: str = ""
+
+        @property
+        def sum(self) -> int:
+            return self.x + self.y
+
+    ours: Any = record(hidden="secret")(Point)
+    Point.secret = dataclasses.field(default="", repr=False)
+    theirs: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(Point)
+
+    assert inspect.signature(ours) == inspect.signature(theirs)
+    assert set(dir(ours)) == set(dir(theirs))
+    assert ours.__slots__ == theirs.__slots__
+    assert [(field.name, field.default, field.repr) for field in dataclasses.fields(ours)] == [
+        (field.name, field.default, field.repr) for field in dataclasses.fields(theirs)
+    ]
+    one, same, other = ours(x=1), ours(x=1, y=2), ours(x=2)
+    assert one == same != other and hash(one) == hash(same) and one.sum == 3 and one != theirs(x=1)
+    assert repr(one).endswith("Point(x=1, y=2)")
+    with pytest.raises(TypeError, match=r"Point.__init__\(\) missing 1 required keyword-only argument: 'x'"):
+        ours()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del one.x
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "assert dataclasses.is_dataclass(gossip.Member)",
+        "assert [field.name for field in dataclasses.fields(gossip.QueueStats)][0] == 'accepted'",
+        "assert gossip.QueueStats.__match_args__[0] == 'accepted'",
+        "assert 'leave_timeout' in inspect.signature(gossip.Config).parameters",
+        "assert {pickle.loads(given): 1}[gossip.Member(name='a', host='::1', port=1)]",
+        "assert repr(pickle.loads(given)).startswith('Member(name=')",
+        "assert gossip.Member._from_core((b'a', '::1', 1, 0, b'', 0, (0,) * 3, (0,) * 3)) == pickle.loads(given)",
+        "assert copy.copy(pickle.loads(given)) == pickle.loads(given)",
+    ],
+)
+def test_it_is_so_whatever_is_wanted_of_it_first(first: str) -> None:
+    given = pickle.dumps(Member(name="a", host="::1", port=1))
+    script = f"import copy, dataclasses, gossip, inspect, pickle\ngiven = {given!r}\n{first}"
+
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30, env=_environment())
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -90,6 +144,17 @@ before = len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task'))
 import gossip
 after = len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task'))
 assert before == after, (before, after)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30, env=_environment())
+
+
+def test_an_import_leaves_what_is_slow_until_it_is_needed() -> None:
+    script = """
+import sys, datetime, logging, socket, typing
+before = set(sys.modules)
+import gossip
+slow = {'asyncio', 'dataclasses', 'inspect', 'ipaddress', 'ssl'} & (set(sys.modules) - before)
+assert not slow, slow
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30, env=_environment())
 

@@ -5,12 +5,12 @@ them with the core. Rules are the core's alone: a configuration that exists has 
 its check.
 """
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self, final
 
 from . import _core
 from ._address import Seconds, seconds
+from ._record import record
 from .errors import ConfigError
 
 __all__ = ["Config", "PoolConfig"]
@@ -81,7 +81,7 @@ def _normalize(config: Any, keys: list[Key]) -> Iterator[tuple[str, str]]:
 
 
 @final
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Config:
     """Everything that can be chosen about a node. Durations are seconds or `timedelta`, to the millisecond.
 
@@ -127,14 +127,16 @@ class Config:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+        from dataclasses import replace
+
+        return replace(self, **changes)
 
     def _values(self) -> list[tuple[str, str]]:
         return list(_normalize(self, CONFIG_KEYS))
 
 
 @final
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@record(hidden="keys")
 class PoolConfig:
     """Everything that can be chosen about a pool. The names are memberlist's.
 
@@ -166,7 +168,7 @@ class PoolConfig:
     """The label from which the cluster is moving, in the same form: still accepted."""
     skip_inbound_label_check: bool = False
     """The label of inbound traffic was removed by something in front of this node."""
-    keys: Sequence[bytes] = dataclasses.field(default=(), repr=False)
+    keys: Sequence[bytes] = ()
     """AES keys of 16, 24 or 32 bytes, the primary one first. None: nothing is encrypted."""
     gossip_verify_incoming: bool = True
     """With keys: refuse clear text. Off only while a cluster moves to encryption."""
@@ -276,7 +278,9 @@ class PoolConfig:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+        from dataclasses import replace
+
+        return replace(self, **changes)
 
     def _values(self) -> list[tuple[str, str]]:
         return list(_normalize(self, [key for key in POOL_KEYS if key.name != "meta"]))

@@ -1,12 +1,12 @@
 """Why a member is suspected or dead, and what is wrong with the way to a peer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, final
 
 from . import _core
+from ._record import record
 from ._types import HostPort, Member, name_of
 
 __all__ = [
@@ -41,7 +41,7 @@ class PathState(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class UnansweredProbe:
     """A probe without a direct ack in time, and what was tried next."""
 
@@ -78,7 +78,7 @@ class UnansweredProbe:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(hidden="text")
 class Explanation:
     """Why this node believes of a member what it believes, at one moment.
 
@@ -121,7 +121,7 @@ class Explanation:
     """Probes of different members in a row have got no answer: perhaps this node is cut off."""
     observer: str
     """The name of this node."""
-    text: str = field(repr=False)
+    text: str
     """All of it in a few lines, the last of them a conclusion."""
 
     def __str__(self) -> str:
@@ -180,7 +180,7 @@ class CheckResult(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Check:
     """One thing that was tried."""
 
@@ -256,7 +256,7 @@ class Finding(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(hidden="text")
 class Diagnosis:
     """What a doctor has found about the way to a peer.
 
@@ -275,7 +275,7 @@ class Diagnosis:
     """Each check that was made."""
     findings: tuple[Finding, ...]
     """What follows, the most important first; never empty."""
-    text: str = field(repr=False)
+    text: str
     """All of it in lines for people."""
 
     @property

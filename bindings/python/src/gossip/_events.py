@@ -1,10 +1,10 @@
 """What happens in a pool, as values to be pulled from a subscription."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 from ._migration import MigrationKind, Step
+from ._record import record
 from ._types import Member, MemberState, Message, name_of
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class MemberJoined:
     """A node joined or came back; also this node itself at the start."""
 
@@ -39,7 +39,7 @@ class MemberJoined:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class MemberLeft:
     """A node is gone."""
 
@@ -55,7 +55,7 @@ class MemberLeft:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class MemberUpdated:
     """A node changed its metadata."""
 
@@ -66,7 +66,7 @@ class MemberUpdated:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class MemberConflict:
     """Another node claims the name of a member; it was refused."""
 
@@ -79,7 +79,7 @@ class MemberConflict:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Isolated:
     """This node reaches no other member any more, or has tried all its seeds in vain.
 
@@ -92,7 +92,7 @@ class Isolated:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Healed:
     """This node has company again, or members that it had lost are back where they were.
 
@@ -108,7 +108,7 @@ class Healed:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Migrated:
     """This node has taken a step of a migration: its keys, its encryption or its label are others now.
 
@@ -126,7 +126,7 @@ class Migrated:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class RemoteState:
     """Another node's application state arrived."""
 
@@ -139,7 +139,7 @@ class RemoteState:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class PingCompleted:
     """A probe was answered directly."""
 
@@ -154,7 +154,7 @@ class PingCompleted:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Overflow:
     """Events were dropped, because the subscription was full. Changes of membership never are."""
 
@@ -163,7 +163,7 @@ class Overflow:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class PoolEnded:
     """The pool has ended: its last event."""
 

@@ -1,11 +1,11 @@
 """What moves a whole pool: to another key, to encryption, to another label."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias, final
 
 from ._address import as_bytes
+from ._record import record
 from ._types import Buffer, name_of
 from .errors import MigrationError
 
@@ -65,7 +65,7 @@ class Trouble(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Missing:
     """A member that has not taken a step."""
 
@@ -81,7 +81,7 @@ class Missing:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class MigrationProgress:
     """News of a migration on the node that sees to it: a member has taken a step, or is in the way."""
 
@@ -103,7 +103,7 @@ class MigrationProgress:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(hidden="text")
 class MigrationReport:
     """How far a migration came. As text a sentence for people."""
 
@@ -121,7 +121,7 @@ class MigrationReport:
     """Members that were passed over because they are dead; as they were, they do not get in again."""
     missing: tuple[Missing, ...]
     """Who has not taken the next step, and why; empty if the migration came where it should."""
-    text: str = field(repr=False)
+    text: str
     """A sentence for people: how far it came, and who is missing."""
 
     @property

@@ -1,6 +1,5 @@
 """A pool, as the application holds it."""
 
-import ipaddress
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
@@ -422,9 +421,11 @@ class Pool:
         if isinstance(target, Member):
             return target.name.encode("utf-8", "surrogateescape"), target.address
         if isinstance(target, tuple):
+            from ipaddress import ip_address
+
             host, port = split(target)
             try:
-                return b"", (str(ipaddress.ip_address(host)), port)
+                return b"", (str(ip_address(host)), port)
             except ValueError:
                 target = f"{host}:{port}"
         name, address = self._core.look_up(target, limit(timeout))

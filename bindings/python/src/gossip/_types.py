@@ -1,9 +1,10 @@
 """The values that the library hands out: frozen, comparable, safe to keep."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, make_dataclass
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, TypeAlias, TypeVar, final
+
+from ._record import record
 
 __all__ = [
     "Buffer",
@@ -40,10 +41,14 @@ def quick(cls: type[T]) -> Callable[..., T]:
     Several times faster than its constructor, which has to set each field by way of
     `object.__setattr__`: a twin that is not frozen is filled and becomes one.
     """
-    names: tuple[str, ...] = getattr(cls, "__slots__")
-    twin: Any = make_dataclass(cls.__name__, names, slots=True, repr=False, eq=False)
+    twin: Any = None
 
     def make(*values: Any) -> T:
+        nonlocal twin
+        if twin is None:
+            from dataclasses import make_dataclass
+
+            twin = make_dataclass(cls.__name__, getattr(cls, "__slots__"), slots=True, repr=False, eq=False)
         made: T = twin(*values)
         made.__class__ = cls
         return made
@@ -72,7 +77,7 @@ _STATES = tuple(MemberState)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Member:
     """A member of a pool, as this node saw it at one moment.
 
@@ -134,7 +139,7 @@ class Delivery(Enum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Origin:
     """Whose relayed broadcast a message is. Instance and sequence name it in the whole pool."""
 
@@ -149,7 +154,7 @@ class Origin:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Message:
     """A message of another member's application.
 
@@ -200,7 +205,7 @@ def _origin(node: bytes, instance: int, sequence: int, name: bytes) -> Origin:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class Packet:
     """A datagram for the application."""
 
@@ -222,7 +227,7 @@ class JoinResult(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class QueueStats:
     """What has passed through a queue, and what waits in it."""
 
@@ -237,7 +242,7 @@ class QueueStats:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class PoolStats:
     """Counters of a pool since its start."""
 
@@ -336,7 +341,7 @@ class PoolStats:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record()
 class PortStats:
     """Counters of the port since it was bound."""
 
