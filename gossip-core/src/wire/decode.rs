@@ -157,9 +157,15 @@ pub fn decode_push_pull_header(record: &[u8]) -> Result<PushPullHeader<'_>, Refu
 
 /// Reads one node's record of a push/pull.
 pub fn decode_node_record(record: &[u8]) -> Result<NodeRecord<'_>, Refused> {
+    split_node_record(record).map(|(node, _)| node)
+}
+
+/// The same off the front of `bytes`, with what follows it.
+pub(super) fn split_node_record(bytes: &[u8]) -> Result<(NodeRecord<'_>, &[u8]), Refused> {
+    let mut reader = Reader::new(bytes);
     let mut node = NodeRecord::default();
     let declared = ["Name", "Addr", "Port", "Meta", "Incarnation", "State", "Vsn"];
-    Reader::new(record).record(&declared, |key, value| {
+    reader.record(&declared, |key, value| {
         match key {
             b"Name" => node.name = value.text()?,
             b"Addr" => node.addr = value.blob()?,
@@ -173,7 +179,7 @@ pub fn decode_node_record(record: &[u8]) -> Result<NodeRecord<'_>, Refused> {
         }
         Ok(())
     })?;
-    Ok(node)
+    Ok((node, reader.rest()))
 }
 
 /// Reads the record that opens a user message on a stream. Its number is not yet checked.

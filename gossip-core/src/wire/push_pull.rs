@@ -4,15 +4,16 @@
 //! for one record after the other and never looks at a byte twice to find its end.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
 
-use super::decode::{decode_node_record, decode_push_pull_header};
+use super::decode::{decode_node_record, decode_push_pull_header, split_node_record};
 use super::encode::encode_push_pull_header;
 use super::error::Refused;
 use super::limits::{NODE_RECORDS_MAX, NODES_MAX, STREAM_RECORD_MAX, USER_STATE_MAX};
-use super::message::{MessageType, NodeRecord, PushPullHeader};
+use super::message::{MessageType, NodeRecord, PushPullHeader, blob_bytes};
 use super::msgpack::scan::RecordScan;
 
 /// What we tell a peer: everything we know.
@@ -58,9 +59,18 @@ pub struct RemoteState {
     body: Bytes,
     /// Where each record begins in the body.
     starts: Vec<u32>,
+    kinds: BTreeSet<Kind>,
 }
 
+/// State and versions of a node, as its record has them; fewer than six versions are none.
+pub type Kind = (i64, [u8; 6]);
+
 impl RemoteState {
+    /// What kinds of nodes there are.
+    pub fn kinds(&self) -> &BTreeSet<Kind> {
+        &self.kinds
+    }
+
     /// How many node records there are.
     pub fn len(&self) -> usize {
         self.starts.len()
@@ -104,6 +114,7 @@ pub(super) struct StateReader {
     /// Where the records begin.
     records_start: usize,
     starts: Vec<u32>,
+    kinds: BTreeSet<Kind>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -117,7 +128,8 @@ struct Header {
 impl StateReader {
     /// A reader of the push/pull whose header begins at `start`.
     pub(super) fn new(start: usize) -> Self {
-        Self { scan: RecordScan::new(start), header: None, records_start: start, starts: Vec::new() }
+        let (starts, kinds) = (Vec::new(), BTreeSet::new());
+        Self { scan: RecordScan::new(start), header: None, records_start: start, starts, kinds }
     }
 
     /// Goes as far as the bytes allow; true once everything is there.
@@ -146,7 +158,7 @@ impl StateReader {
         let start = self.scan.end().min(bytes.len());
         let len = checked(user_state_len, bytes.len() - start).unwrap_or_default();
         let user_state = bytes.slice(start..start + len);
-        RemoteState { join, user_state, relay, body: bytes, starts: self.starts }
+        RemoteState { join, user_state, relay, body: bytes, starts: self.starts, kinds: self.kinds }
     }
 
     /// Takes in the header; returns the number of records and the length of the application's state.
@@ -163,12 +175,21 @@ impl StateReader {
     fn take_record(&mut self, bytes: &[u8]) -> Result<bool, Refused> {
         let start = self.scan.start();
         let room = (self.records_start + NODE_RECORDS_MAX).saturating_sub(start);
-        let Some(record) = self.scan.advance(bytes, room)? else {
-            return Ok(false);
+        let whole = bytes.get(start..).filter(|_| self.scan.is_fresh());
+        let whole = whole.map(|rest| rest.get(..room).unwrap_or(rest));
+        // A record that is there is decoded at once; one that is not has to be waited for, and its
+        // bytes are not looked at again and again.
+        let (record, end) = match whole.map(|rest| (split_node_record(rest), rest.len())) {
+            Some((Ok((record, rest)), len)) => (record, start + len - rest.len()),
+            _ => match self.scan.advance(bytes, room)? {
+                Some(record) => (decode_node_record(record)?, self.scan.end()),
+                None => return Ok(false),
+            },
         };
-        decode_node_record(record)?;
+        let versions = blob_bytes(&record.versions).first_chunk().copied().unwrap_or_default();
+        self.kinds.insert((record.state, versions));
         self.starts.push(u32::try_from(start).map_err(|_| Refused::RecordTooLong(NODE_RECORDS_MAX))?);
-        self.scan = RecordScan::new(self.scan.end());
+        self.scan = RecordScan::new(end);
         Ok(true)
     }
 }

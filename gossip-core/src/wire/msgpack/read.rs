@@ -52,6 +52,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// What has not been read.
+    pub(in crate::wire) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// An unsigned field of any width.
     pub(in crate::wire) fn unsigned<T: TryFrom<i128> + Default>(&mut self) -> Result<T, Refused> {
         match self.token()? {
@@ -115,6 +120,13 @@ impl<'a> Reader<'a> {
 
     /// A string or bytes in any form but nil; also a key.
     fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
+        // Nearly every key and name is short.
+        if let Some((head @ 0xa0..=0xbf, rest)) = self.rest.split_first()
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(head & 0x1f))
+        {
+            self.rest = rest;
+            return Ok(Cow::Borrowed(bytes));
+        }
         match self.token()? {
             Token::Bytes(len) => {
                 let (bytes, rest) =

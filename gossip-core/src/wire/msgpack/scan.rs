@@ -103,7 +103,7 @@ impl RecordScan {
         bytes: &'a [u8],
         limit: usize,
     ) -> Result<Option<&'a [u8]>, Refused> {
-        if self.at == self.start && !bytes.get(self.start).is_none_or(|&head| begins_record(head)) {
+        if self.is_fresh() && !bytes.get(self.start).is_none_or(|&head| begins_record(head)) {
             return Err(Refused::RecordForm);
         }
         let progress = self.scan.advance(bytes, &mut self.at)?;
@@ -115,6 +115,11 @@ impl RecordScan {
             return Err(Refused::RecordTooLong(limit));
         }
         Ok(bytes.get(self.start..self.at).filter(|_| ended))
+    }
+
+    /// Whether nothing of the record has been walked over.
+    pub(in crate::wire) fn is_fresh(&self) -> bool {
+        self.at == self.start
     }
 
     /// Where the record begins.
