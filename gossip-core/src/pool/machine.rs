@@ -32,7 +32,7 @@ use crate::pool::rejoin::Rejoin;
 use crate::pool::rumours::state::Rumours;
 use crate::pool::sending::Resting;
 use crate::pool::stats::Stats;
-use crate::pool::streams::{Merge, RecordCache, Talk};
+use crate::pool::streams::{Merge, Talk};
 use crate::pool::taking::Taken;
 use crate::swim::broadcast::BroadcastQueue;
 use crate::swim::effect::Effect;
@@ -125,7 +125,6 @@ pub struct Machine {
     pub(super) accepted: Recent,
     /// Nodes that are never pinged over TCP.
     pub(super) tcp_pings_off: BTreeSet<NodeName>,
-    pub(super) records: RecordCache,
     /// The counters; the gauges are filled in when they are looked at.
     pub(super) tally: Stats,
     /// Of warnings; those of the rules are limited there.
@@ -196,7 +195,6 @@ impl Machine {
             obeying: Obeying::default(),
             accepted: Recent::default(),
             tcp_pings_off: BTreeSet::new(),
-            records: RecordCache::default(),
             tally: Stats::default(),
             limiter: Limiter::default(),
             last_id: 0,

@@ -22,8 +22,7 @@ use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
 use crate::pool::inbound::remedy;
 use crate::pool::machine::{Machine, Timer};
 use crate::pool::sending::Errand;
-use crate::swim::merge::record_versions;
-use crate::swim::node::{Node, State};
+use crate::swim::node::{Node, State, Versions};
 use crate::wire::encode::encode_node_record;
 use crate::wire::error::Refused;
 use crate::wire::limits::INBOUND_PUSH_PULLS;
@@ -36,6 +35,9 @@ const SLICE: usize = 256;
 
 /// Pause between two slices.
 const SLICE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Bytes of a record with a name and metadata of usual length.
+const RECORD_LIKELY: usize = 128;
 
 /// An exchange under way, and what it is for.
 #[derive(Debug)]
@@ -79,14 +81,6 @@ pub(super) struct Merge {
     join: Option<(TaskId, SocketAddr)>,
     /// It has changed what is known.
     was_news: bool,
-}
-
-/// Our records, encoded once for each version of the table.
-#[derive(Debug, Default)]
-pub(super) struct RecordCache {
-    version: Option<u64>,
-    nodes: u32,
-    records: Bytes,
 }
 
 impl Machine {
@@ -188,11 +182,10 @@ impl Machine {
 
     /// Whether a remote state may be merged: versions first, then the application if it is a join.
     fn judge_merge(&mut self, now: Time, state: RemoteState, join: Option<(TaskId, SocketAddr)>) {
-        let versions = state.nodes().filter_map(|record| {
-            State::from_wire(record.state).map(|known| (known, record_versions(&record)))
+        let kinds = state.kinds().iter().filter_map(|(state, versions)| {
+            Some((State::from_wire(*state)?, Versions::from_bytes(versions).unwrap_or_default()))
         });
-        let versions: Vec<_> = versions.collect();
-        if !self.swim.is_compatible(versions.iter().copied()) {
+        if !self.swim.is_compatible(kinds) {
             self.tally.merges_incompatible += 1;
             return self.merge_refused(now, join, "protocol versions have nothing in common");
         }
@@ -247,7 +240,8 @@ impl Machine {
 
     fn merged(&mut self, now: Time, merge: Merge) {
         self.tally.push_pulls += 1;
-        self.swim.state_merged(now, merge.join.is_some(), merge.was_news);
+        let by_join = merge.join.is_some() || merge.state.join;
+        self.swim.state_merged(now, by_join, merge.was_news);
         let RemoteState { join, user_state, relay, .. } = merge.state;
         self.hear_section(now, &relay, merge.join.is_some());
         self.settle();
@@ -343,31 +337,23 @@ impl Machine {
     }
 
     /// What we tell of everybody, with the application's state.
-    pub(super) fn state_with(&mut self, user_state: Bytes) -> LocalState {
-        if self.records.version != Some(self.swim.version) {
-            let mut records = Vec::new();
-            for record in self.swim.roster.iter() {
-                let node = &record.node;
-                let record = NodeRecord {
-                    name: Cow::Borrowed(node.name.as_bytes()),
-                    addr: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
-                    port: node.addr.port,
-                    meta: node.meta.as_blob().map(Cow::Borrowed),
-                    incarnation: record.incarnation,
-                    state: record.state as i64,
-                    relay: record.relay,
-                    versions: Some(Cow::Borrowed(&node.versions.to_bytes())),
-                };
-                encode_node_record(&record, &mut records);
-            }
-            let nodes = u32::try_from(self.swim.roster.len()).unwrap_or(u32::MAX);
-            self.records = RecordCache { version: Some(self.swim.version), nodes, records: records.into() };
+    pub(super) fn state_with(&self, user_state: Bytes) -> LocalState {
+        let mut records = Vec::with_capacity(RECORD_LIKELY * self.swim.roster.len());
+        for record in self.swim.roster.iter() {
+            let node = &record.node;
+            let record = NodeRecord {
+                name: Cow::Borrowed(node.name.as_bytes()),
+                addr: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
+                port: node.addr.port,
+                meta: node.meta.as_blob().map(Cow::Borrowed),
+                incarnation: record.incarnation,
+                state: record.state as i64,
+                relay: record.relay,
+                versions: Some(Cow::Borrowed(&node.versions.to_bytes())),
+            };
+            encode_node_record(&record, &mut records);
         }
-        LocalState {
-            nodes: self.records.nodes,
-            records: self.records.records.clone(),
-            user_state,
-            relay: Bytes::new(),
-        }
+        let nodes = u32::try_from(self.swim.roster.len()).unwrap_or(u32::MAX);
+        LocalState { nodes, records: records.into(), user_state, relay: Bytes::new() }
     }
 }

@@ -97,7 +97,7 @@ impl Swim {
             }
             return;
         };
-        let stored = record.incarnation;
+        let (stored, relay) = (record.incarnation, record.relay);
         let takeover = match self.claim(now, record, addr) {
             Claim::Same => false,
             Claim::Takeover => true,
@@ -115,7 +115,7 @@ impl Swim {
             self.accept(now, &alive, addr, None);
         } else if alive.incarnation > stored {
             self.accept(now, &alive, addr, None);
-        } else if alive.incarnation == stored {
+        } else if alive.incarnation == stored && alive.relay > relay {
             self.learn_relay(&alive);
         }
     }
@@ -123,8 +123,7 @@ impl Swim {
     /// The same facts again, and that the node understands relayed broadcasts: they came to us
     /// through memberlist first, which does not pass that on.
     fn learn_relay(&mut self, alive: &Alive<'_>) {
-        let Some(record) = self.roster.get_mut(&alive.node) else { return };
-        if alive.relay > record.relay {
+        if let Some(record) = self.roster.get_mut(&alive.node) {
             record.relay = alive.relay;
             self.version += 1;
         }

@@ -4,9 +4,9 @@
 //! it lacks most of them, and gossip alone does not mend that: what is told is told a number of
 //! times that grows with the pool, and the pool is small then for those who tell. With memberlist
 //! one storm of fifty joins in six therefore takes until the first periodic push/pulls, half a minute
-//! later. Here whoever has joined soon exchanges states with somebody else, and again, after pauses
-//! that double, as long as these bring news. In a pool at rest that is one exchange more for each
-//! join.
+//! later. Here whoever has joined, or was joined and learned something, soon exchanges states with
+//! somebody else, and again, after pauses that double, as long as these bring news. In a pool at rest
+//! that is one exchange more for both.
 
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ pub(crate) struct CatchUp {
 }
 
 impl Swim {
-    /// Another node's state has been merged, by a join of ours or otherwise; whether it was news.
+    /// Another node's state has been merged, by a join of either or otherwise; whether it was news.
     pub fn state_merged(&mut self, now: Time, by_join: bool, was_news: bool) {
         if let Some(catch_up) = &mut self.catch_up {
             catch_up.has_news |= was_news;
-        } else if by_join && !self.tuning.push_pull_interval.is_zero() {
+        } else if by_join && was_news && !self.tuning.push_pull_interval.is_zero() {
             let pause = self.tuning.gossip_interval.max(SHORTEST);
             self.catch_up = Some(CatchUp { pause, has_news: true });
             // Those who joined together do not ask together.

@@ -9,7 +9,7 @@ use crate::base::time::Time;
 use crate::swim::node::{State, Versions};
 use crate::swim::swim::Swim;
 use crate::swim::versions::Overlap;
-use crate::wire::message::{Alive, Dead, NodeRecord, Suspect, blob_bytes};
+use crate::wire::message::{Alive, Dead, NodeRecord, Suspect};
 
 impl Swim {
     /// Hears one record of another node's state.
@@ -57,9 +57,4 @@ pub fn alive_from<'r>(record: &'r NodeRecord<'_>) -> Alive<'r> {
         relay: record.relay,
         versions: record.versions.as_deref().map(Cow::Borrowed),
     }
-}
-
-/// The versions a record announces; none if it is too short.
-pub fn record_versions(record: &NodeRecord<'_>) -> Versions {
-    Versions::from_bytes(blob_bytes(&record.versions)).unwrap_or_default()
 }

@@ -182,8 +182,10 @@ impl Swim {
     /// happens next is told at once, since the last round is an interval ago: news crosses a pool
     /// that was at rest in the time that its packets need.
     pub fn defer_gossip(&mut self, now: Time) {
-        if self.gossip_due.is_some_and(|due| due < now) {
-            self.gossip_due = Some(now);
+        // Later, be it by nothing: what is due at `now` has been done.
+        let next = now + Duration::from_nanos(1);
+        if self.gossip_due.is_some_and(|due| due < next) {
+            self.gossip_due = Some(next);
         }
     }
 
