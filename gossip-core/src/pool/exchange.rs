@@ -321,10 +321,7 @@ impl Exchange {
         match self.stage {
             Stage::Reading { .. } if !self.reader.has_begun() => self.end(Ok(())),
             Stage::Resting => self.end(Ok(())),
-            // Everything is written, and the peer closes as memberlist does.
-            Stage::Awaiting(Expected::Verdict { .. } | Expected::Step { .. }) if !self.reader.has_begun() => {
-                self.end(Ok(()))
-            }
+            Stage::Awaiting(_) if self.ends_well_by_eof() => self.end(Ok(())),
             Stage::Reading { .. } | Stage::Awaiting(_) | Stage::Asking(_) => {
                 let why = self.reader.eof().why;
                 self.end(Err(match why {
@@ -421,6 +418,13 @@ impl Exchange {
     /// order now would tell it that the application has it.
     pub fn owes_verdict(&self) -> bool {
         matches!(self.stage, Stage::Judged { .. })
+    }
+
+    /// Whether the peer's end, if it is in good order, says that the peer has the message: all of it
+    /// is written, and memberlist closes without a word.
+    pub fn ends_well_by_eof(&self) -> bool {
+        let waits = matches!(self.stage, Stage::Awaiting(Expected::Verdict { .. } | Expected::Step { .. }));
+        waits && !self.reader.has_begun()
     }
 
     /// Whether the exchange has ended. Its last news may still be waiting.

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::sleep;
 
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
@@ -29,6 +31,10 @@ pub(crate) const INBOUND_MAX: usize = 256;
 
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
+
+/// How long a reset may come behind the end of a peer that has not had our bytes: by the way there
+/// and back twice, but within these bounds.
+const RESET_WITHIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
 
 /// The conversations of a pool, as its driver holds them.
 #[derive(Debug)]
@@ -84,7 +90,7 @@ impl Streams {
     /// Runs `exchange` on an accepted connection.
     pub(crate) fn serve(&mut self, id: ExchangeId, exchange: Exchange, stream: TcpStream) {
         let conversation = self.hold(id, exchange, true);
-        tokio::spawn(conversation.converse(stream));
+        tokio::spawn(conversation.converse(stream, Duration::ZERO));
     }
 
     /// Gives an exchange what it waits for.
@@ -144,6 +150,7 @@ enum Event {
 
 impl Conversation {
     async fn connect(mut self, to: SocketAddr) {
+        let begun = self.clock.now();
         let event = {
             let connecting = TcpStream::connect(to);
             tokio::pin!(connecting);
@@ -163,8 +170,9 @@ impl Conversation {
             Some(Ok(stream)) => {
                 // Without them it is slower or its end is seen later; the exchange has its deadline.
                 let _ = set_stream_options(&stream);
-                self.exchange.handle_connected(self.clock.now());
-                self.converse(stream).await;
+                let now = self.clock.now();
+                self.exchange.handle_connected(now);
+                self.converse(stream, now.since(begun)).await;
             }
             Some(Err(error)) => {
                 self.exchange.handle_failure(self.clock.now(), ExchangeError::Connect(said(&error)));
@@ -174,7 +182,8 @@ impl Conversation {
         }
     }
 
-    async fn converse(mut self, mut stream: TcpStream) {
+    /// Over `stream`, which took `rtt` to stand.
+    async fn converse(mut self, mut stream: TcpStream, rtt: Duration) {
         let (mut reader, mut writer) = stream.split();
         let mut chunk = vec![0; CHUNK];
         let mut unwritten = Bytes::new();
@@ -225,6 +234,9 @@ impl Conversation {
                     remote_speaks = false;
                     // A peer that closed before our bytes reached it answers them by a reset: its
                     // end comes first, and is none in good order.
+                    if self.exchange.ends_well_by_eof() {
+                        sleep((2 * rtt).clamp(RESET_WITHIN[0], RESET_WITHIN[1])).await;
+                    }
                     match reader.as_ref().take_error() {
                         Ok(None) => self.exchange.handle_eof(now),
                         Ok(Some(error)) | Err(error) => {
