@@ -5,26 +5,28 @@
 
 use super::{CLEAR, END, FIRST, NARROWEST, STRINGS_MAX};
 
-/// Entries of the table, and by how much a hash is shifted to be one of them.
-const TABLE: usize = 2 * STRINGS_MAX;
-const SHIFT: u32 = u32::BITS - TABLE.trailing_zeros();
+/// The most entries of the table, each a power of two; a short message needs fewer, two for each byte.
+const TABLE_MAX: usize = 2 * STRINGS_MAX;
+const TABLE_MIN: usize = 64;
 
 /// An odd number near 2³² divided by the golden ratio, which spreads neighbours (Knuth, volume 3, 6.4).
 const SPREAD: u32 = 0x9E37_79B1;
 
 /// An encoder, which is reused for the sake of its dictionary.
 #[derive(Debug, Default)]
-pub(in crate::wire) struct Encoder(Option<Box<Table>>);
-
-/// Code, byte and the code of both, in 12, 8 and 12 bits; 0 is no entry.
-type Table = [u32; TABLE];
+pub(in crate::wire) struct Encoder {
+    /// Code, byte and the code of both, in 12, 8 and 12 bits; 0 is no entry.
+    table: Vec<u32>,
+}
 
 impl Encoder {
     /// Writes the stream of `message` to the front of `out`, and returns its length; `None` if it does
     /// not fit.
     pub(in crate::wire) fn encode(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
-        let table = self.0.get_or_insert_with(|| Box::new([0; TABLE]));
-        table.fill(0);
+        let size = (2 * message.len()).next_power_of_two().clamp(TABLE_MIN, TABLE_MAX);
+        self.table.clear();
+        self.table.resize(size, 0);
+        let table = self.table.as_mut_slice();
         let mut codes = Codes { out, at: 0, bits: 0, held: 0, width: NARROWEST };
         codes.put(CLEAR as u32)?;
         let mut next = FIRST as u32;
@@ -54,10 +56,11 @@ impl Encoder {
 
 /// The entry of a code and the byte behind it, or the free one where it belongs.
 #[inline]
-fn find(table: &mut Table, pair: u32) -> Option<&mut u32> {
-    let mut index = (pair.wrapping_mul(SPREAD) >> SHIFT) as usize % TABLE;
+fn find(table: &mut [u32], pair: u32) -> Option<&mut u32> {
+    let last = table.len() - 1;
+    let mut index = (pair.wrapping_mul(SPREAD) >> (last as u32).leading_zeros()) as usize & last;
     while table.get(index).is_some_and(|entry| *entry != 0 && *entry >> 12 != pair) {
-        index = (index + 1) % TABLE;
+        index = (index + 1) & last;
     }
     table.get_mut(index)
 }
