@@ -60,7 +60,7 @@ fn those_who_join_at_once_know_each_other_soon() {
 }
 
 #[test]
-fn a_newcomer_among_those_who_rest_exchanges_states_twice() {
+fn a_newcomer_among_those_who_rest_exchanges_states_a_few_times() {
     for_each_seed(2, |world| {
         let nodes = cluster(world, 10, &PoolConfig::lan(1));
         world.run_for(5 * SECOND);
@@ -70,8 +70,8 @@ fn a_newcomer_among_those_who_rest_exchanges_states_twice() {
         world.run_for(5 * SECOND);
 
         let done = world.machine(newcomer).stats().push_pulls;
-        // The join's, and one that brought nothing new; perhaps the periodic one of somebody.
-        assert!((2..=4).contains(&done), "{done}");
+        // The join's, and two that brought nothing new; others may exchange theirs with it.
+        assert!((3..=6).contains(&done), "{done}");
     });
 }
 

@@ -5,8 +5,8 @@
 //! times that grows with the pool, and the pool is small then for those who tell. With memberlist
 //! one storm of fifty joins in six therefore takes until the first periodic push/pulls, half a minute
 //! later. Here whoever has joined, or was joined and learned something, soon exchanges states with
-//! somebody else, and again, after pauses that double, as long as these bring news. In a pool at rest
-//! that is one exchange more for both.
+//! somebody else, and again, after pauses that grow by half, as long as these bring news. In a pool at rest
+//! that is two exchanges more for both.
 
 use std::time::Duration;
 
@@ -16,39 +16,44 @@ use crate::swim::swim::{Swim, Timer};
 /// The shortest pause before the first exchange.
 const SHORTEST: Duration = Duration::from_millis(10);
 
+/// One partner who knows no more may lack the same as we do.
+const IDLE_MAX: u32 = 2;
+
 /// A node that has joined, and may not know everybody yet.
 #[derive(Debug)]
 pub(crate) struct CatchUp {
     /// Between the last exchange and the next.
     pause: Duration,
-    /// A state merged meanwhile changed something.
-    has_news: bool,
+    /// Exchanges in a row that brought nothing new.
+    idle: u32,
 }
 
 impl Swim {
     /// Another node's state has been merged, by a join of either or otherwise; whether it was news.
     pub fn state_merged(&mut self, now: Time, by_join: bool, was_news: bool) {
         if let Some(catch_up) = &mut self.catch_up {
-            catch_up.has_news |= was_news;
+            if was_news {
+                catch_up.idle = 0;
+            }
         } else if by_join && was_news && !self.tuning.push_pull_interval.is_zero() {
-            let pause = self.tuning.gossip_interval.max(SHORTEST);
-            self.catch_up = Some(CatchUp { pause, has_news: true });
+            let pause = (self.tuning.gossip_interval / 2).max(SHORTEST);
+            self.catch_up = Some(CatchUp { pause, idle: 0 });
             // Those who joined together do not ask together.
             let first = pause / 2 + self.rng.up_to(pause / 2);
             self.timers.set(now + first, Timer::CatchUp);
         }
     }
 
-    /// Exchanges states once more, unless the last exchange brought nothing new.
+    /// Exchanges states once more, unless the last exchanges brought nothing new.
     pub(crate) fn catch_up(&mut self, now: Time) {
         let period = self.tuning.push_pull_interval;
-        let Some(CatchUp { pause, has_news: true }) = self.catch_up.take_if(|last| last.pause < period)
-        else {
-            self.catch_up = None;
+        let Some(CatchUp { pause, idle }) = self.catch_up.take().filter(|last| last.pause < period) else {
             return;
         };
-        self.catch_up = Some(CatchUp { pause: pause * 2, has_news: false });
-        self.timers.set(now + pause, Timer::CatchUp);
-        self.push_pull_tick();
+        if idle < IDLE_MAX {
+            self.catch_up = Some(CatchUp { pause: pause + pause / 2, idle: idle + 1 });
+            self.timers.set(now + pause, Timer::CatchUp);
+            self.push_pull_tick();
+        }
     }
 }
