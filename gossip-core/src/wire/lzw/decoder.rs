@@ -12,15 +12,7 @@ use super::{END, FIRST, NARROWEST, STRINGS_MAX, WIDEST};
 use crate::wire::error::Refused;
 
 /// Bytes in front of the message, each once.
-const LITERALS: [u8; 256] = {
-    let mut literals = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        literals[byte] = byte as u8;
-        byte += 1;
-    }
-    literals
-};
+const LITERALS: usize = 256;
 
 /// Bytes that are copied at once: most strings are shorter, and a copy of known length is two
 /// instructions. What it writes too much is overwritten by what follows.
@@ -54,30 +46,30 @@ impl Decoder {
     ) -> Result<(), Refused> {
         let strings = self.0.get_or_insert_with(|| Box::new(literals()));
         let written = unfold(strings, lzw, limit, out)?;
-        out.copy_within(LITERALS.len()..written, 0);
-        out.truncate(written - LITERALS.len());
+        out.copy_within(LITERALS..written, 0);
+        out.truncate(written - LITERALS);
         Ok(())
     }
 }
 
 /// The dictionary of a message that begins.
 fn literals() -> Strings {
-    std::array::from_fn(|code| Place { start: code as u32, len: u32::from(code < LITERALS.len()) })
+    std::array::from_fn(|code| Place { start: code as u32, len: u32::from(code < LITERALS) })
 }
 
 /// Writes the literals and the message to `out`; how many bytes that is.
 fn unfold(strings: &mut Strings, lzw: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<usize, Refused> {
     // Places are numbers of 32 bits.
-    let last = limit.min(u32::MAX as usize / 2) + LITERALS.len();
+    let last = limit.min(u32::MAX as usize / 2) + LITERALS;
     let mut codes = Codes { rest: lzw, bits: 0, held: 0 };
     let mut width = NARROWEST;
     // Codes that stand for something.
     let mut count = FIRST;
-    let mut written = LITERALS.len();
+    let mut written = LITERALS;
     // The string of the code before, to which the next code adds a byte; of no code it is empty.
     let mut before = Place::default();
     out.clear();
-    out.extend_from_slice(&LITERALS);
+    out.extend(0..=u8::MAX);
     loop {
         let code = codes.next(width).ok_or(Refused::CompressionTruncated)?;
         if before.len > 0
