@@ -121,7 +121,8 @@ static void state_is_made_on_demand(void)
 
     EXPECT(GOSSIP_OK, try_to_join(&scene));
     EVENTUALLY(asking.received == 1000000);
-    CHECK(asking.first_byte == 's' && asked.asked_state == 1);
+    /* By the join, and by push/pulls that follow it. */
+    CHECK(asking.first_byte == 's' && asked.asked_state >= 1);
     close_scene(&scene);
 }
 

@@ -73,6 +73,7 @@ impl Machine {
             met: None,
             crowd: 0,
             own_trouble: None,
+            told: BTreeSet::new(),
             timer,
         }));
         self.migrate_on(now);
@@ -160,7 +161,7 @@ impl Machine {
             } else if let Stage::Ask(step) = migrating.stage
                 && self.reached(&migrating.to) >= Some(step)
             {
-                self.tell_progress(&migrating, step, self.swim.name.clone(), None);
+                self.tell_progress(&mut migrating, step, self.swim.name.clone(), None);
             }
             self.migrating = Some(migrating);
             self.migrate_on(now);
@@ -278,7 +279,7 @@ impl Machine {
             is_done = peer.done;
         }
         if let (Stage::Ask(step), true) = (stage, is_done) {
-            self.tell_progress(&migrating, step, name.clone(), None);
+            self.tell_progress(&mut migrating, step, name.clone(), None);
         }
         self.migrating = Some(migrating);
         if disagrees {
@@ -322,7 +323,7 @@ impl Machine {
             }
             let trouble = peer.trouble.clone();
             if let (Stage::Ask(step), true) = (migrating.stage, trouble.is_some()) {
-                self.tell_progress(&migrating, step, name.clone(), trouble);
+                self.tell_progress(&mut migrating, step, name.clone(), trouble);
             }
         }
         self.migrating = Some(migrating);
@@ -331,13 +332,16 @@ impl Machine {
 
     fn tell_progress(
         &mut self,
-        migrating: &Migrating,
+        migrating: &mut Migrating,
         step: Step,
         member: NodeName,
         trouble: Option<Trouble>,
     ) {
-        let own = usize::from(self.reached(&migrating.to) >= Some(step));
-        let done = own + migrating.peers.values().filter(|peer| peer.done && !peer.passed).count();
+        if trouble.is_none() {
+            migrating.told.insert((step, member.clone()));
+        }
+        // As many as have been told, so that they are counted one by one.
+        let done = migrating.told.iter().filter(|(told, _)| *told == step).count();
         let total = 1 + migrating.peers.values().filter(|peer| !peer.passed).count();
         let progress = MigrationProgress { step, member, trouble, done, total };
         self.actions.push_back(Action::Progress { id: migrating.task, progress });

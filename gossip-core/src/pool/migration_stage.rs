@@ -37,6 +37,8 @@ pub(super) struct Migrating {
     pub(super) crowd: u64,
     /// Why this node itself cannot take the step.
     pub(super) own_trouble: Option<Trouble>,
+    /// Who has been told to have taken the step.
+    pub(super) told: BTreeSet<(Step, NodeName)>,
     pub(super) timer: TimerKey,
 }
 
