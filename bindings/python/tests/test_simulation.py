@@ -217,9 +217,9 @@ def test_a_restart_is_a_new_process_with_a_new_application() -> None:
     assert b.delegate is not old and old.ticks >= 5
     sim.advance(0.5)
     assert [member.name for member in b] == ["n001"]
-    assert [heard.event for heard in b.heard] == [
-        gossip.MemberJoined(pool_id=LOCAL.id, member=b.local_node)
-    ]
+    # Of itself; it may have heard meanwhile that it is held dead, and said otherwise.
+    (heard,) = b.heard
+    assert isinstance(heard.event, gossip.MemberJoined) and heard.event.member.name == "n001"
     sim.wait(b.join([a]))
     sim.run_until(sim.agreed)
     address = b.address
@@ -255,7 +255,7 @@ def test_commands_take_virtual_time_and_end_as_those_of_a_pool() -> None:
     sim.run_until(lambda: sim.all_see(c, MemberState.LEFT))
     with pytest.raises(gossip.NotJoinedError):
         c.update_node(b"late")
-    assert sim.wait(c.join(["10.0.0.1", b])).joined == (a.address, b.address)
+    assert sorted(sim.wait(c.join(["10.0.0.1", b])).joined) == [a.address, b.address]
     sim.run_until(sim.agreed)
 
     b.crash()
