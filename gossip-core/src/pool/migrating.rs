@@ -136,20 +136,22 @@ impl Machine {
     /// This node accepts and speaks first, and is the last to require.
     fn take_own_step(&mut self, now: Time, migrating: &mut Migrating) {
         let Stage::Ask(step) = migrating.stage else { return };
-        if self.reached(&migrating.to) >= Some(step) || migrating.own_trouble.is_some() {
-            return;
+        let may = migrating.own_trouble.is_none() && (step != Step::Require || migrating.others_are_done());
+        let reached = self.reached(&migrating.to);
+        if may
+            && reached < Some(step)
+            && let Some(next) = Step::after(reached)
+        {
+            let by = self.swim.name.clone();
+            match self.take_step(now, &migrating.to, next, by, None) {
+                Ok(_) | Err(StepRefusal::Busy) => {}
+                Err(refusal) => migrating.own_trouble = Some(Trouble::Refused(refusal)),
+            }
         }
-        if step == Step::Require && !migrating.others_are_done() {
-            return;
-        }
-        let Some(next) = Step::after(self.reached(&migrating.to)) else { return };
-        let by = self.swim.name.clone();
-        match self.take_step(now, &migrating.to, next, by, None) {
-            Ok(_) | Err(StepRefusal::Busy) => {}
-            Err(refusal) => migrating.own_trouble = Some(Trouble::Refused(refusal)),
-        }
-        if self.reached(&migrating.to) >= Some(step) {
-            self.tell_progress(migrating, step, self.swim.name.clone(), None);
+        // Perhaps it was there before, or the host had to change the labels first.
+        let name = self.swim.name.clone();
+        if self.reached(&migrating.to) >= Some(step) && !migrating.told.contains(&(step, name.clone())) {
+            self.tell_progress(migrating, step, name, None);
         }
     }
 
@@ -158,10 +160,6 @@ impl Machine {
         if let Some(mut migrating) = self.migrating.take() {
             if !changed {
                 migrating.own_trouble = Some(Trouble::Refused(StepRefusal::Impossible));
-            } else if let Stage::Ask(step) = migrating.stage
-                && self.reached(&migrating.to) >= Some(step)
-            {
-                self.tell_progress(&mut migrating, step, self.swim.name.clone(), None);
             }
             self.migrating = Some(migrating);
             self.migrate_on(now);
