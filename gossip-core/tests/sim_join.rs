@@ -91,6 +91,24 @@ fn news_crosses_a_pool_at_rest_without_waiting_for_rounds() {
 }
 
 #[test]
+fn news_of_members_is_passed_on_at_once() {
+    for_each_seed(5, |world| {
+        let nodes = cluster(world, 30, &PoolConfig::lan(1));
+        world.run_for(30 * SECOND);
+
+        world.update(nodes[0], &b"news"[..]);
+
+        let knows = |world: &World, node| {
+            world.machine(node).member(world.name(nodes[0]).as_bytes()).is_some_and(|it| it.meta() == b"news")
+        };
+        // Without a wait at each hop; the rest hears of it in the rounds that follow.
+        world.run_until(PoolConfig::lan(1).gossip_interval / 2, |world| {
+            nodes.iter().filter(|node| knows(world, **node)).count() > 20
+        });
+    });
+}
+
+#[test]
 fn a_join_says_who_was_reached_and_who_was_not() {
     for_each_seed(2, |world| {
         let nodes = cluster(world, 6, &PoolConfig::lan(1));

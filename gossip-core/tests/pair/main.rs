@@ -145,7 +145,7 @@ fn broadcasts_and_states_reach_the_other_application() {
     }
 }
 
-/// A pool at rest does not wake up for rounds of gossip; the next one is in phase all the same.
+/// A pool at rest does not wake up for rounds of gossip; the next one waits for news.
 #[test]
 fn a_broadcast_after_a_rest_makes_nothing_overdue() {
     for broadcast_mode in [BroadcastMode::Plain, BroadcastMode::Relay] {
