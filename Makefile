@@ -93,8 +93,9 @@ seeds:
 
 # The measurements of docs/broadcast.md; 3000 members take some 10 GB: make relay-table RELAY_NODES=3,300
 RELAY_NODES ?= 3,30,300,3000
+RELAY_LOSS ?= 0,0.05,0.2
 relay-table:
-	GOSSIP_RELAY_NODES=$(RELAY_NODES) $(CARGO) test --release --locked -p gossip-core --test sim_relay_table \
+	GOSSIP_RELAY_NODES=$(RELAY_NODES) GOSSIP_RELAY_LOSS=$(RELAY_LOSS) $(CARGO) test --release --locked -p gossip-core --test sim_relay_table \
 		-- --ignored --nocapture
 
 # Beside others, in one run, as ratios; all cases write docs/performance.md. make bench CASE=codec ROUNDS=9

@@ -4,7 +4,7 @@
 //! make relay-table
 //! ```
 //!
-//! `GOSSIP_RELAY_NODES` gives the sizes, separated by commas.
+//! `GOSSIP_RELAY_NODES` gives the sizes and `GOSSIP_RELAY_LOSS` the shares lost, separated by commas.
 
 use std::time::Duration;
 
@@ -107,11 +107,13 @@ fn measure(members: usize, loss: f64, seed: u64) -> Measured {
 #[test]
 #[ignore = "a campaign: make relay-table"]
 fn table() {
-    let sizes = std::env::var("GOSSIP_RELAY_NODES").unwrap_or_else(|_| "3,30,300,3000".to_owned());
+    let given = |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let sizes = given("GOSSIP_RELAY_NODES", "3,30,300,3000");
+    let losses = given("GOSSIP_RELAY_LOSS", "0,0.05,0.2");
     println!("| members | loss | delivered | copies | repaired | bytes | half | 99 % | all |");
     println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for members in sizes.split(',').map(|size| size.parse().expect("sizes separated by commas")) {
-        for loss in [0.0, 0.05, 0.2] {
+        for loss in losses.split(',').map(|loss| loss.parse().expect("shares separated by commas")) {
             let it = measure(members, loss, 1);
             // What lost datagrams do to the membership outweighs what broadcasts cost.
             let bytes = if loss <= 0.05 { format!("{:.0}", it.bytes) } else { "–".to_owned() };
