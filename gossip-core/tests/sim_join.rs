@@ -76,6 +76,25 @@ fn a_newcomer_among_those_who_rest_exchanges_states_a_few_times() {
 }
 
 #[test]
+fn a_pool_of_one_waits_for_nothing_and_probes_as_soon_as_there_is_somebody() {
+    for_each_seed(3, |world| {
+        let config = PoolConfig { queue_check_interval: Duration::ZERO, ..PoolConfig::lan(1) };
+        let alone = world.spawn(1, &config)[0];
+        world.run_for(MINUTE);
+        assert_eq!(world.machine(alone).poll_timeout(), None);
+
+        let other = world.spawn(1, &config)[0];
+        world.join(other, alone);
+        world.run_for(4 * SECOND);
+
+        for node in [alone, other] {
+            let probes = world.machine(node).stats().swim.probes;
+            assert!((3..=4).contains(&probes), "{probes} in four seconds");
+        }
+    });
+}
+
+#[test]
 fn news_crosses_a_pool_at_rest_without_waiting_for_rounds() {
     for_each_seed(5, |world| {
         let config = PoolConfig { broadcast_mode: BroadcastMode::Plain, ..PoolConfig::lan(1) };

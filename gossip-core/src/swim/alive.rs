@@ -181,6 +181,9 @@ impl Swim {
             let node = Node { name, addr, meta, versions: announced.unwrap_or_default() };
             let record = Record { relay, ..Record::alive(node.into(), incarnation, now) };
             self.roster.insert(record, &mut self.rng);
+            if self.roster.len() > 1 {
+                self.wake_tickers(now);
+            }
             return self.tell(Effect::Joined, &alive.node);
         };
         let node = &record.node;

@@ -72,6 +72,8 @@ pub struct Swim {
     /// When the next round of gossip is due, once there is something to tell; no timer, since most of
     /// the time there is not.
     gossip_due: Option<Time>,
+    /// Tickers that rest because there is nobody else, and when they would have ticked.
+    resting: Vec<(Time, Timer)>,
     pub(crate) rng: Rng,
     pub(crate) probe: Option<Probe>,
     /// Where in the roster's list the next probe is looked for.
@@ -120,6 +122,7 @@ impl Swim {
             broadcasts: BroadcastQueue::default(),
             timers,
             gossip_due,
+            resting: Vec::new(),
             rng,
             probe: None,
             probe_index: 0,
@@ -151,6 +154,9 @@ impl Swim {
             }
             let Some((due, timer)) = self.timers.pop_due(now) else { return };
             match timer {
+                Timer::ProbeTick | Timer::PushPullTick if self.roster.len() <= 1 => {
+                    self.resting.push((due, timer));
+                }
                 Timer::ProbeTick => {
                     let next = next_tick(due, self.tuning.probe_interval, now);
                     self.timers.set(next, Timer::ProbeTick);
@@ -186,6 +192,17 @@ impl Swim {
         let next = now + Duration::from_nanos(1);
         if self.gossip_due.is_some_and(|due| due < next) {
             self.gossip_due = Some(next);
+        }
+    }
+
+    /// Somebody has come to be known: tickers that rested tick again, in the phase that they had.
+    pub(crate) fn wake_tickers(&mut self, now: Time) {
+        for (due, ticker) in self.resting.drain(..) {
+            let period = match ticker {
+                Timer::PushPullTick => self.tuning.push_pull_interval,
+                _ => self.tuning.probe_interval,
+            };
+            self.timers.set(next_tick(due, period, now), ticker);
         }
     }
 
