@@ -132,7 +132,7 @@ fn what_datagrams_cannot_repair_push_pull_does() {
         world.run_until(MINUTE, |world| world.app(deaf).got(b"by stream"));
 
         let message = &world.app(deaf).messages()[0];
-        assert!(message.reliable && message.sender.is_some());
+        assert!(!message.reliable && message.sender.is_some());
         assert_eq!(message.origin.as_ref().unwrap().node, world.name(nodes[0]));
         assert_eq!(stats(world, deaf).relay_repaired, 1);
         drop(guard);

@@ -350,7 +350,8 @@ pub extern "C" fn gossip_event_from(
     })
 }
 
-/// 1 for a message that came over TCP, 0 for one in a datagram and for other events.
+/// 1 for a message that was sent reliably, to this node alone; 0 for datagrams and broadcasts, and
+/// for other events.
 ///
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]

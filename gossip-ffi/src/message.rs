@@ -4,7 +4,6 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use gossip_core::base::name::NodeName;
 use gossip_core::pool::action::UserMessage;
 
 use crate::addr::gossip_addr_t;
@@ -20,11 +19,12 @@ pub struct gossip_message_t {
     /// Names with a NUL behind, once somebody wants them.
     sender: OnceLock<Vec<u8>>,
     origin: OnceLock<Vec<u8>>,
+    name: OnceLock<Vec<u8>>,
 }
 
 impl From<UserMessage> for gossip_message_t {
     fn from(message: UserMessage) -> Self {
-        Self { message, sender: OnceLock::new(), origin: OnceLock::new() }
+        Self { message, sender: OnceLock::new(), origin: OnceLock::new(), name: OnceLock::new() }
     }
 }
 
@@ -39,13 +39,10 @@ impl gossip_message_t {
 }
 
 /// Lends a name from its `place`, where it is put with a NUL behind.
-fn lend(
-    named: Option<(&OnceLock<Vec<u8>>, &NodeName)>,
-    len: Option<&mut MaybeUninit<usize>>,
-) -> *const c_char {
-    let put = |(place, name): (&'_ OnceLock<Vec<u8>>, &NodeName)| {
-        let text = place.get_or_init(|| [name.as_bytes(), b"\0"].concat());
-        (text.as_ptr(), name.as_bytes().len())
+fn lend(named: Option<(&OnceLock<Vec<u8>>, &[u8])>, len: Option<&mut MaybeUninit<usize>>) -> *const c_char {
+    let put = |(place, name): (&'_ OnceLock<Vec<u8>>, &[u8])| {
+        let text = place.get_or_init(|| [name, b"\0"].concat());
+        (text.as_ptr(), name.len())
     };
     let (text, size) = value((c"".as_ptr().cast(), 0), || named.map_or((c"".as_ptr().cast(), 0), put));
     offer(len, size);
@@ -76,7 +73,7 @@ pub extern "C" fn gossip_message_sender_name(
     message: Option<&gossip_message_t>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> *const c_char {
-    lend(message.and_then(|it| Some((&it.sender, it.message.sender.as_ref()?))), len)
+    lend(message.and_then(|it| Some((&it.sender, it.message.sender.as_ref()?.as_bytes()))), len)
 }
 
 /// The id of the pool in which a message arrived; -1 for NULL.
@@ -87,7 +84,8 @@ pub extern "C" fn gossip_message_pool_id(message: Option<&gossip_message_t>) -> 
     value(-1, || message.map_or(-1, |message| message.message.pool.0.into()))
 }
 
-/// 1 if a message came over TCP, 0 if in a datagram.
+/// 1 if a message was sent reliably, to this node alone and over TCP; 0 for datagrams and for
+/// broadcasts, also for those that a push/pull brought.
 ///
 /// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
 #[unsafe(no_mangle)]
@@ -122,7 +120,20 @@ pub extern "C" fn gossip_message_origin_name(
     message: Option<&gossip_message_t>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> *const c_char {
-    lend(message.and_then(|it| Some((&it.origin, &it.message.origin.as_ref()?.node))), len)
+    lend(message.and_then(|it| Some((&it.origin, it.message.origin.as_ref()?.node.as_bytes()))), len)
+}
+
+/// The name under which a relayed broadcast replaces older ones of its origin, as it was given to
+/// `gossip_pool_broadcast_named`: any bytes; a NUL follows the last. `len` may be NULL. Empty for a
+/// broadcast without a name, and for other messages.
+///
+/// Memory: lives as long as `message`. Threads: any, callbacks too. Blocks: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn gossip_message_broadcast_name(
+    message: Option<&gossip_message_t>,
+    len: Option<&mut MaybeUninit<usize>>,
+) -> *const c_char {
+    lend(message.and_then(|it| Some((&it.name, &*it.message.origin.as_ref()?.name))), len)
 }
 
 /// What names a relayed broadcast in the whole pool: `instance`, a random number that its origin

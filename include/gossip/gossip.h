@@ -1785,7 +1785,8 @@ GOSSIP_API const char *gossip_message_sender_name(const gossip_message_t *messag
 /// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API int32_t gossip_message_pool_id(const gossip_message_t *message);
 
-/// 1 if a message came over TCP, 0 if in a datagram.
+/// 1 if a message was sent reliably, to this node alone and over TCP; 0 for datagrams and for
+/// broadcasts, also for those that a push/pull brought.
 ///
 /// Memory: borrows `message`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API int32_t gossip_message_is_reliable(const gossip_message_t *message);
@@ -1807,6 +1808,13 @@ GOSSIP_API uint64_t gossip_message_received_ns(const gossip_message_t *message);
 ///
 /// Memory: lives as long as `message`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API const char *gossip_message_origin_name(const gossip_message_t *message, size_t *len);
+
+/// The name under which a relayed broadcast replaces older ones of its origin, as it was given to
+/// `gossip_pool_broadcast_named`: any bytes; a NUL follows the last. `len` may be NULL. Empty for a
+/// broadcast without a name, and for other messages.
+///
+/// Memory: lives as long as `message`. Threads: any, callbacks too. Blocks: no.
+GOSSIP_API const char *gossip_message_broadcast_name(const gossip_message_t *message, size_t *len);
 
 /// What names a relayed broadcast in the whole pool: `instance`, a random number that its origin
 /// took at its start, and `sequence`, which counts the broadcasts of the origin since then, from
@@ -2137,7 +2145,8 @@ GOSSIP_API const uint8_t *gossip_event_data(const gossip_event_t *event, size_t 
 /// Status: NULL_ARG; NOT_FOUND for other events.
 GOSSIP_API gossip_status_t gossip_event_from(const gossip_event_t *event, gossip_addr_t *addr);
 
-/// 1 for a message that came over TCP, 0 for one in a datagram and for other events.
+/// 1 for a message that was sent reliably, to this node alone; 0 for datagrams and broadcasts, and
+/// for other events.
 ///
 /// Memory: borrows `event`. Threads: any, callbacks too. Blocks: no.
 GOSSIP_API int32_t gossip_event_is_reliable(const gossip_event_t *event);

@@ -1198,7 +1198,7 @@ public:
         return address(addr);
     }
 
-    /// Whether it came over TCP.
+    /// Whether it was sent reliably, to this node alone and over TCP; no broadcast is.
     bool is_reliable() const noexcept { return gossip_message_is_reliable(message_) != 0; }
 
     /// Whether it came encrypted.
@@ -1217,6 +1217,15 @@ public:
     {
         std::size_t size = 0;
         const char *text = gossip_message_origin_name(message_, &size);
+        return {text, size};
+    }
+
+    /// The name under which a relayed broadcast replaces older ones of its origin: any bytes, empty
+    /// without one.
+    std::string_view broadcast_name() const noexcept
+    {
+        std::size_t size = 0;
+        const char *text = gossip_message_broadcast_name(message_, &size);
         return {text, size};
     }
 

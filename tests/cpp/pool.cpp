@@ -217,7 +217,7 @@ void a_queue_takes_what_pools_tell_and_ask()
                 CHECK(event.from() && !event.is_reliable());
                 CHECK(event.about().origin() && event.about().origin()->sequence == 1);
                 CHECK(event.about().sender_name() == event.about().origin_name() && !event.about().sender_name().empty());
-                CHECK(!event.about().is_encrypted());
+                CHECK(!event.about().is_encrypted() && event.about().broadcast_name() == "greeting");
                 CHECK(std::chrono::system_clock::now() - at_host.wall_clock(event.about().received()) < 10min);
                 told.insert(who + " hears " + event.data().str());
                 done = true;
@@ -227,7 +227,7 @@ void a_queue_takes_what_pools_tell_and_ask()
         }
     });
     join_two(at_guest, at_host, host);
-    at_guest.broadcast("hello");
+    at_guest.broadcast_named("greeting", "hello");
     EVENTUALLY(done);
     queue.close();
     taker.join();

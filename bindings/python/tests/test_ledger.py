@@ -132,6 +132,7 @@ LEDGER = {
     "message_received_ns": "Message.received",
     "message_origin_name": "Message.origin",
     "message_origin": "Origin.sequence",
+    "message_broadcast_name": "Origin.name",
     "buffer_append": "Delegate.local_state",
     "buffer_clear": VALUES,
     "buffer_len": VALUES,

@@ -193,7 +193,8 @@ pub struct UserMessage {
     /// The member that sent it, or passed it on, where one is known: for a datagram the one at that
     /// address; for a stream the one that the sender says it is, which nodes of memberlist don't.
     pub sender: Option<NodeName>,
-    /// True if it came on a stream.
+    /// True if it was sent to this node alone, on a stream; false for datagrams and for broadcasts,
+    /// also for those that a push/pull brought.
     pub reliable: bool,
     /// True if it came encrypted.
     pub encrypted: bool,

@@ -38,8 +38,8 @@ const ANSWER_MAX: usize = 32 << 10;
 struct Way {
     from: SocketAddr,
     at: Time,
-    /// On a stream, in a push/pull.
-    reliable: bool,
+    /// In a push/pull.
+    in_state: bool,
     arc: Arc,
 }
 
@@ -86,7 +86,7 @@ impl Machine {
         }
         match Envelope::decode(payload) {
             Some(Envelope::Rumour(arc, body)) => {
-                self.hear_rumour(now, Way { from, at, reliable: false, arc }, body);
+                self.hear_rumour(now, Way { from, at, in_state: false, arc }, body);
             }
             Some(Envelope::Digest(entries)) if known.is_some() => {
                 self.hear_digest(now, from, entries.get(..ENTRIES_MAX).unwrap_or(&entries));
@@ -124,7 +124,7 @@ impl Machine {
             }
         }
         let was_asked_for = self.rumours.wanted.settle(id);
-        self.tally.relay_repaired += u64::from(was_asked_for || way.reliable);
+        self.tally.relay_repaired += u64::from(was_asked_for || way.in_state);
         let kept = Bytes::copy_from_slice(bytes);
         if self.keep(now, id, body.name, kept.clone()) == Keeping::Superseded {
             self.tally.relay_superseded += 1;
@@ -143,8 +143,8 @@ impl Machine {
             bytes: kept.slice(kept.len() - body.payload.len()..),
             from: way.from,
             sender,
-            reliable: way.reliable,
-            encrypted: way.reliable && self.wire.encrypts(),
+            reliable: false,
+            encrypted: way.in_state && self.wire.encrypts(),
             at: way.at,
             origin: Some(origin),
         };
@@ -285,7 +285,7 @@ impl Machine {
             self.rumours.begin_after(now, &section.entries);
         }
         self.rumours.circle.refresh(&self.swim);
-        let way = Way { from, at: now, reliable: true, arc: Arc::NONE };
+        let way = Way { from, at: now, in_state: true, arc: Arc::NONE };
         section.bodies.iter().for_each(|body| self.hear_rumour(now, way, body));
         self.hear_digest(now, from, &section.entries);
     }

@@ -164,7 +164,7 @@ fn datagrams_that_nobody_wants_are_counted_and_stop_nobody() {
     });
     pool_b.ping(&member(&pool_b, "a"), PATIENCE).unwrap();
     pool_b.broadcast(b"all well", PATIENCE).unwrap();
-    told_a.expect_broadcast("all well");
+    told_a.expect("datagram all well");
 }
 
 #[test]

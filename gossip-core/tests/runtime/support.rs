@@ -141,26 +141,14 @@ impl Recorder {
     /// Waits until it has been told this.
     #[track_caller]
     pub(crate) fn expect(&self, line: &str) {
-        self.expect_one_of(&[line]);
-    }
-
-    /// Waits until a broadcast has arrived: as a datagram or, where a datagram was late or lost,
-    /// mended by an exchange of states, on a stream.
-    #[track_caller]
-    pub(crate) fn expect_broadcast(&self, text: &str) {
-        self.expect_one_of(&[&format!("datagram {text}"), &format!("stream {text}")]);
-    }
-
-    #[track_caller]
-    fn expect_one_of(&self, lines: &[&str]) {
         const STEP: Duration = Duration::from_millis(5);
         for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
-            if lines.iter().any(|line| self.count(line) > 0) {
+            if self.count(line) > 0 {
                 return;
             }
             sleep(STEP);
         }
-        panic!("was never told one of {lines:?}, but {:?}", self.lines());
+        panic!("was never told {line:?}, but {:?}", self.lines());
     }
 
     fn write(&self, line: String) {

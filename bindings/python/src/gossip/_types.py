@@ -167,7 +167,7 @@ class Message:
     source: HostPort
     """Where it came from: the sender's gossip port, or an ephemeral one if `reliable`."""
     reliable: bool
-    """Whether it came over TCP."""
+    """Whether it was sent to this node alone, over TCP; a broadcast never is, however it came."""
     pool_id: int = 0
     """The pool in which it arrived."""
     sender: str | None = None
