@@ -1,5 +1,6 @@
 """Fixtures: nodes that are closed when their test ends."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +19,10 @@ from support import DEADLINE, config, eventually, pool_config  # noqa: E402
 __all__ = ["agent", "run", "silent"]
 
 MakeNode = Callable[..., gossip.Gossip]
+
+
+# A shell that runs the tests in the background lets their processes ignore Ctrl-C, which is what some of them test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
