@@ -317,7 +317,7 @@ impl Machine {
     }
 
     /// Every known node in table order: alive, suspect, dead and left.
-    pub fn members(&self) -> impl Iterator<Item = Member> + '_ {
+    pub fn members(&self) -> impl ExactSizeIterator<Item = Member> + '_ {
         self.swim.roster.iter().map(Record::member)
     }
 

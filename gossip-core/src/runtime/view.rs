@@ -23,7 +23,8 @@ pub struct View {
 impl View {
     /// What `machine` knows now.
     pub(crate) fn of(machine: &Machine) -> Self {
-        let mut members: Vec<_> = machine.members().filter(|member| member.state.is_live()).collect();
+        let mut members = Vec::with_capacity(machine.members().len());
+        members.extend(machine.members().filter(|member| member.state.is_live()));
         members.sort_unstable_by(|a, b| a.name().cmp(b.name()));
         Self { members, health: machine.health(), version: machine.version(), local: machine.local() }
     }

@@ -97,7 +97,7 @@ impl Roster {
     }
 
     /// Every record in list order.
-    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Record> {
         self.list.iter()
     }
 
@@ -105,6 +105,10 @@ impl Roster {
     pub fn insert(&mut self, record: Record, rng: &mut Rng) {
         debug_assert!(self.get(record.node.name.as_bytes()).is_none(), "names are unique");
         let last = self.list.len();
+        if last == self.list.capacity() {
+            // By an eighth, not to twice as much: the list makes up much of what a member takes.
+            self.list.reserve_exact(last / 8 + 8);
+        }
         self.list.push(record);
         self.enter(last);
         let place = rng.below(last + 1);

@@ -45,6 +45,7 @@ impl Circle {
         self.places.clear();
         self.addrs.clear();
         self.deaf = None;
+        self.addrs.reserve_exact(swim.roster.len());
         let others =
             swim.roster.iter().filter(|record| record.state.is_live() && record.node.name != swim.name);
         for record in others {
