@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cases import CASES  # noqa: E402
 from harness import document  # noqa: E402
 from harness.case import Options  # noqa: E402
-from harness.programs import PROFILE, Broken, ours  # noqa: E402
+from harness.programs import PROFILE, Broken, ours, python_binding  # noqa: E402
 from harness.tables import Table  # noqa: E402
 
 
@@ -42,6 +42,8 @@ def main() -> int:
     try:
         print("building; the first time takes some minutes", flush=True)
         ours()
+        if not options.case or "python" in options.case:
+            python_binding()
         machine = document.Machine.look()
         print(machine.warning(), flush=True)
         begun = time.monotonic()

@@ -24,13 +24,13 @@ WHAT = {
 def growth(table: Table, options: Options) -> None:
     """what a node costs in pools of 100, 300 and 1000, in which nothing happens, LAN preset"""
     sizes = (5, 10) if options.short else SIZES + ((3000,) if os.environ.get("BENCH_GROWTH") == "3000" else ())
-    # A large pool for a short time has as many push/pulls as a small one for long.
-    span = options.of(25, 2)
+    # Each node then begins one push/pull. `PoolConfig::lan` has this interval.
+    interval = options.of(30, 2)
     figures: dict[int, Figures] = {}
     for size in sizes:
         note(f"a pool of {size}")
         try:
-            figures[size] = lines([ours(), "simulated", str(size), str(span * sizes[-1] / size)], seconds=600)[0]
+            figures[size] = lines([ours(), "simulated", str(size), str(interval * scale(size))], seconds=600)[0]
             with serving([ours(), "quiet-pool", str(GOSSIP)]) as server:
                 figures[size]["memory"] = learned(server, size - 1)["held"] / 1024
         except Missing as why:

@@ -28,6 +28,6 @@ def idle(table: Table, options: Options) -> None:
     table.add(f"{pools} pools: processor time in a second", "ms", samples, "cpu_ms", peer=GO)
     table.add("each pool: resident memory", "KiB", samples, "memory", peer=GO, goal=value_at_most(64, "KiB"), scale=1 / 1024)
     table.note(
-        "“No measurable processor time beyond their timers” is taken as twice what tokio needs for the same timers "
-        "alone: one each for probes and push/pulls."
+        "“No measurable processor time beyond their timers” is taken as twice what tokio needs for timers alone, one each "
+        "for probes and push/pulls in each pool; ours lets them rest while a pool has one member."
     )

@@ -1,26 +1,20 @@
 """The Python binding."""
 
-import os
 import sys
 from collections.abc import Callable
 
 from harness.case import Options
-from harness.programs import ROOT, Broken, run
-from harness.runs import Command, Figures, interleaved, lines
+from harness.programs import python_binding
+from harness.runs import Figures, interleaved, lines
 from harness.tables import Table, value_at_least, value_at_most
-
-BINDING = ROOT / "bindings" / "python"
 
 
 def python(table: Table, options: Options) -> None:
     """the Python binding; bindings/python/bench.py measures"""
-    build: Command = [sys.executable, BINDING / "dev_build.py", "--quiet", "--locked", *([] if options.short else ["--release"])]
-    built = run(build, ROOT, CARGO_TARGET_DIR=os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")))
-    if built.returncode != 0:
-        raise Broken(built.stderr)
+    binding = python_binding()
 
     def measure() -> Figures:
-        told = lines([sys.executable, BINDING / "bench.py", "--json", *(["--short"] if options.short else [])])
+        told = lines([sys.executable, binding / "bench.py", "--json", *(["--short"] if options.short else [])])
         return {f"{line['figure']}, {key}": value for line in told for key, value in line.items() if key != "figure"}
 
     contenders: dict[str, Callable[[], Figures]] = {"ours": measure}

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,17 @@ def ours() -> Path:
     if built.returncode != 0:
         raise Broken(built.stderr)
     return PROFILE.folder() / "gossip-bench"
+
+
+@cache
+def python_binding() -> Path:
+    """The folder of the Python binding, with the module built in it."""
+    folder = ROOT / "bindings" / "python"
+    command: list[str | Path] = [sys.executable, folder / "dev_build.py", "--quiet", "--locked", *PROFILE.flags()]
+    built = run(command, ROOT, CARGO_TARGET_DIR=str(TARGET))
+    if built.returncode != 0:
+        raise Broken(built.stderr)
+    return folder
 
 
 @cache

@@ -16,8 +16,8 @@ pub(crate) fn run(count: usize, span: Duration) {
     world.set_quality(Quality::lan());
     let nodes = world.spawn(count, &PoolConfig::lan(1));
     world.acquaint(&nodes);
-    // Past the first push/pulls, which come at random moments of their interval.
-    world.run_for(Duration::from_secs(5));
+    // Past the first push/pulls: they come within the interval of a small pool.
+    world.run_for(PoolConfig::lan(1).push_pull_interval);
     let before = sent(&world, &nodes);
     let begun = Since::now();
     world.run_for(span);
