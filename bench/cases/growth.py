@@ -1,6 +1,5 @@
 """How the cost of a node grows with its pool."""
 
-import os
 from math import ceil, log2
 
 from harness import plot
@@ -11,7 +10,7 @@ from harness.tables import Row, Table, value_at_most
 
 from .memory import GOSSIP, learned
 
-SIZES = (100, 300, 1000)
+SIZES = (100, 300, 1000, 3000)
 WHAT = {
     "cpu_ms": ("processor time in a second", "ms"),
     "packets": ("datagrams in a second", "/s"),
@@ -22,8 +21,8 @@ WHAT = {
 
 
 def growth(table: Table, options: Options) -> None:
-    """what a node costs in pools of 100, 300 and 1000, in which nothing happens, LAN preset"""
-    sizes = (5, 10) if options.short else SIZES + ((3000,) if os.environ.get("BENCH_GROWTH") == "3000" else ())
+    """what a node costs in pools of 100 to 3000, in which nothing happens, LAN preset"""
+    sizes = (5, 10) if options.short else SIZES
     # Each node then begins one push/pull. `PoolConfig::lan` has this interval.
     interval = options.of(30, 2)
     figures: dict[int, Figures] = {}
@@ -52,7 +51,7 @@ def growth(table: Table, options: Options) -> None:
     table.note(
         "Processor time and traffic are those of the simulator, the same machines as in a node without its sockets and "
         "threads, and with what the simulator checks after every event; memory is that of a real node which knows so "
-        "many. BENCH_GROWTH=3000 adds 3000 members."
+        "many."
     )
     table.note(
         "The goals are memberlist's design, and a tenth more: datagrams do not depend on the size of the pool; a push/pull "

@@ -26,11 +26,14 @@ const SLOT: usize = 2048;
 const SLOTS: usize = 8192;
 
 /// Slots kept for later in any case. A port at rest costs little.
-const KEPT: usize = 64;
+const KEPT: usize = 4;
 
 /// As many slots are kept for later as were held at once in one such time and the one before; what
-/// more a flood needed goes back to the system, one slot with each datagram.
-const WINDOW: Duration = Duration::from_secs(10);
+/// more a flood needed goes back to the system, a few slots with each datagram.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// Slots that go back at once.
+const GO_BACK: usize = 16;
 
 /// The buffers of one port.
 #[derive(Debug)]
@@ -59,9 +62,8 @@ impl Free {
             self.window_ends = now + WINDOW;
         }
         self.peaks[0] = self.peaks[0].max(held);
-        if self.slots.len() + held > self.kept() + 1 {
-            self.slots.pop();
-        }
+        let beyond = (self.slots.len() + held).saturating_sub(self.kept() + 1);
+        self.slots.truncate(self.slots.len() - beyond.min(GO_BACK).min(self.slots.len()));
         self.slots.pop()
     }
 

@@ -134,7 +134,7 @@ impl Driver {
     }
 
     /// Drives the machine until it is told to stop.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         self.drain(self.now());
         self.publish(self.now());
         self.deliver();

@@ -165,14 +165,15 @@ impl Shared {
             }
         }
         self.publish(&machine);
-        let driver = Driver::new(
+        // In a place of its own: each task that it passes through would otherwise have room for it.
+        let driver = Box::new(Driver::new(
             machine,
             Arc::clone(self),
             self.inputs.clone(),
             parked.control,
             parked.port,
             self.port.sender(),
-        );
+        ));
         runtime.spawn(self.scope.clone().run(Arc::clone(self).supervise(driver, parked.running)));
     }
 
@@ -190,7 +191,7 @@ impl Shared {
     }
 
     /// Waits for the end of the driver, and ends what is around it.
-    async fn supervise(self: Arc<Self>, driver: Driver, running: Running) {
+    async fn supervise(self: Arc<Self>, driver: Box<Driver>, running: Running) {
         self.tell_of_the_start();
         if let Err(panic) = tokio::spawn(self.scope.clone().run(driver.run())).await
             && panic.is_panic()
