@@ -34,7 +34,7 @@ class Machine:
         info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
         model = info.partition("model name")[2].partition("\n")[0].strip("\t :") or platform.machine()
         tools = [version(["rustc", "--version"]), version(["go", "version"])]
-        text = f"{cpus} × {model}, {platform.system()} {platform.release()}; {', '.join(filter(None, tools))}"
+        text = f"{cpus} × {model}, {platform.system()} {platform.release().partition('-')[0]}; {', '.join(filter(None, tools))}"
         return cls(load, cpus, text)
 
     def warning(self) -> str:
