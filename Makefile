@@ -31,7 +31,7 @@ $(OUT)/demo_node: built
 
 .PHONY: built
 built:
-	@echo "building the library for C, Python and Rust; the first time takes a minute or two"
+	@echo "building the library for C, Python and Rust; the first time takes some minutes"
 	@$(CARGO) build --quiet --locked -p gossip-core -p gossip-ffi --lib
 	@$(CARGO) build --quiet --locked -p gossip-core --examples
 	@$(PYTHON) bindings/python/dev_build.py --quiet --locked >/dev/null

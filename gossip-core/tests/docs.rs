@@ -114,7 +114,8 @@ fn root() -> PathBuf {
 fn pages() -> Vec<String> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect()
+    let pages = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    pages.chain(["README.md".to_owned()]).collect()
 }
 
 /// What stands between `open` and `close` in `text`, each time.
