@@ -24,7 +24,7 @@ def growth(table: Table, options: Options) -> None:
     """what a node costs in pools of 100 to 3000, in which nothing happens, LAN preset"""
     sizes = (5, 10) if options.short else SIZES
     # Each node then begins one push/pull. `PoolConfig::lan` has this interval.
-    interval = options.of(30, 2)
+    interval = 30
     figures: dict[int, Figures] = {}
     for size in sizes:
         note(f"a pool of {size}")
