@@ -18,7 +18,7 @@ def steady(table: Table, options: Options) -> None:
     span = options.of(4, 1)
     costs: dict[str, dict[str, list[plot.Point]]] = {"cpu_ms": {}, "memory": {}}
     for count in SIZES if not options.short else (5,):
-        # One size of the port says enough: it takes long.
+        # Of memberlist's translation to Rust one size says enough: each takes long.
         others = (GO, FOCA, AL8N) if count == WITH_AL8N or options.short else (GO, FOCA)
         contenders = {name: once(name, "steady", count, span) for name in ("ours", *others)}
         samples = interleaved(contenders, options.rounds(2))

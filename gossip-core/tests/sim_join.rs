@@ -87,10 +87,16 @@ fn a_pool_of_one_waits_for_nothing_and_probes_as_soon_as_there_is_somebody() {
         world.join(other, alone);
         world.run_for(4 * SECOND);
 
+        let exchanged = |world: &World| [alone, other].map(|node| world.machine(node).stats().push_pulls);
         for node in [alone, other] {
             let probes = world.machine(node).stats().swim.probes;
             assert!((3..=4).contains(&probes), "{probes} in four seconds");
         }
+        // Those of the join are over by now; each node begins one in half a minute, in which both count.
+        world.run_for(6 * SECOND);
+        let before = exchanged(world);
+        world.run_for(MINUTE);
+        assert_eq!(exchanged(world), before.map(|count| count + 4));
     });
 }
 

@@ -1715,7 +1715,7 @@ public:
         return address(addr);
     }
 
-    /// Whether it is a message that came over TCP.
+    /// Whether it is a message that was sent reliably, to this node alone and over TCP.
     bool is_reliable() const noexcept { return gossip_event_is_reliable(c_handle()) != 0; }
 
     /// More about a message; only for one.

@@ -63,7 +63,7 @@ impl Free {
         }
         self.peaks[0] = self.peaks[0].max(held);
         let beyond = (self.slots.len() + held).saturating_sub(self.kept() + 1);
-        self.slots.truncate(self.slots.len() - beyond.min(GO_BACK).min(self.slots.len()));
+        self.slots.truncate(self.slots.len().saturating_sub(beyond.min(GO_BACK)));
         self.slots.pop()
     }
 
