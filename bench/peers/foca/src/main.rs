@@ -17,6 +17,8 @@ use agent::{Command, Heard, Node};
 const PATIENCE: Duration = Duration::from_secs(20);
 const SETTLE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(5);
+/// foca's interval between probes.
+const RHYTHM: Duration = Duration::from_secs(1);
 /// As in the other programs.
 const SINGLE_PATIENCE: f64 = 5.0;
 const SIZE: usize = 100;
@@ -48,11 +50,13 @@ async fn settled(count: usize, heard: &Heard) -> Vec<Node> {
     let begun = Instant::now();
     let agreed = || nodes.iter().all(|node| node.members.get() == count);
     while !agreed() && begun.elapsed() < PATIENCE {
-        // Who is alone asks again.
+        // Who is alone asks again. One after the other: a node probes in the rhythm of its join, and
+        // those of a real cluster don't probe all in the same millisecond.
         for node in nodes.iter().skip(1).filter(|node| node.members.get() < 2) {
             let _ = node.commands.send(Command::Join(nodes[0].id.clone()));
+            sleep(RHYTHM / count as u32).await;
         }
-        sleep(Duration::from_millis(200)).await;
+        sleep(LOOK).await;
     }
     sleep(SETTLE).await;
     nodes
