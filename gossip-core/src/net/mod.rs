@@ -34,6 +34,7 @@ pub mod owners;
 pub mod packets;
 pub mod port;
 pub mod queue;
+pub(crate) mod readable;
 pub mod resolve;
 pub mod scope;
 mod sniff;

@@ -22,6 +22,7 @@ use super::listener::{ListenOptions, Listener};
 use super::owners::{Datagram, InboundStream, Owners, PoolInbox};
 use super::packets::Packets;
 use super::queue::QueueStats;
+use super::readable::readable;
 use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
@@ -374,7 +375,7 @@ impl Port {
             loops.spawn(self.scope.clone().run(accept_loop.run(door)));
         }
         for udp in bound.udp {
-            let udp = tokio::net::UdpSocket::from_std(udp).map_err(NetError::Register)?;
+            let udp = readable(udp).map_err(NetError::Register)?;
             let packet_loop = PacketLoop {
                 owners: Arc::clone(&self.owners),
                 counters: Arc::clone(&self.counters),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, trace};
 
@@ -37,7 +39,7 @@ pub(super) struct PacketLoop {
 
 impl PacketLoop {
     /// Runs until it is dropped.
-    pub(super) async fn run(self, socket: tokio::net::UdpSocket) {
+    pub(super) async fn run(self, socket: AsyncFd<UdpSocket>) {
         let mut scratch = vec![0; 1 << 16].into_boxed_slice();
         let mut batch = Vec::with_capacity(PER_TURN);
         let mut backoff = Backoff::default();
@@ -56,11 +58,11 @@ impl PacketLoop {
     /// Waits for datagrams and handles as many as there are, within bounds.
     async fn turn(
         &self,
-        socket: &tokio::net::UdpSocket,
+        socket: &AsyncFd<UdpSocket>,
         scratch: &mut [u8],
         batch: &mut Vec<Datagram>,
     ) -> std::io::Result<()> {
-        socket.readable().await?;
+        socket.readable().await?.retain_ready();
         if self.drain(socket, scratch, batch)? {
             tokio::task::yield_now().await;
         }
@@ -72,14 +74,14 @@ impl PacketLoop {
     /// more than everything else.
     fn drain(
         &self,
-        socket: &tokio::net::UdpSocket,
+        socket: &AsyncFd<UdpSocket>,
         scratch: &mut [u8],
         batch: &mut Vec<Datagram>,
     ) -> std::io::Result<bool> {
         let table = self.owners.table();
         let mut result = Ok(true);
         for _ in 0..PER_TURN {
-            match socket.try_recv_from(scratch) {
+            match socket.try_io(Interest::READABLE, |socket| socket.recv_from(scratch)) {
                 Ok((len, from)) => {
                     let datagram = scratch.get(..len).unwrap_or_default();
                     self.deliver(&table, datagram, unmapped(from), self.clock.now(), batch);

@@ -16,7 +16,6 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
-use tokio::time::sleep_until;
 use tracing::{debug, trace};
 
 use crate::base::ids::{ExchangeId, TaskId};
@@ -40,6 +39,7 @@ use crate::runtime::join::Resolved;
 use crate::runtime::pool::Pool;
 use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
+use crate::runtime::sleep::Sleep;
 use crate::runtime::stream::{Streams, Word};
 use crate::runtime::waiting::{Waiting, WaitingBroadcasts};
 use crate::wire::nonce::Nonces;
@@ -76,6 +76,7 @@ pub(crate) struct Driver {
     packets: Receiver<Datagram>,
     inbound: Receiver<InboundStream>,
     sender: UdpSender,
+    sleep: Sleep,
     streams: Streams,
     /// Commands under way; each gets exactly one `Done` from the machine.
     tasks: BTreeMap<TaskId, Reply<Result<Outcome, CommandError>>>,
@@ -112,6 +113,7 @@ impl Driver {
         sender: UdpSender,
     ) -> Self {
         let streams = Streams::new(shared.clock, inputs);
+        let sleep = Sleep::new(shared.clock);
         Self {
             machine,
             shared,
@@ -119,6 +121,7 @@ impl Driver {
             packets: port.packets,
             inbound: port.streams,
             sender,
+            sleep,
             streams,
             tasks: BTreeMap::new(),
             progress: BTreeMap::new(),
@@ -167,13 +170,13 @@ impl Driver {
 
     /// Waits for the first input of a turn, or for the time at which something is due.
     async fn wait(&mut self) -> Option<Input> {
-        let due = self.shared.clock.moment(self.due().unwrap_or(Time::FAR));
+        let due = self.due().unwrap_or(Time::FAR);
         tokio::select! {
             biased;
             Some(input) = self.control.recv() => Some(input),
             Some(packet) = self.packets.recv() => Some(Input::Packet(packet)),
             Some(stream) = self.inbound.recv() => Some(Input::Stream(stream)),
-            () = sleep_until(due) => None,
+            () = self.sleep.until(due) => None,
         }
     }
 

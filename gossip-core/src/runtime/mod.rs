@@ -57,6 +57,7 @@ pub mod pool;
 mod record;
 mod reply;
 mod shared;
+mod sleep;
 pub mod stats;
 mod stream;
 mod tally;

@@ -165,6 +165,7 @@ impl Shared {
             }
         }
         self.publish(&machine);
+        let _runtime = runtime.enter();
         // In a place of its own: each task that it passes through would otherwise have room for it.
         let driver = Box::new(Driver::new(
             machine,
