@@ -142,13 +142,14 @@ impl Driver {
         self.publish(self.now());
         self.deliver();
         while !self.stopping {
-            let first = self.wait().await;
+            let due = self.due().unwrap_or(Time::FAR);
+            let first = self.wait(due).await;
             let (begun, waiting) = (self.now(), self.packets.len());
             if let Some(input) = first {
                 self.handle(input);
             }
             let full = self.take_control() | self.take_packets(PER_TURN) | self.take_streams();
-            self.fire_timers().await;
+            self.fire_timers(due).await;
             let ended = self.end_turn();
             self.turns.note(ended.since(begun), waiting);
             if full {
@@ -169,8 +170,7 @@ impl Driver {
     }
 
     /// Waits for the first input of a turn, or for the time at which something is due.
-    async fn wait(&mut self) -> Option<Input> {
-        let due = self.due().unwrap_or(Time::FAR);
+    async fn wait(&mut self, due: Time) -> Option<Input> {
         tokio::select! {
             biased;
             Some(input) = self.control.recv() => Some(input),
@@ -212,33 +212,42 @@ impl Driver {
         true
     }
 
-    /// Lets the machine's timers fire if they are due, behind the packets that wait.
-    async fn fire_timers(&mut self) {
-        let Some(deadline) = self.machine.poll_timeout().filter(|deadline| *deadline <= self.now()) else {
-            return;
-        };
-        let now = self.now();
-        let late = now.since(deadline);
-        if late > STALL {
-            self.shared.counters.stalls.raise();
-            debug!(?late, "the process stood still");
-            if late > LONG_STALL {
-                warn_limited!(
-                    self.limiter, now, "the process stood still for long",
-                    hint: "others may take this node for dead: give it cpu, look for swapping or a paused machine",
-                    ?late
-                );
+    /// Lets the machine's timers fire if they are due, behind the packets that wait. `due` is when
+    /// the turn was to begin at the latest: an answer that has come meanwhile, and takes the timer
+    /// away, does not hide that the process stood still.
+    async fn fire_timers(&mut self, mut due: Time) {
+        let mut now = self.now();
+        if now.since(due) > STALL {
+            // It may stand still again meanwhile.
+            while now.since(due) > STALL {
+                self.note_stall(now, now.since(due));
+                due = now + CATCH_UP;
+                tokio::time::sleep(CATCH_UP).await;
+                now = self.now();
             }
-            tokio::time::sleep(CATCH_UP).await;
             self.take_packets(AFTER_STALL);
-        } else {
+        } else if self.machine.poll_timeout().is_some_and(|due| due <= now) {
             self.take_packets(BEFORE_TIMER);
+        } else {
+            return;
         }
         let (now, rounds) = (self.now(), self.machine.gossip_rounds());
         self.machine.handle_timeout(now);
         self.drain(now);
         if self.machine.gossip_rounds() > rounds {
             self.turns.gossip.time(self.now().since(now));
+        }
+    }
+
+    fn note_stall(&mut self, now: Time, late: Duration) {
+        self.shared.counters.stalls.raise();
+        debug!(?late, "the process stood still");
+        if late > LONG_STALL {
+            warn_limited!(
+                self.limiter, now, "the process stood still for long",
+                hint: "others may take this node for dead: give it cpu, look for swapping or a paused machine",
+                ?late
+            );
         }
     }
 
@@ -325,6 +334,8 @@ impl Driver {
             }
             Command::Explain(name, reply) => reply.send(self.machine.explain(now, &name)),
             Command::Stats(reply) => {
+                // A machine at rest has not looked at the time for long.
+                self.machine.handle_timeout(now);
                 let driven = self.driven();
                 self.shared.remember(driven.clone());
                 let _ = reply.send(driven);
