@@ -118,6 +118,10 @@ fn the_queue_of_news_is_sampled_in_its_interval_or_never() {
         let [one, other] = [world.spawn(1, &sampled)[0], world.spawn(1, &never)[0]];
 
         world.run_for(10 * SECOND + SECOND / 2);
+        // They are at rest: the samples are taken when something happens or somebody looks.
+        for node in [one, other] {
+            world.command(node, |machine, now| machine.handle_timeout(now));
+        }
 
         let samples = stats(world, one).broadcast_queue;
         // It has announced itself, and nobody is there to take the news.

@@ -85,11 +85,16 @@ pub struct Histogram<S> {
 impl<S: Scale> Histogram<S> {
     /// Counts a sample.
     pub fn record(&mut self, sample: u64) {
+        self.record_many(sample, 1);
+    }
+
+    /// Counts `times` samples that are equal.
+    pub fn record_many(&mut self, sample: u64, times: u64) {
         let place = S::UPPER.iter().position(|upper| sample <= *upper).unwrap_or(BOUNDS);
         if let Some(bucket) = self.buckets.get_mut(place) {
-            *bucket += 1;
+            *bucket = bucket.saturating_add(times);
         }
-        self.sum = self.sum.saturating_add(sample);
+        self.sum = self.sum.saturating_add(sample.saturating_mul(times));
     }
 
     /// How many samples there were.
@@ -135,6 +140,16 @@ impl Histogram<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_equal_samples_are_as_so_many_single_ones() {
+        let (mut singly, mut together) = (Histogram::<Items>::default(), Histogram::default());
+
+        (0..7).for_each(|_| singly.record(3));
+        together.record_many(3, 7);
+
+        assert_eq!(together, singly);
+    }
 
     #[test]
     fn a_sample_is_counted_in_every_bucket_that_ends_at_it_or_later() {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::debug;
@@ -71,7 +72,6 @@ pub(super) enum Timer {
     AskEnd(AskId),
     TaskEnd(TaskId),
     MergeSlice,
-    QueueCheck,
     Rumours,
     /// The next turn of looking for those who are missing.
     Rejoin,
@@ -111,6 +111,8 @@ pub struct Machine {
     /// Alive messages that wait for the application's verdict, by node.
     pub(super) parked: BTreeMap<NodeName, AskId>,
     pub(super) timers: Timers<Timer>,
+    /// When the length of the queue of news is to be sampled.
+    sample_due: Time,
     pub(super) merges: VecDeque<Merge>,
     pub(super) rejoin: Rejoin,
     pub(super) actions: VecDeque<Action>,
@@ -157,10 +159,8 @@ impl Machine {
         }
         let meta = (!config.meta.is_empty()).then_some(&*config.meta);
         swim.announce(now, meta, None);
-        let mut timers = Timers::default();
-        if !config.queue_check_interval.is_zero() {
-            timers.set(now + config.queue_check_interval, Timer::QueueCheck);
-        }
+        let interval = config.queue_check_interval;
+        let sample_due = if interval.is_zero() { Time::FAR } else { now + interval };
         // A generator of their own: what is drawn for them changes nothing else.
         let rumours = Rumours::new(&config, seed.rotate_left(32) ^ RUMOURS_SEED, now);
         let accepts_next = config.next_label.is_some();
@@ -183,7 +183,8 @@ impl Machine {
             tasks: BTreeMap::new(),
             open_asks: BTreeMap::new(),
             parked: BTreeMap::new(),
-            timers,
+            timers: Timers::default(),
+            sample_due,
             merges: VecDeque::new(),
             rejoin: Rejoin::new(seed),
             actions: VecDeque::new(),
@@ -218,7 +219,6 @@ impl Machine {
                     Timer::AskEnd(id) => self.ask_expired(now, id),
                     Timer::TaskEnd(id) => self.task_expired(id),
                     Timer::MergeSlice => self.merge_slice(now),
-                    Timer::QueueCheck => self.check_queue(now),
                     Timer::Rumours => self.rumours_due(now),
                     Timer::Rejoin => self.rejoin_turn(now),
                     Timer::RejoinAgain => self.rejoin_again(now),
@@ -412,15 +412,21 @@ impl Machine {
         self.swim.counters.gossip_rounds
     }
 
-    /// Notes how many broadcasts of the rules wait (Go: `checkBroadcastQueueDepth`).
-    fn check_queue(&mut self, now: Time) {
-        self.tally.broadcast_queue.record(self.swim.broadcasts.len() as u64);
-        self.timers.set(now + self.config.queue_check_interval, Timer::QueueCheck);
+    /// Notes how many broadcasts of the rules wait (Go: `checkBroadcastQueueDepth`). Nobody wakes up
+    /// for it: the queue has been as it is since the last time that anything happened.
+    fn sample_queue(&mut self) {
+        let (interval, due) = (self.config.queue_check_interval.as_nanos() as u64, self.sample_due);
+        let more = self.latest.since(due).as_nanos() as u64 / interval;
+        self.tally.broadcast_queue.record_many(self.swim.broadcasts.len() as u64, 1 + more);
+        self.sample_due = due + Duration::from_nanos((1 + more).saturating_mul(interval));
     }
 
     /// `now`, unless a later time has been seen.
     pub(super) fn at(&mut self, now: Time) -> Time {
         self.latest = self.latest.max(now);
+        if self.sample_due <= self.latest {
+            self.sample_queue();
+        }
         if !self.gossips() {
             self.swim.defer_gossip(self.latest);
         }

@@ -72,7 +72,7 @@ pub struct Swim {
     /// When the next round of gossip is due, once there is something to tell; no timer, since most of
     /// the time there is not.
     gossip_due: Option<Time>,
-    /// Tickers that rest because there is nobody else, and when they would have ticked.
+    /// Tickers that rest because there is nobody else, and when they would tick or have ticked.
     resting: Vec<(Time, Timer)>,
     pub(crate) rng: Rng,
     pub(crate) probe: Option<Probe>,
@@ -100,16 +100,16 @@ pub struct Swim {
 impl Swim {
     /// A node that knows nobody yet, not even itself; `announce` is next.
     pub fn new(tuning: Tuning, name: NodeName, addr: NodeAddr, mut rng: Rng, now: Time) -> Self {
-        let mut timers = Timers::default();
+        let mut resting = Vec::new();
         // Nodes that start together must not stay in step, so each loop has a phase of its own.
         let mut first =
             |period: Duration| (!period.is_zero()).then(|| now + rng.up_to(period) + Duration::from_nanos(1));
         if let Some(due) = first(tuning.probe_interval) {
-            timers.set(due, Timer::ProbeTick);
+            resting.push((due, Timer::ProbeTick));
         }
         let gossip_due = if tuning.gossip_nodes > 0 { first(tuning.gossip_interval) } else { None };
         if let Some(due) = first(tuning.push_pull_interval) {
-            timers.set(due, Timer::PushPullTick);
+            resting.push((due, Timer::PushPullTick));
         }
         Self {
             roster: Roster::new(&mut rng),
@@ -120,9 +120,9 @@ impl Swim {
             incarnation: 0,
             has_left: false,
             broadcasts: BroadcastQueue::default(),
-            timers,
+            timers: Timers::default(),
             gossip_due,
-            resting: Vec::new(),
+            resting,
             rng,
             probe: None,
             probe_index: 0,
@@ -195,14 +195,14 @@ impl Swim {
         }
     }
 
-    /// Somebody has come to be known: tickers that rested tick again, in the phase that they had.
+    /// Somebody has come to be known: tickers that rest tick from now on, in the phase that they have.
     pub(crate) fn wake_tickers(&mut self, now: Time) {
         for (due, ticker) in self.resting.drain(..) {
             let period = match ticker {
                 Timer::PushPullTick => self.tuning.push_pull_interval,
                 _ => self.tuning.probe_interval,
             };
-            self.timers.set(next_tick(due, period, now), ticker);
+            self.timers.set(if due > now { due } else { next_tick(due, period, now) }, ticker);
         }
     }
 
