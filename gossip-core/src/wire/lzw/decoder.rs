@@ -2,13 +2,16 @@
 //!
 //! A string of the dictionary is that of one code and the first byte of the next. These stand side
 //! by side in what was unfolded so far, so a string is a place there and a length: nothing is walked
-//! backwards, and to clear the dictionary is to forget the strings that were added. With the 256
-//! literals in front of the output they are strings like all others, and hardly a branch is left that
-//! depends on the message.
+//! backwards, and to clear the dictionary is to forget the strings that were added. Every code adds a
+//! string that begins where its own does, so the next place tells the length, and the dictionary is
+//! a list of places. With the 256 literals in front of the output they are strings like all others.
+//!
+//! Nearly all codes are plain: of short strings that stand there already, with room behind. A tight
+//! loop for each width takes them, and leaves any other to a careful step.
 //!
 //! It takes what Go's `compress/lzw` takes, and no more.
 
-use super::{END, FIRST, NARROWEST, STRINGS_MAX, WIDEST};
+use super::{CLEAR, END, FIRST, NARROWEST, STRINGS_MAX, WIDEST};
 use crate::wire::error::Refused;
 
 /// Bytes in front of the message, each once.
@@ -16,24 +19,18 @@ const LITERALS: usize = 256;
 
 /// Bytes that are copied at once: most strings are shorter, and a copy of known length is two
 /// instructions. What it writes too much is overwritten by what follows.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 
 /// The least by which the output grows.
 const SMALLEST_STEP: usize = 1024;
 
-/// A string in the output; the codes that stand for none have an empty one.
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    start: u32,
-    len: u32,
-}
-
 /// A decoder, which is reused for the sake of its dictionary.
 #[derive(Debug, Default)]
-pub(in crate::wire) struct Decoder(Option<Box<Strings>>);
-
-/// The string of each code.
-type Strings = [Place; STRINGS_MAX];
+pub(in crate::wire) struct Decoder {
+    /// Where in the output the string of each code begins. It ends with the first byte of the next
+    /// one, and a literal before that.
+    starts: Vec<u32>,
+}
 
 impl Decoder {
     /// Replaces `out` by what `lzw` unfolds to, at most `limit` bytes; after an error it holds
@@ -44,144 +41,204 @@ impl Decoder {
         limit: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
-        let strings = self.0.get_or_insert_with(|| Box::new(literals()));
-        let written = unfold(strings, lzw, limit, out)?;
+        self.make_room(lzw.len());
+        // Places are numbers of 32 bits.
+        let last = limit.min(u32::MAX as usize / 2) + LITERALS;
+        // As much as it held may come again; what that was does not matter.
+        out.resize((LITERALS + out.len()).min(last) + CHUNK, 0);
+        for (place, literal) in out.iter_mut().zip(0..LITERALS) {
+            *place = literal as u8;
+        }
+        let mut unfolding = Unfolding::new(lzw, &mut self.starts, out);
+        let written = unfolding.run(last).map(|()| unfolding.written as usize)?;
+        if written > last {
+            return Err(Refused::DecompressedTooLarge(limit));
+        }
         out.copy_within(LITERALS..written, 0);
         out.truncate(written - LITERALS);
         Ok(())
     }
+
+    /// Makes room for the strings that so many bytes of codes can add, and for the end of the last.
+    fn make_room(&mut self, bytes: usize) {
+        let wanted = (FIRST + 8 * bytes / NARROWEST as usize + 1).min(STRINGS_MAX) + 1;
+        let known = self.starts.len();
+        if known < wanted {
+            self.starts.reserve_exact(wanted - known);
+            // A literal is where its number says; what was added is written before it is read.
+            self.starts.extend(known as u32..wanted as u32);
+            // So `CLEAR` has no end and `END` no beginning, and both are too long to be plain.
+            if let Some(place) = self.starts.get_mut(END) {
+                *place = u32::MAX;
+            }
+        }
+    }
 }
 
-/// The dictionary of a message that begins.
-fn literals() -> Strings {
-    std::array::from_fn(|code| Place { start: code as u32, len: u32::from(code < LITERALS) })
+/// A message on its way.
+struct Unfolding<'a> {
+    codes: Codes<'a>,
+    width: u32,
+    starts: &'a mut [u32],
+    /// The code of the string that begins where the next code's will; those before it are known.
+    next: u32,
+    /// The literals, the message and room, a chunk at the least.
+    out: &'a mut Vec<u8>,
+    written: u32,
 }
 
-/// Writes the literals and the message to `out`; how many bytes that is.
-fn unfold(strings: &mut Strings, lzw: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<usize, Refused> {
-    // Places are numbers of 32 bits.
-    let last = limit.min(u32::MAX as usize / 2) + LITERALS;
-    let mut codes = Codes { rest: lzw, bits: 0, held: 0 };
-    let mut width = NARROWEST;
-    // Codes that stand for something.
-    let mut count = FIRST;
-    let mut written = LITERALS;
-    // The string of the code before, to which the next code adds a byte; of no code it is empty.
-    let mut before = Place::default();
-    out.clear();
-    out.extend(0..=u8::MAX);
-    loop {
-        let code = codes.next(width).ok_or(Refused::CompressionTruncated)?;
-        if before.len > 0
-            && let Some(place) = strings.get_mut(count)
+impl<'a> Unfolding<'a> {
+    fn new(lzw: &'a [u8], starts: &'a mut [u32], out: &'a mut Vec<u8>) -> Self {
+        let codes = Codes { bytes: lzw, at: 0 };
+        let mut this =
+            Self { codes, width: NARROWEST, starts, next: FIRST as u32, out, written: LITERALS as u32 };
+        this.clear();
+        this
+    }
+
+    /// Writes the message. It may be longer than `last` allows, by less than a chunk.
+    fn run(&mut self, last: usize) -> Result<(), Refused> {
+        loop {
+            match self.width {
+                NARROWEST => self.hurry::<NARROWEST>(),
+                10 => self.hurry::<10>(),
+                11 => self.hurry::<11>(),
+                _ => self.hurry::<WIDEST>(),
+            }
+            if self.step(last)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes plain codes of this width, as long as they come.
+    ///
+    /// Every comparison costs in this loop, so there is one for each slice that it looks into.
+    fn hurry<const WIDTH: u32>(&mut self) {
+        // One more, and the codes are wider.
+        let used = self.starts.len().min((1 << WIDTH) + 1);
+        let Some(starts) = self.starts.get_mut(..used) else { return };
+        let out = self.out.as_mut_slice();
+        let Codes { bytes, mut at } = self.codes;
+        let (mut next, mut written) = (self.next, self.written);
+        // The string before `next` is not plain, as it ends with a byte that is not yet written.
+        while let Some([plain @ .., _, place]) = starts.get_mut(..next as usize + 2)
+            && let Some(four) = bytes.get(at / 8..at / 8 + 4).and_then(|four| four.first_chunk())
+            && let code = (u32::from_le_bytes(*four) >> (at % 8)) as usize & ((1 << WIDTH) - 1)
+            && let Some(&[start, stop]) = plain.get(code..code + 2).and_then(|two| two.first_chunk())
+            && let len = len(code, start, stop)
+            && len <= CHUNK as u32
+            && let (from, to) = (start as usize, written as usize)
+            && let Some(&chunk) = out.get(from..from + CHUNK).and_then(|from| from.first_chunk::<CHUNK>())
+            && let Some(string) = out.get_mut(to..to + CHUNK).and_then(|to| to.first_chunk_mut())
         {
-            *place = Place { len: before.len + 1, ..before };
-            count += 1;
+            *string = chunk;
+            written += len;
+            *place = written;
+            at += WIDTH as usize;
+            next += 1;
         }
-        let string = strings.get(code).copied().filter(|_| code < count).ok_or(Refused::CompressionCode)?;
-        if string.len == 0 {
-            if code == END {
-                return Ok(written);
-            }
-            (width, count, before) = (NARROWEST, FIRST, Place::default());
-            continue;
-        }
-        let end = written + string.len as usize;
-        if end + CHUNK > out.len() {
-            if end > last {
-                return Err(Refused::DecompressedTooLarge(limit));
-            }
-            grow(out, end, lzw.len(), last);
-        }
-        repeat(out, string, written);
-        before = Place { start: written as u32, len: string.len };
-        written = end;
-        if count == 1 << width {
-            // A full dictionary stays as it is until it is cleared.
-            match width {
-                WIDEST => before = Place::default(),
-                _ => width += 1,
+        (self.codes.at, self.next, self.written) = (at, next, written);
+    }
+
+    /// Takes a code of any kind; true if it ends the message.
+    fn step(&mut self, last: usize) -> Result<bool, Refused> {
+        let code = self.codes.next(self.width).ok_or(Refused::CompressionTruncated)?;
+        let next = self.next as usize;
+        let two = self.starts.get(code..).and_then(|from| from.first_chunk()).filter(|_| code < next);
+        let &[start, stop] = two.ok_or(Refused::CompressionCode)?;
+        match code {
+            CLEAR => self.clear(),
+            END => return Ok(true),
+            _ => {
+                self.write(start, len(code, start, stop), last)?;
+                self.add();
             }
         }
+        Ok(false)
+    }
+
+    /// Forgets the strings that were added.
+    fn clear(&mut self) {
+        (self.width, self.next) = (NARROWEST, FIRST as u32);
+        self.begin();
+    }
+
+    /// Notes where the next string begins.
+    fn begin(&mut self) {
+        if let Some(place) = self.starts.get_mut(self.next as usize) {
+            *place = self.written;
+        }
+    }
+
+    /// The string before the next one has all its bytes. A full dictionary stays as it is until it is
+    /// cleared.
+    fn add(&mut self) {
+        if self.next == 1 << self.width {
+            if self.width == WIDEST {
+                return;
+            }
+            self.width += 1;
+        }
+        self.next += 1;
+        self.begin();
+    }
+
+    /// Writes a string, which may end with the first byte that is written.
+    fn write(&mut self, start: u32, len: u32, last: usize) -> Result<(), Refused> {
+        let (start, len, to) = (start as usize, len as usize, self.written as usize);
+        let end = to + len;
+        if end > last {
+            return Err(Refused::DecompressedTooLarge(last - LITERALS));
+        }
+        if end + CHUNK > self.out.len() {
+            self.grow(end, last);
+        }
+        if start + len <= self.out.len() {
+            self.out.copy_within(start..start + len, to);
+        }
+        if start + len > to
+            && let Some([first, .., last]) = self.out.get_mut(to..end)
+        {
+            *last = *first;
+        }
+        self.written = end as u32;
+        Ok(())
+    }
+
+    /// Makes room for `end` bytes and a chunk beyond; what was unfolded stays.
+    fn grow(&mut self, end: usize, last: usize) {
+        let step = self.out.len().max(2 * self.codes.bytes.len()).max(SMALLEST_STEP);
+        let len = (end + step).min(last) + CHUNK;
+        self.out.reserve_exact(len - self.out.len());
+        self.out.resize(len, 0);
     }
 }
 
-/// Makes room for `end` bytes and a chunk beyond; what was unfolded stays.
-fn grow(out: &mut Vec<u8>, end: usize, lzw: usize, last: usize) {
-    let step = out.len().max(2 * lzw).max(SMALLEST_STEP);
-    let len = (end + step).min(last) + CHUNK;
-    out.reserve_exact(len - out.len());
-    out.resize(len, 0);
-}
-
-/// Writes a string that stands before `to`, or ends with the first byte that is written there.
+/// How long the string of a code is.
 #[inline]
-fn repeat(out: &mut [u8], Place { start, len }: Place, to: usize) {
-    let (start, len) = (start as usize, len as usize);
-    if len <= CHUNK {
-        let Some(chunk) = out.get(start..).and_then(|from| from.first_chunk::<CHUNK>().copied()) else {
-            return;
-        };
-        if let Some(place) = out.get_mut(to..).and_then(|place| place.first_chunk_mut()) {
-            *place = chunk;
-        }
-    } else if start + len <= out.len() && to + len <= out.len() {
-        out.copy_within(start..start + len, to);
-    }
-    if start + len > to
-        && let Some(first) = out.get(to).copied()
-        && let Some(place) = out.get_mut(to + len - 1)
-    {
-        *place = first;
-    }
+fn len(code: usize, start: u32, stop: u32) -> u32 {
+    stop.wrapping_sub(start).wrapping_add(u32::from(code >= FIRST))
 }
 
 /// Codes of changing width out of bytes.
+#[derive(Clone, Copy)]
 struct Codes<'a> {
-    rest: &'a [u8],
-    /// Bits taken from the bytes and not yet from here, the next one lowest.
-    bits: u64,
-    held: u32,
+    bytes: &'a [u8],
+    /// Bits that were taken, of each byte the lowest first.
+    at: usize,
 }
 
 impl Codes<'_> {
-    #[inline]
     fn next(&mut self, width: u32) -> Option<usize> {
-        if self.held < width {
-            self.refill();
-            if self.held < width {
-                return None;
-            }
-        }
-        let code = self.bits & ((1 << width) - 1);
-        self.bits >>= width;
-        self.held -= width;
-        Some(code as usize)
-    }
-
-    /// Takes as many whole bytes as there is room for.
-    #[inline]
-    fn refill(&mut self) {
-        let room = (u64::BITS - 1 - self.held) / 8;
-        if let (Some(eight), Some(rest)) = (self.rest.first_chunk(), self.rest.get(room as usize..)) {
-            // Bits of bytes that are not taken yet come again, and are the same.
-            self.bits |= u64::from_le_bytes(*eight) << self.held;
-            self.held += 8 * room;
-            self.rest = rest;
-            return;
-        }
-        self.refill_slowly();
-    }
-
-    #[cold]
-    fn refill_slowly(&mut self) {
-        while self.held < u64::BITS - 8
-            && let Some((byte, rest)) = self.rest.split_first()
-        {
-            self.bits |= u64::from(*byte) << self.held;
-            self.held += 8;
-            self.rest = rest;
-        }
+        let rest = self.bytes.get(self.at / 8..)?;
+        let bits = match rest.first_chunk() {
+            Some(four) => u32::from_le_bytes(*four),
+            None => rest.iter().rev().fold(0, |bits, byte| bits << 8 | u32::from(*byte)),
+        };
+        let code = bits >> (self.at % 8) & ((1 << width) - 1);
+        self.at += width as usize;
+        (self.at <= 8 * self.bytes.len()).then_some(code as usize)
     }
 }
 
@@ -217,11 +274,24 @@ pub(super) mod tests {
 
     #[test]
     fn it_unfolds_what_another_encoder_made_of_any_message() {
+        let (mut decoder, mut out) = (Decoder::default(), Vec::new());
         for message in messages() {
-            let lzw = encode::Encoder::new(BitOrder::Lsb, 8).encode(&message).unwrap();
+            let (lzw, len) =
+                (encode::Encoder::new(BitOrder::Lsb, 8).encode(&message).unwrap(), message.len());
 
-            assert_eq!(decoded(&lzw, message.len()), Ok(message));
+            assert_eq!(decoder.decode(&lzw, len - 1, &mut out), Err(Refused::DecompressedTooLarge(len - 1)));
+            assert_eq!(decoder.decode(&lzw, len, &mut out), Ok(()));
+            assert_eq!(out, message);
         }
+    }
+
+    #[test]
+    fn a_short_message_needs_a_small_dictionary() {
+        let mut decoder = Decoder::default();
+
+        decoder.decode(&packed(&[(256, 9), (97, 9), (257, 9)]), 1, &mut Vec::new()).unwrap();
+
+        assert!(decoder.starts.capacity() < 300, "{}", decoder.starts.capacity());
     }
 
     #[test]
