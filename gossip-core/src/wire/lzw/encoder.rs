@@ -1,11 +1,13 @@
 //! The encoder.
 //!
 //! The dictionary is a table of hashes with open addressing: under each string's code and the byte
-//! behind it the code of both together. It is less than half full when it is cleared.
+//! behind it the code of both together. It is not half full when it is cleared; a short message that
+//! nothing repeats in fills four fifths of a smaller one.
 
 use super::{CLEAR, END, FIRST, NARROWEST, STRINGS_MAX};
 
-/// The most entries of the table, each a power of two; a short message needs fewer, two for each byte.
+/// The most entries of the table, a power of two. A short message does with fewer, as each of its bytes
+/// adds a string at the most.
 const TABLE_MAX: usize = 2 * STRINGS_MAX;
 const TABLE_MIN: usize = 64;
 
@@ -23,7 +25,8 @@ impl Encoder {
     /// Writes the stream of `message` to the front of `out`, and returns its length; `None` if it does
     /// not fit.
     pub(in crate::wire) fn encode(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
-        let size = (2 * message.len()).next_power_of_two().clamp(TABLE_MIN, TABLE_MAX);
+        let strings = message.len().min(TABLE_MAX);
+        let size = (strings + strings / 4).next_power_of_two().clamp(TABLE_MIN, TABLE_MAX);
         self.table.clear();
         self.table.resize(size, 0);
         let table = self.table.as_mut_slice();
