@@ -28,8 +28,8 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, Refused> {
 /// Reads the record of a ping.
 pub fn decode_ping(record: &[u8]) -> Result<Ping<'_>, Refused> {
     let mut ping = Ping::default();
-    let declared = ["SeqNo", "Node", "SourceAddr", "SourcePort", "SourceNode"];
-    Reader::new(record).record(&declared, |key, value| {
+    let declared = &["SeqNo", "Node", "SourceAddr", "SourcePort", "SourceNode"];
+    Reader::new(record).record(declared, |key, value| {
         match key {
             b"SeqNo" => ping.seq = value.unsigned()?,
             b"Node" => ping.node = value.text()?,
@@ -43,8 +43,8 @@ pub fn decode_ping(record: &[u8]) -> Result<Ping<'_>, Refused> {
 /// Reads the record of an indirect ping.
 pub fn decode_indirect_ping(record: &[u8]) -> Result<IndirectPing<'_>, Refused> {
     let mut ping = IndirectPing::default();
-    let declared = ["SeqNo", "Target", "Port", "Node", "Nack", "SourceAddr", "SourcePort", "SourceNode"];
-    Reader::new(record).record(&declared, |key, value| {
+    let declared = &["SeqNo", "Target", "Port", "Node", "Nack", "SourceAddr", "SourcePort", "SourceNode"];
+    Reader::new(record).record(declared, |key, value| {
         match key {
             b"SeqNo" => ping.seq = value.unsigned()?,
             b"Target" => ping.target = value.blob()?,
@@ -116,8 +116,8 @@ pub fn decode_suspect(record: &[u8]) -> Result<Suspect<'_>, Refused> {
 /// Reads the record of a node's facts.
 pub fn decode_alive(record: &[u8]) -> Result<Alive<'_>, Refused> {
     let mut alive = Alive::default();
-    let declared = ["Incarnation", "Node", "Addr", "Port", "Meta", "Vsn"];
-    Reader::new(record).record(&declared, |key, value| {
+    let declared = &["Incarnation", "Node", "Addr", "Port", "Meta", "Vsn"];
+    Reader::new(record).record(declared, |key, value| {
         match key {
             b"Incarnation" => alive.incarnation = value.unsigned()?,
             b"Node" => alive.node = value.text()?,
@@ -164,8 +164,8 @@ pub fn decode_node_record(record: &[u8]) -> Result<NodeRecord<'_>, Refused> {
 pub(super) fn split_node_record(bytes: &[u8]) -> Result<(NodeRecord<'_>, &[u8]), Refused> {
     let mut reader = Reader::new(bytes);
     let mut node = NodeRecord::default();
-    let declared = ["Name", "Addr", "Port", "Meta", "Incarnation", "State", "Vsn"];
-    reader.record(&declared, |key, value| {
+    let declared = &["Name", "Addr", "Port", "Meta", "Incarnation", "State", "Vsn"];
+    reader.record(declared, |key, value| {
         match key {
             b"Name" => node.name = value.text()?,
             b"Addr" => node.addr = value.blob()?,

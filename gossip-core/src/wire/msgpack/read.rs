@@ -3,6 +3,9 @@
 //! Fields come in any order, unknown ones are skipped, nil is every field's zero value;
 //! strings may be raw, str, bin or arrays of small integers; integers may have any width
 //! and sign that fits. A record may also be an array of its fields in declaration order.
+//!
+//! Nearly every value that comes is short and has its length or number in its first byte. These are
+//! read right where they are asked for, all others by their token.
 
 use std::borrow::Cow;
 
@@ -15,6 +18,9 @@ use crate::wire::message::{Blob, Text};
 pub(in crate::wire) struct Reader<'a> {
     rest: &'a [u8],
 }
+
+/// Takes the key of a field, and its value from the reader.
+type Field<'a, 'f> = dyn FnMut(&[u8], &mut Reader<'a>) -> Result<(), Refused> + 'f;
 
 impl<'a> Reader<'a> {
     /// A reader of `bytes`.
@@ -30,24 +36,33 @@ impl<'a> Reader<'a> {
         declared: &[&str],
         mut field: impl FnMut(&[u8], &mut Self) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
-        match self.token()? {
-            Token::Nil => {}
-            Token::Map(count) => {
-                for _ in 0..count {
-                    let key = self.bytes()?;
-                    field(&key, self)?;
-                }
+        let count = match self.short_map() {
+            Some(count) => count,
+            None => match self.token()? {
+                Token::Nil => 0,
+                Token::Map(count) => count,
+                Token::Array(count) => return self.fields(count, declared, &mut field),
+                Token::Int(_) | Token::Bytes(_) | Token::Opaque(_) => return Err(Refused::RecordForm),
+            },
+        };
+        for _ in 0..count {
+            let key = match self.short() {
+                Some(key) => Cow::Borrowed(key),
+                None => self.bytes()?,
+            };
+            field(&key, self)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a record in the array form.
+    fn fields(&mut self, count: u32, declared: &[&str], field: &mut Field<'a, '_>) -> Result<(), Refused> {
+        let mut keys = declared.iter();
+        for _ in 0..count {
+            match keys.next() {
+                Some(key) => field(key.as_bytes(), self)?,
+                None => self.skip()?,
             }
-            Token::Array(count) => {
-                let mut keys = declared.iter();
-                for _ in 0..count {
-                    match keys.next() {
-                        Some(key) => field(key.as_bytes(), self)?,
-                        None => self.skip()?,
-                    }
-                }
-            }
-            Token::Int(_) | Token::Bytes(_) | Token::Opaque(_) => return Err(Refused::RecordForm),
         }
         Ok(())
     }
@@ -58,7 +73,17 @@ impl<'a> Reader<'a> {
     }
 
     /// An unsigned field of any width.
-    pub(in crate::wire) fn unsigned<T: TryFrom<i128> + Default>(&mut self) -> Result<T, Refused> {
+    #[inline]
+    pub(in crate::wire) fn unsigned<T: TryFrom<i128> + From<u8> + Default>(&mut self) -> Result<T, Refused> {
+        if let Some((&small @ 0..=0x7f, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(small.into());
+        }
+        self.any_unsigned()
+    }
+
+    /// An unsigned field in any form.
+    fn any_unsigned<T: TryFrom<i128> + Default>(&mut self) -> Result<T, Refused> {
         match self.token()? {
             Token::Nil => Ok(T::default()),
             Token::Int(value) => T::try_from(value).map_err(|_| Refused::RecordRange),
@@ -87,12 +112,25 @@ impl<'a> Reader<'a> {
     }
 
     /// A string.
+    #[inline]
     pub(in crate::wire) fn text(&mut self) -> Result<Text<'a>, Refused> {
-        Ok(self.blob()?.unwrap_or_default())
+        match self.short() {
+            Some(bytes) => Ok(Cow::Borrowed(bytes)),
+            None => Ok(self.any_blob()?.unwrap_or_default()),
+        }
     }
 
     /// Bytes, or nil.
+    #[inline]
     pub(in crate::wire) fn blob(&mut self) -> Result<Blob<'a>, Refused> {
+        match self.short() {
+            Some(bytes) => Ok(Some(Cow::Borrowed(bytes))),
+            None => self.any_blob(),
+        }
+    }
+
+    /// Bytes in any form.
+    fn any_blob(&mut self) -> Result<Blob<'a>, Refused> {
         if let Some((0xc0, rest)) = self.rest.split_first() {
             self.rest = rest;
             return Ok(None);
@@ -118,15 +156,25 @@ impl<'a> Reader<'a> {
         Ok(token)
     }
 
+    /// The number of pairs of a map in the form of fewer than 16.
+    #[inline]
+    fn short_map(&mut self) -> Option<u32> {
+        let (head @ 0x80..=0x8f, rest) = self.rest.split_first()? else { return None };
+        self.rest = rest;
+        Some((head & 0x0f).into())
+    }
+
+    /// A string or bytes in the form of fewer than 32.
+    #[inline]
+    fn short(&mut self) -> Option<&'a [u8]> {
+        let (head @ 0xa0..=0xbf, rest) = self.rest.split_first()? else { return None };
+        let (bytes, rest) = rest.split_at_checked(usize::from(head & 0x1f))?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
     /// A string or bytes in any form but nil; also a key.
     fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
-        // Nearly every key and name is short.
-        if let Some((head @ 0xa0..=0xbf, rest)) = self.rest.split_first()
-            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(head & 0x1f))
-        {
-            self.rest = rest;
-            return Ok(Cow::Borrowed(bytes));
-        }
         match self.token()? {
             Token::Bytes(len) => {
                 let (bytes, rest) =
