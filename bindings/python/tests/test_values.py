@@ -150,11 +150,35 @@ assert before == after, (before, after)
 
 def test_an_import_leaves_what_is_slow_until_it_is_needed() -> None:
     script = """
-import sys, datetime, logging, socket, typing
+import sys
 before = set(sys.modules)
 import gossip
-slow = {'asyncio', 'dataclasses', 'inspect', 'ipaddress', 'ssl'} & (set(sys.modules) - before)
+here = set(sys.modules) - before
+slow = here & {'asyncio', 'dataclasses', 'inspect', 'ipaddress', 'logging', 'selectors', 'socket', 'ssl', 'traceback'}
 assert not slow, slow
+ours = {name.partition('.')[2] for name in here if name.startswith('gossip.')}
+late = ours & {'_diagnosis', '_dial', '_inherit', '_listener', '_logging', '_packets', '_share', '_socket', '_tls'}
+assert not late, late
+"""
+    # Without what the site imports for itself.
+    command = [sys.executable, "-S", "-c", script]
+    subprocess.run(command, check=True, timeout=30, env=_environment())
+
+
+def test_what_is_imported_late_is_there_like_the_rest() -> None:
+    script = """
+import gossip
+assert set(gossip.__all__) <= set(dir(gossip))
+everything = {name: getattr(gossip, name) for name in gossip.__all__}
+assert everything == {name: vars(gossip)[name] for name in gossip.__all__}
+from gossip import *
+assert Listener is everything['Listener'] and issubclass(TLSListener, Listener)
+try:
+    gossip.nonsense
+except AttributeError as error:
+    assert str(error) == "module 'gossip' has no attribute 'nonsense'"
+else:
+    raise AssertionError("there is no nonsense")
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30, env=_environment())
 

@@ -5,24 +5,13 @@ and shares the same TCP and UDP port with whatever the program itself speaks: HT
 private protocol, datagrams, as ordinary sockets.
 """
 
-import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._address import Endpoint, Seconds, Target
 from ._config import Config, PoolConfig
 from ._delegate import Delegate
-from ._diagnosis import (
-    Check,
-    CheckKind,
-    CheckResult,
-    Diagnosis,
-    Explanation,
-    Finding,
-    PathState,
-    UnansweredProbe,
-)
-from ._dial import dial
 from ._events import (
     Event,
     Healed,
@@ -37,14 +26,10 @@ from ._events import (
     PoolEnded,
     RemoteState,
 )
-from ._inherit import sockets_from_systemd
 from ._keyring import Keyring
-from ._listener import Listener
 from ._migration import MigrationKind, MigrationProgress, MigrationReport, Missing, Step, Trouble
 from ._node import Gossip
-from ._packets import Packets
 from ._pool import Pool
-from ._share import SharedListener
 from ._subscription import Subscription
 from ._types import (
     Buffer,
@@ -83,6 +68,21 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from ._diagnosis import (
+        Check,
+        CheckKind,
+        CheckResult,
+        Diagnosis,
+        Explanation,
+        Finding,
+        PathState,
+        UnansweredProbe,
+    )
+    from ._dial import dial
+    from ._inherit import sockets_from_systemd
+    from ._listener import Listener
+    from ._packets import Packets
+    from ._share import SharedListener
     from ._tls import TLSListener
 
 __all__ = [
@@ -168,13 +168,33 @@ if _core.__version__ != __version__:
         f"gossip {__version__} found a compiled part of version {_core.__version__}; install it anew"
     )
 
-logging.getLogger("gossip").addHandler(logging.NullHandler())
+
+# Imported when they are first asked for: a program that only wants to know the members needs no
+# sockets, and `socket`, `ssl` and the words of the doctor are a quarter of the import.
+_LATE = {
+    "Check": "_diagnosis",
+    "CheckKind": "_diagnosis",
+    "CheckResult": "_diagnosis",
+    "Diagnosis": "_diagnosis",
+    "Explanation": "_diagnosis",
+    "Finding": "_diagnosis",
+    "Listener": "_listener",
+    "Packets": "_packets",
+    "PathState": "_diagnosis",
+    "SharedListener": "_share",
+    "TLSListener": "_tls",
+    "UnansweredProbe": "_diagnosis",
+    "dial": "_dial",
+    "sockets_from_systemd": "_inherit",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # It needs `ssl`, which most programs do not.
-    if name == "TLSListener":
-        from ._tls import TLSListener
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    return found
 
-        return TLSListener
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,13 +1,13 @@
-"""Addresses and durations as users write them."""
+"""Addresses, ids and durations as users write them."""
 
 import math
-import socket
 from datetime import timedelta
 from typing import TypeAlias
 
 from ._types import Buffer, HostPort, Member
+from .errors import RegistrationError
 
-__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "as_bytes", "limit", "resolve", "seconds", "split"]
+__all__ = ["DEFAULT_PORT", "Endpoint", "Seconds", "Target", "as_bytes", "check_id", "limit", "seconds", "split"]
 
 DEFAULT_PORT = 7946
 """memberlist's port, which stands where none is given."""
@@ -61,16 +61,17 @@ def _split_text(text: str) -> HostPort:
     return host.removeprefix("[").removesuffix("]"), int(port) if colon else DEFAULT_PORT
 
 
-def resolve(target: Target) -> HostPort:
-    """The IP address and port of a target; a name of both families gives its IPv4 address."""
-    if isinstance(target, Member):
-        return target.address
-    host, port = split(target)
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    _, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-    return str(address[0]), int(address[1])
-
-
 def as_bytes(text: str | Buffer) -> Buffer:
     """A label or name as it travels: text as UTF-8."""
     return text.encode() if isinstance(text, str) else text
+
+
+def check_id(id: int) -> int:
+    """A listener id; those that begin with 0xFE belong to pools."""
+    if isinstance(id, bool) or not isinstance(id, int):
+        raise TypeError(f"a listener id must be int, not {type(id).__name__}")
+    if not 0 <= id <= 0xFFFF:
+        raise RegistrationError(f"listener id {id} is out of range, must be from 0 to 65535")
+    if id >> 8 == 0xFE:
+        raise RegistrationError(f"listener id {id:#06x} lies in the range reserved for pools")
+    return id

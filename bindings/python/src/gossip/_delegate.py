@@ -1,6 +1,5 @@
 """The application's side of a pool, and the threads that call it."""
 
-import logging
 import threading
 import weakref
 from collections.abc import Sequence
@@ -13,8 +12,6 @@ from ._types import Member, Message, name_of
 from .errors import Rejected
 
 __all__ = ["Delegate", "Dispatcher", "Serving", "overridden"]
-
-log = logging.getLogger("gossip.delegate")
 
 
 class Delegate:
@@ -172,7 +169,9 @@ class Dispatcher:
         hook, pool_id, args, _ = call
         serve = getattr(self._delegate, hook, None)
         if hook == "notify_overflow" and not _is_own(serve, hook):
-            log.warning("pool %d: %d messages dropped, the delegate does not keep up", self._pool_id, *args)
+            from ._logging import delegates
+
+            delegates.warning("pool %d: %d messages dropped, the delegate does not keep up", self._pool_id, *args)
             return
         try:
             serve(*_arguments(hook, pool_id, args))  # type: ignore[misc]
@@ -196,7 +195,9 @@ class Dispatcher:
 
     def _failed(self, hook: str) -> None:
         self.errors += 1
-        log.exception("pool %d: %s raised", self._pool_id, hook)
+        from ._logging import delegates
+
+        delegates.exception("pool %d: %s raised", self._pool_id, hook)
 
 
 def _run(queue: _core.Events, of: "weakref.ref[Dispatcher]", lane: str) -> None:

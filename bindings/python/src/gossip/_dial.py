@@ -2,22 +2,10 @@
 
 import socket
 
-from ._address import Seconds, Target, limit, split
+from ._address import Seconds, Target, check_id, limit, split
 from ._types import Member
-from .errors import RegistrationError
 
-__all__ = ["check_id", "dial"]
-
-
-def check_id(id: int) -> int:
-    """A listener id; those that begin with 0xFE belong to pools."""
-    if isinstance(id, bool) or not isinstance(id, int):
-        raise TypeError(f"a listener id must be int, not {type(id).__name__}")
-    if not 0 <= id <= 0xFFFF:
-        raise RegistrationError(f"listener id {id} is out of range, must be from 0 to 65535")
-    if id >> 8 == 0xFE:
-        raise RegistrationError(f"listener id {id:#06x} lies in the range reserved for pools")
-    return id
+__all__ = ["dial"]
 
 
 def dial(target: Target, id: int | None = None, *, timeout: Seconds | None = None) -> socket.socket:

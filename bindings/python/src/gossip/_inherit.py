@@ -5,9 +5,10 @@ import socket
 from collections.abc import Iterable
 
 from . import _core
+from ._config import Config
 from .errors import ConfigError
 
-__all__ = ["collect", "sockets_from_systemd"]
+__all__ = ["adopt", "sockets_from_systemd"]
 
 FIRST = 3
 """The first descriptor that systemd passes, by its protocol."""
@@ -44,7 +45,24 @@ def sockets_from_systemd(*, unset: bool = True) -> list[socket.socket]:
     return passed
 
 
-def collect(sockets: Iterable[socket.socket]) -> _core.Sockets:
+def adopt(config: Config, sockets: list[socket.socket]) -> _core.Gossip:
+    """A node over sockets that are bound already; they stay as they were if it can't be made."""
+    for given in sockets:
+        if not isinstance(given, socket.socket):
+            raise TypeError(f"sockets must be of socket.socket, not {type(given).__name__}")
+    timeouts = [given.gettimeout() for given in sockets]
+    try:
+        core = _core.Gossip(config._values(), _collect(sockets))
+    except BaseException:
+        for given, timeout in zip(sockets, timeouts, strict=True):
+            given.settimeout(timeout)
+        raise
+    for given in sockets:
+        given.close()
+    return core
+
+
+def _collect(sockets: Iterable[socket.socket]) -> _core.Sockets:
     """Duplicates of these sockets, on their way to a node."""
     collected = _core.Sockets()
     with socket.socket(fileno=collected.entrance()) as entrance:

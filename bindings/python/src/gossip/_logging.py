@@ -3,10 +3,12 @@
 The core logs into a bounded queue and never waits. One daemon thread for the process,
 started with the first node, turns records into `logging`'s, with the time at which they
 happened. It looks at the levels of the loggers once a second, so `setLevel` counts at run
-time, and what nobody wants is not even formatted.
+time, and what nobody wants is not even formatted. Only who has a node imports this, for
+`logging` would be a fifth of the whole import.
 """
 
 import logging
+import os
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,13 @@ from . import _core
 if TYPE_CHECKING:
     from ._node import Gossip
 
-__all__ = ["TRACE", "follow", "flush", "forget"]
+__all__ = ["TRACE", "delegates", "flush", "follow", "nodes"]
+
+nodes = logging.getLogger("gossip")
+delegates = logging.getLogger("gossip.delegate")
+
+# Nothing is printed of what nobody wants to hear.
+nodes.addHandler(logging.NullHandler())
 
 TRACE = 5
 """The level of `logging` for each packet, below `DEBUG`."""
@@ -66,7 +74,7 @@ class _Bridge:
                 if logging.raiseExceptions:
                     traceback.print_exc()
         if lost:
-            logging.getLogger("gossip").warning("%d records dropped: handlers are too slow", lost)
+            nodes.warning("%d records dropped: handlers are too slow", lost)
         return bool(rows)
 
 
@@ -88,10 +96,13 @@ def flush() -> None:
             return
 
 
-def forget() -> None:
+def _in_child() -> None:
     """In a forked child: its nodes get a thread of their own."""
     global _bridge, _lock
     _bridge, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _set(node: "Gossip", level: int, log: _core.Log) -> None:

@@ -1,34 +1,31 @@
 """The node that owns the port."""
 
-import logging
-import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, final
 from weakref import WeakSet
 
-from . import _core, _lifecycle, _logging
-from ._address import Seconds, limit
+from . import _core, _lifecycle
+from ._address import Seconds, check_id, limit
 from ._config import Config, PoolConfig
 from ._delegate import Delegate, Dispatcher, Serving, overridden
-from ._dial import check_id
 from ._events import MEMBERSHIP, Event, event, hooks_of
-from ._inherit import collect
-from ._listener import Listener
-from ._packets import Packets
 from ._pool import Pool
-from ._socket import QueueSocket
 from ._subscription import Subscription
 from ._types import Buffer, HostPort, PortStats, QueueStats, name_of
 from .errors import ForkedError, UnknownPoolError
 
+if TYPE_CHECKING:
+    import socket
+
+    from ._listener import Listener
+    from ._packets import Packets
+
 __all__ = ["Gossip"]
 
-S = TypeVar("S", Listener, Packets)
-
-log = logging.getLogger("gossip")
+S = TypeVar("S", "Listener", "Packets")
 
 
 @final
@@ -53,7 +50,7 @@ class Gossip:
     _ended = True
 
     def __init__(
-        self, config: Config | None = None, /, *, sockets: Iterable[socket.socket] | None = None
+        self, config: Config | None = None, /, *, sockets: "Iterable[socket.socket] | None" = None
     ) -> None:
         """Binds the port; `OSError` if it can't be had.
 
@@ -66,15 +63,16 @@ class Gossip:
         if sockets is None:
             self._core = _core.Gossip(self._config._values(), None)
         else:
-            self._core = _adopt(self._config, list(sockets))
+            from ._inherit import adopt
+
+            self._core = adopt(self._config, list(sockets))
         self._pools: dict[int, Pool] = {}
         # A queue of all pools must hear of each once.
         self._registering = threading.Lock()
-        self._sockets: WeakSet[QueueSocket[Any]] = WeakSet()
+        self._sockets: WeakSet[Listener | Packets] = WeakSet()
         self._closed = False
         self._ended = False
         _lifecycle.opened(self)
-        _logging.follow(self)
 
     @property
     def config(self) -> Config:
@@ -155,7 +153,7 @@ class Gossip:
         except KeyError:
             raise UnknownPoolError(f"no pool {id} is registered") from None
 
-    def listen(self, id: int, /, *, backlog: int | None = None) -> Listener:
+    def listen(self, id: int, /, *, backlog: int | None = None) -> "Listener":
         """A socket for the connections that begin with this id, 0 to 65535 but 0xFE00 to 0xFEFF.
 
         `backlog` connections, 1 to 65536, wait for an accept; more are closed and counted.
@@ -164,7 +162,7 @@ class Gossip:
         """
         return self._listener(self._core.listen(check_id(id), backlog), id=id)
 
-    def listen_prefix(self, prefix: Buffer, /, *, backlog: int | None = None) -> Listener:
+    def listen_prefix(self, prefix: Buffer, /, *, backlog: int | None = None) -> "Listener":
         """A socket for the connections that begin with these bytes, 1 to 64, which stay in them.
 
         So several protocols share the port: `b"\\x16\\x03"` is TLS, `b"SSH-"` is SSH. Of several
@@ -172,15 +170,17 @@ class Gossip:
         """
         return self._listener(self._core.listen_prefix(prefix, backlog), prefix=bytes(prefix))
 
-    def listen_tcp(self, *, backlog: int | None = None) -> Listener:
+    def listen_tcp(self, *, backlog: int | None = None) -> "Listener":
         """The native listener: a socket for every connection that nobody else is meant by.
 
         Connections that keep silent for `Config.sniff_timeout` are among them.
         """
         return self._listener(self._core.listen_tcp(backlog))
 
-    def packets(self) -> Packets:
+    def packets(self) -> "Packets":
         """A socket for the datagrams that are not gossip."""
+        from ._packets import Packets
+
         return self._track(Packets(self._core.packets(), self.address))
 
     def events(
@@ -262,7 +262,9 @@ class Gossip:
         # What passes through the block matters more than an unheard goodbye; Ctrl-C
         # is no `Exception`, and skips the rest of it.
         except Exception as unheard:
-            log.warning("%s left without goodbye: %s", self.node_name, unheard)
+            from ._logging import nodes
+
+            nodes.warning("%s left without goodbye: %s", self.node_name, unheard)
         finally:
             self.close()
 
@@ -278,7 +280,9 @@ class Gossip:
     def __reduce__(self) -> Any:
         raise TypeError("a Gossip node owns a port and cannot be pickled; make one in each process")
 
-    def _listener(self, source: _core.Listener, **named: Any) -> Listener:
+    def _listener(self, source: _core.Listener, **named: Any) -> "Listener":
+        from ._listener import Listener
+
         return self._track(Listener(source, self.address, **named))
 
     def _track(self, opened: S) -> S:
@@ -293,20 +297,3 @@ class Gossip:
     def _disown(self) -> None:
         """In a forked child: there is nothing to close here."""
         self._closed = self._ended = True
-
-
-def _adopt(config: Config, sockets: list[socket.socket]) -> _core.Gossip:
-    """A node over sockets that are bound already; they stay as they were if it can't be made."""
-    for given in sockets:
-        if not isinstance(given, socket.socket):
-            raise TypeError(f"sockets must be of socket.socket, not {type(given).__name__}")
-    timeouts = [given.gettimeout() for given in sockets]
-    try:
-        core = _core.Gossip(config._values(), collect(sockets))
-    except BaseException:
-        for given, timeout in zip(sockets, timeouts, strict=True):
-            given.settimeout(timeout)
-        raise
-    for given in sockets:
-        given.close()
-    return core

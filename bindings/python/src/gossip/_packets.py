@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, final
 
 from . import _core
-from ._address import Seconds, Target, resolve
+from ._address import Seconds, Target, split
 from ._address import limit as time_limit
 from ._socket import QueueSocket
-from ._types import HostPort, Packet, QueueStats
+from ._types import HostPort, Member, Packet, QueueStats
 
 __all__ = ["Packets"]
 
@@ -65,7 +65,7 @@ class Packets(QueueSocket[tuple[bytes, Any]]):
         begins with `0xFE` is refused: the receiver would take it for gossip.
         """
         *_, target = args
-        self._packets.send_to(data, resolve(_target(target)))
+        self._packets.send_to(data, _resolve(_target(target)))
         return len(memoryview(data).cast("B"))
 
     def __iter__(self) -> Iterator[Packet]:
@@ -86,3 +86,13 @@ class Packets(QueueSocket[tuple[bytes, Any]]):
 def _target(target: Any) -> Target:
     """A target, also from the four values of an IPv6 socket address."""
     return target[:2] if isinstance(target, tuple) else target
+
+
+def _resolve(target: Target) -> HostPort:
+    """The IP address and port of a target; a name of both families gives its IPv4 address."""
+    if isinstance(target, Member):
+        return target.address
+    host, port = split(target)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    _, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return str(address[0]), int(address[1])

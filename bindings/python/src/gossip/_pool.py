@@ -11,7 +11,6 @@ from . import _core
 from ._address import Endpoint, Seconds, Target, as_bytes, limit, seconds, split
 from ._config import PoolConfig
 from ._delegate import Serving
-from ._diagnosis import Diagnosis, Explanation
 from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
 from ._migration import MigrationProgress, MigrationReport, Step, complete, progress_of, wanted
@@ -21,6 +20,7 @@ from ._wait import deadline_of
 from .errors import UnknownMemberError
 
 if TYPE_CHECKING:
+    from ._diagnosis import Diagnosis, Explanation
     from ._node import Gossip
 
 __all__ = ["Pool"]
@@ -196,7 +196,7 @@ class Pool:
         wait = self._config.probe_timeout if timeout is None else timeout
         return self._core.ping(self._peer(target, wait), limit(wait))
 
-    def explain(self, member: Member | str, /) -> Explanation:
+    def explain(self, member: Member | str, /) -> "Explanation":
         """Why this node believes of a member what it believes, from what it knows, at once.
 
         What probes have shown, who accused it, and what that says of the way to it. Also of the
@@ -213,10 +213,12 @@ class Pool:
             >>> print(str(why).splitlines()[-1])
             conclusion: nobody has accused this node
         """
+        from ._diagnosis import Explanation
+
         name = member.name if isinstance(member, Member) else member
         return Explanation._from_core(self._core.explain(name.encode("utf-8", "surrogateescape")))
 
-    def doctor(self, target: Target, *, timeout: Seconds = 5.0) -> Diagnosis:
+    def doctor(self, target: Target, *, timeout: Seconds = 5.0) -> "Diagnosis":
         """Finds out which direction of which protocol to a peer does not work, or what else keeps it away.
 
         UDP and TCP from here to there, datagrams of the full size, label, keys, name, version;
@@ -236,6 +238,8 @@ class Pool:
             >>> diagnosis.is_healthy, diagnosis.check(gossip.CheckKind.UDP).result
             (True, <CheckResult.OK: 'ok'>)
         """
+        from ._diagnosis import Diagnosis
+
         return Diagnosis._from_core(self._core.doctor(_seed(target), seconds(timeout)))
 
     def update_node(self, meta: Buffer, *, timeout: Seconds | None = 10.0) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,14 +9,13 @@ from .. import _core
 from .._delegate import _VERDICTS, HOOKS, _answer, _arguments
 from .._delegate import Delegate as SyncDelegate
 from .._events import Call
+from .._logging import delegates
 from .._migration import MigrationKind, Step
 from .._types import Member, Message
 from ..errors import Rejected
 from ._watch import Watch
 
 __all__ = ["Delegate", "Dispatcher", "overridden"]
-
-log = logging.getLogger("gossip.delegate")
 
 
 class Delegate:
@@ -142,7 +140,7 @@ class Dispatcher:
         if hook == "notify_overflow" and (
             serve is None or getattr(serve, "__func__", serve) is Delegate.notify_overflow
         ):
-            log.warning("pool %d: %d messages dropped, the delegate does not keep up", self._pool_id, *args)
+            delegates.warning("pool %d: %d messages dropped, the delegate does not keep up", self._pool_id, *args)
             return
         try:
             await self._call(hook, pool_id, args)
@@ -177,4 +175,4 @@ class Dispatcher:
 
     def _failed(self, hook: str) -> None:
         self.errors += 1
-        log.exception("pool %d: %s raised", self._pool_id, hook)
+        delegates.exception("pool %d: %s raised", self._pool_id, hook)

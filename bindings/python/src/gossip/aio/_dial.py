@@ -4,8 +4,7 @@ import asyncio
 import socket
 import ssl as tls
 
-from .._address import Target, split
-from .._dial import check_id
+from .._address import Target, check_id, split
 from .._types import Member
 from ._address import addresses
 

@@ -1,7 +1,6 @@
 """The node that owns the port, for coroutines."""
 
 import asyncio
-import logging
 import socket
 import ssl as tls
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from .._address import Seconds, Target, limit
 from .._config import Config, PoolConfig
 from .._delegate import Delegate as SyncDelegate
 from .._events import Event
+from .._logging import nodes
 from .._node import Gossip as SyncGossip
 from .._types import Buffer, HostPort, PortStats, QueueStats
 from ..errors import NotJoinedError, UnknownPoolError
@@ -28,8 +28,6 @@ from ._subscription import Subscription
 __all__ = ["Gossip"]
 
 S = TypeVar("S", Listener, Packets)
-
-log = logging.getLogger("gossip")
 
 
 @final
@@ -264,7 +262,7 @@ class Gossip:
             await self.leave()
         # What passes through the block matters more than an unheard goodbye.
         except Exception as unheard:
-            log.warning("%s left without goodbye: %s", self.node_name, unheard)
+            nodes.warning("%s left without goodbye: %s", self.node_name, unheard)
         finally:
             await self.shutdown()
 
