@@ -54,6 +54,32 @@ def story(seed: int) -> tuple[Any, ...]:
     return sim.report(), sim.heard, logs
 
 
+def test_a_name_that_is_no_text_is_the_same_wherever_it_appears() -> None:
+    class Heard(gossip.Delegate):
+        def notify_join(self, member: gossip.Member) -> None:
+            heard.append(member.name)
+
+        def notify_msg(self, message: gossip.Message) -> None:
+            heard.append(f"{message.data.decode()} of {message.sender}")
+
+    # Such as a Go program may have, whose strings are bytes: b"odd \xff".
+    heard, odd = list[str](), "odd \udcff"
+    sim = Simulation(1)
+    plain, strange = sim.spawn_one("plain", LOCAL, delegate=lambda node: Heard()), sim.spawn_one(odd, LOCAL)
+    sim.join_all()
+    sim.advance(2)
+    strange.send(plain.local_node, b"greetings")
+    sim.advance(1)
+
+    assert [member.name for member in plain.members()] == [odd, "plain"] and odd in plain
+    assert plain.member(odd) == strange.local_node
+    assert plain.explain(odd).member.name == odd
+    assert heard == ["plain", odd, f"greetings of {odd}"]
+    strange.crash()
+    sim.advance(20)
+    assert odd not in plain
+
+
 def test_the_same_seed_gives_the_same_trace() -> None:
     once, again, other = story(7), story(7), story(8)
 

@@ -57,41 +57,66 @@ impl From<Peer> for Target {
 
 /// The fields of `gossip.Member`, in its order.
 pub(crate) fn member<'py>(py: Python<'py>, member: &Member) -> PyResult<Bound<'py, PyTuple>> {
-    facts(py, &member.node, member.state, member.incarnation)
+    facts(py, &member.node, member.state, member.incarnation, &versions(py, member.node.versions)?)
+}
+
+/// The same of several. Most have the same versions, which are made once for those in a row.
+pub(crate) fn members<'py, 'a>(
+    py: Python<'py>,
+    members: impl Iterator<Item = &'a Member>,
+) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+    let (mut of, mut made) = (Versions::default(), versions(py, Versions::default())?);
+    let fields = |member: &Member| {
+        if member.node.versions != of {
+            (of, made) = (member.node.versions, versions(py, member.node.versions)?);
+        }
+        facts(py, &member.node, member.state, member.incarnation, &made)
+    };
+    members.map(fields).collect()
 }
 
 /// The same of a node that is no member.
 pub(crate) fn node<'py>(py: Python<'py>, node: &Node) -> PyResult<Bound<'py, PyTuple>> {
-    facts(py, node, State::Alive, 0)
+    facts(py, node, State::Alive, 0, &versions(py, node.versions)?)
 }
 
-fn facts<'py>(py: Python<'py>, node: &Node, state: State, incarnation: u32) -> PyResult<Bound<'py, PyTuple>> {
+/// Those of the protocol, and of the application's.
+type Both<'py> = (Bound<'py, PyTuple>, Bound<'py, PyTuple>);
+
+fn versions(py: Python<'_>, of: Versions) -> PyResult<Both<'_>> {
+    let Versions { pmin, pmax, pcur, dmin, dmax, dcur } = of;
+    Ok(((pmin, pmax, pcur).into_pyobject(py)?, (dmin, dmax, dcur).into_pyobject(py)?))
+}
+
+fn facts<'py>(
+    py: Python<'py>,
+    node: &Node,
+    state: State,
+    incarnation: u32,
+    (protocol, delegate_protocol): &Both<'py>,
+) -> PyResult<Bound<'py, PyTuple>> {
     let addr = node.addr.socket_addr();
-    let Versions { pmin, pmax, pcur, dmin, dmax, dcur } = node.versions;
     (
-        text(py, node.name.as_bytes()),
+        name(py, &node.name),
         addr.ip().to_string(),
         addr.port(),
         state as u8,
         PyBytes::new(py, node.meta.as_bytes()),
         incarnation,
-        (pmin, pmax, pcur),
-        (dmin, dmax, dcur),
+        protocol,
+        delegate_protocol,
     )
         .into_pyobject(py)
 }
 
-/// Text, or the bytes of what is none.
-fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyAny> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => PyString::new(py, text).into_any(),
-        Err(_) => PyBytes::new(py, bytes).into_any(),
-    }
-}
-
-/// A name, which may be no text.
-pub(crate) fn name<'py>(py: Python<'py>, name: &NodeName) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, name.as_bytes())
+/// A name. What is no text in it becomes surrogate escapes, from which Python can get the bytes again.
+pub(crate) fn name<'py>(py: Python<'py>, name: &NodeName) -> Bound<'py, PyString> {
+    let escaped = |_| {
+        let bytes = PyBytes::new(py, name.as_bytes());
+        PyString::from_encoded_object(&bytes, Some(c"utf-8"), Some(c"surrogateescape"))
+            .unwrap_or_else(|_| PyString::new(py, &String::from_utf8_lossy(name.as_bytes())))
+    };
+    std::str::from_utf8(name.as_bytes()).map_or_else(escaped, |text| PyString::new(py, text))
 }
 
 /// A socket address as Python's `socket` module writes it.

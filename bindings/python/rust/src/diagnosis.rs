@@ -7,7 +7,7 @@ use gossip_core::pool::diagnosis::{Check, CheckKind, CheckResult, Diagnosis, Fin
 use gossip_core::swim::evidence::{ProbeEnd, StreamPing};
 use gossip_core::swim::explanation::{Explanation, PathState, UnansweredProbe};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyDict, PyString};
 
 use crate::convert;
 use crate::errors;
@@ -102,6 +102,6 @@ fn seconds(of: Option<Duration>) -> Option<f64> {
     of.map(|duration| duration.as_secs_f64())
 }
 
-fn names<'py>(py: Python<'py>, of: &[NodeName]) -> Vec<Bound<'py, PyBytes>> {
+fn names<'py>(py: Python<'py>, of: &[NodeName]) -> Vec<Bound<'py, PyString>> {
     of.iter().map(|of| convert::name(py, of)).collect()
 }

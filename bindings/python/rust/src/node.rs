@@ -15,7 +15,7 @@ use gossip_core::runtime::gossip::Gossip as CoreGossip;
 use gossip_core::runtime::log::LogLevel;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::convert::{self, Payload};
 use crate::errors;
@@ -62,9 +62,9 @@ impl Gossip {
         wait::detached(py, || node.start())
     }
 
-    fn node_name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    fn node_name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let node = self.node.get()?;
-        wait::at_once(|| PyBytes::new(py, node.node_name().as_bytes()))
+        wait::at_once(|| convert::name(py, node.node_name()))
     }
 
     fn local_addrs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {

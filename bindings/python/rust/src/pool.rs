@@ -14,7 +14,7 @@ use gossip_core::wire::keyring::Key;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::convert::{self, Payload, Peer};
 use crate::diagnosis;
@@ -33,7 +33,7 @@ use crate::wait;
 type Joined<'py> = (Vec<Bound<'py, PyTuple>>, Vec<(String, String)>, usize);
 
 /// Names of members that are gone, and members that are new or other.
-type Changed<'py> = (Vec<Bound<'py, PyBytes>>, Vec<Bound<'py, PyTuple>>);
+type Changed<'py> = (Vec<Bound<'py, PyString>>, Vec<Bound<'py, PyTuple>>);
 
 /// A pool.
 #[pyclass(frozen, module = "gossip._core")]
@@ -86,7 +86,7 @@ impl Pool {
         let before = std::mem::replace(&mut *known, Arc::clone(&view));
         drop(known);
         let gone = before.iter().filter(|member| view.find(member.name().as_bytes()).is_none());
-        let gone: Vec<_> = gone.map(|member| PyBytes::new(py, member.name().as_bytes())).collect();
+        let gone: Vec<_> = gone.map(|member| convert::name(py, member.name())).collect();
         let is_same = |member: &Member| {
             before.find(member.name().as_bytes()).is_some_and(|old| {
                 Arc::ptr_eq(&old.node, &member.node)
@@ -94,7 +94,7 @@ impl Pool {
             })
         };
         let others = view.iter().filter(|member| !is_same(member));
-        Ok(Some((gone, others.map(|member| convert::member(py, member)).collect::<PyResult<_>>()?)))
+        Ok(Some((gone, convert::members(py, others)?)))
     }
 
     /// Puts a queue behind the pool, for events of these kinds. With `snapshot` it begins with

@@ -137,7 +137,7 @@ pub(crate) fn told<'py>(
         }
         Notice::Healed { returned, missing } => (*returned, *missing).into_pyobject(py),
         Notice::Migrated(migrated) => {
-            let by = PyBytes::new(py, migrated.by.as_bytes());
+            let by = convert::name(py, &migrated.by);
             (migrated.kind.name(), migrated.step.name(), by).into_pyobject(py)
         }
         Notice::Message(UserMessage { bytes, from, reliable, sender, encrypted, at, origin, .. }) => {
@@ -179,13 +179,9 @@ pub(crate) fn question<'py>(
         Question::LocalState { join } => ("local_state", (*join,).into_pyobject(py)?),
         Question::AdmitAlive(member) => ("notify_alive", (convert::member(py, member)?,).into_pyobject(py)?),
         Question::AdmitMerge(members) => {
-            let members: Vec<_> =
-                members.iter().map(|member| convert::member(py, member)).collect::<PyResult<_>>()?;
-            ("notify_merge", (members,).into_pyobject(py)?)
+            ("notify_merge", (convert::members(py, members.iter())?,).into_pyobject(py)?)
         }
-        Question::AllowStreamPing(name) => {
-            ("allow_tcp_ping", (PyBytes::new(py, name.as_bytes()),).into_pyobject(py)?)
-        }
+        Question::AllowStreamPing(name) => ("allow_tcp_ping", (convert::name(py, name),).into_pyobject(py)?),
         _ => return Err(errors::internal("a question of an unknown kind")),
     };
     Ok((PyString::intern(py, name), args))

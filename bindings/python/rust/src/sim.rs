@@ -385,8 +385,7 @@ impl Simulation {
             (known != Some(machine.version())).then(|| (machine.version(), live()))
         })?;
         let Some((version, members)) = news else { return Ok(None) };
-        let rows: PyResult<_> = members.iter().map(|member| convert::member(py, member)).collect();
-        Ok(Some((version, rows?)))
+        Ok(Some((version, convert::members(py, members.iter())?)))
     }
 
     fn local_node<'py>(&self, py: Python<'py>, host: usize) -> PyResult<Bound<'py, PyTuple>> {

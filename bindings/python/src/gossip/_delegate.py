@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from . import _core
 from ._events import Call, message
 from ._migration import MigrationKind, Step
-from ._types import Member, Message, name_of
+from ._types import Member, Message
 from .errors import Rejected
 
 __all__ = ["Delegate", "Dispatcher", "Serving", "overridden"]
@@ -247,9 +247,7 @@ def _arguments(hook: str, pool_id: int, args: tuple[Any, ...]) -> tuple[Any, ...
             return Member._from_core(member), rtt, payload
         case "notify_migrated":
             kind, step, by = args
-            return MigrationKind(kind), Step(step), name_of(by)
+            return MigrationKind(kind), Step(step), by
         case "notify_msg":
             return (message(pool_id, *args),)
-        case "allow_tcp_ping":
-            return (name_of(args[0]),)
     return args

@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 
 from . import _core
 from ._record import record
-from ._types import HostPort, Member, name_of
+from ._types import HostPort, Member
 
 __all__ = [
     "Check",
@@ -70,9 +70,8 @@ class UnansweredProbe:
         return cls(
             **{
                 **fields,
-                "asked": tuple(map(name_of, fields["asked"])),
-                "nacked": tuple(map(name_of, fields["nacked"])),
-                "relayed_by": _name(fields["relayed_by"]),
+                "asked": tuple(fields["asked"]),
+                "nacked": tuple(fields["nacked"]),
             }
         )
 
@@ -135,10 +134,8 @@ class Explanation:
                 **fields,
                 "member": Member._from_core(fields["member"]),
                 "silence": None if silence is None else UnansweredProbe._from_core(silence),
-                "accusers": tuple(map(name_of, fields["accusers"])),
-                "buried_by": _name(fields["buried_by"]),
+                "accusers": tuple(fields["accusers"]),
                 "path": PathState(fields["path"]),
-                "observer": _name(fields["observer"]),
             }
         )
 
@@ -296,7 +293,6 @@ class Diagnosis:
         return cls(
             **{
                 **fields,
-                "name": _name(fields["name"]),
                 "address": fields["address"][:2],
                 "member": None if member is None else Member._from_core(member),
                 "checks": tuple(_check(*row) for row in fields["checks"]),
@@ -312,7 +308,3 @@ def _check(kind: str, result: str, took: float | None, errno: int | None, detail
 @cache
 def _meanings() -> dict[str, str]:
     return dict(_core.words()[3])
-
-
-def _name(name: bytes | None) -> str | None:
-    return None if name is None else name_of(name)

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, final
 
 from ._migration import MigrationKind, Step
 from ._record import record
-from ._types import Member, MemberState, Message, name_of
+from ._types import Member, MemberState, Message
 
 __all__ = [
     "MEMBERSHIP",
@@ -244,7 +244,7 @@ _MAKE: dict[str, Callable[..., Event]] = {
         pool_id=pool, returned=returned, missing=missing
     ),
     "notify_migrated": lambda pool, kind, step, by: Migrated(
-        pool_id=pool, kind=MigrationKind(kind), step=Step(step), by=name_of(by)
+        pool_id=pool, kind=MigrationKind(kind), step=Step(step), by=by
     ),
     "notify_msg": message,
     "merge_remote_state": lambda pool, data, join: RemoteState(pool_id=pool, data=data, join=join),

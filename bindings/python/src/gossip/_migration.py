@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, final
 
 from ._address import as_bytes
 from ._record import record
-from ._types import Buffer, name_of
+from ._types import Buffer
 from .errors import MigrationError
 
 __all__ = [
@@ -141,9 +141,9 @@ class MigrationReport:
                 "kind": MigrationKind(fields["kind"]),
                 "reached": None if reached is None else Step(reached),
                 "until": Step(fields["until"]),
-                "members": tuple(map(name_of, fields["members"])),
-                "by_hand": tuple(map(name_of, fields["by_hand"])),
-                "lost": tuple(map(name_of, fields["lost"])),
+                "members": tuple(fields["members"]),
+                "by_hand": tuple(fields["by_hand"]),
+                "lost": tuple(fields["lost"]),
                 "missing": tuple(_missing(*row) for row in fields["missing"]),
             }
         )
@@ -157,8 +157,8 @@ def complete(fields: Mapping[str, Any]) -> MigrationReport:
     return report
 
 
-def _missing(member: bytes, trouble: str, reason: str) -> Missing:
-    return Missing(member=name_of(member), trouble=Trouble(trouble), reason=reason)
+def _missing(member: str, trouble: str, reason: str) -> Missing:
+    return Missing(member=member, trouble=Trouble(trouble), reason=reason)
 
 
 def progress_of(fields: tuple[Any, ...], /) -> MigrationProgress:
@@ -166,7 +166,7 @@ def progress_of(fields: tuple[Any, ...], /) -> MigrationProgress:
     step, member, trouble, reason, done, total = fields
     return MigrationProgress(
         step=Step(step),
-        member=name_of(member),
+        member=member,
         trouble=None if trouble is None else Trouble(trouble),
         reason=reason,
         done=done,

@@ -14,7 +14,7 @@ from ._delegate import Delegate, Dispatcher, Serving, overridden
 from ._events import MEMBERSHIP, Event, event, hooks_of
 from ._pool import Pool
 from ._subscription import Subscription
-from ._types import Buffer, HostPort, PortStats, QueueStats, name_of
+from ._types import Buffer, HostPort, PortStats, QueueStats
 from .errors import ForkedError, UnknownPoolError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Gossip:
     @property
     def node_name(self) -> str:
         """The node's name in all its pools."""
-        return name_of(self._core.node_name())
+        return self._core.node_name()
 
     @property
     def address(self) -> HostPort:

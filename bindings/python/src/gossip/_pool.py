@@ -15,7 +15,7 @@ from ._events import MEMBERSHIP, Call, Event, event, hooks_of, message
 from ._keyring import Keyring
 from ._migration import MigrationProgress, MigrationReport, Step, complete, progress_of, wanted
 from ._subscription import Subscription
-from ._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats, name_of
+from ._types import Buffer, Delivery, HostPort, JoinResult, Member, Message, PoolStats
 from ._wait import deadline_of
 from .errors import UnknownMemberError
 
@@ -413,7 +413,7 @@ class Pool:
                 gone, changed = news or ((), ())
                 members = dict(seen or ())
                 for name in gone:
-                    del members[name_of(name)]
+                    del members[name]
                 for member in map(Member._from_core, changed):
                     members[member.name] = member
                 seen = dict(sorted(members.items())) if seen else members

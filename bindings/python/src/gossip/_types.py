@@ -1,8 +1,8 @@
 """The values that the library hands out: frozen, comparable, safe to keep."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple, TypeAlias, TypeVar, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 from ._record import record
 
@@ -27,33 +27,14 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 HostPort: TypeAlias = tuple[str, int]
 """A host, as a name or an IP address, and a port."""
 
-T = TypeVar("T")
 
-
-def name_of(member: bytes | str) -> str:
-    """A member's name from what the core gives: text, or the bytes of what is none."""
-    return member if isinstance(member, str) else member.decode("utf-8", "surrogateescape")
-
-
-def quick(cls: type[T]) -> Callable[..., T]:
-    """Makes instances of a frozen dataclass with slots from the values of all its fields, in order.
+def blank(cls: type) -> Any:
+    """Makes empty instances of a class, which are then filled and become instances of this frozen record.
 
     Several times faster than its constructor, which has to set each field by way of
-    `object.__setattr__`: a twin that is not frozen is filled and becomes one.
+    `object.__setattr__`.
     """
-    twin: Any = None
-
-    def make(*values: Any) -> T:
-        nonlocal twin
-        if twin is None:
-            from dataclasses import make_dataclass
-
-            twin = make_dataclass(cls.__name__, getattr(cls, "__slots__"), slots=True, repr=False, eq=False)
-        made: T = twin(*values)
-        made.__class__ = cls
-        return made
-
-    return make
+    return type(cls.__name__, (), {"__slots__": getattr(cls, "__slots__")})
 
 
 class MemberState(IntEnum):
@@ -115,11 +96,17 @@ class Member:
 
     @classmethod
     def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
-        name, host, port, state, meta, incarnation, protocol, delegate_protocol = fields
-        return _member(name_of(name), host, port, _STATES[state], meta, incarnation, protocol, delegate_protocol)
+        made = _blank_member()
+        (
+            made.name, made.host, made.port, state, made.meta, made.incarnation, made.protocol, made.delegate_protocol,
+        ) = fields  # fmt: skip
+        made.state = _STATES[state]
+        made.__class__ = cls
+        member: Member = made
+        return member
 
 
-_member = quick(Member)
+_blank_member = blank(Member)
 
 
 class Delivery(Enum):
@@ -191,17 +178,19 @@ class Message:
 
     @classmethod
     def _from_core(cls, pool_id: int, fields: tuple[Any, ...], /) -> "Message":
-        data, source, reliable, sender, encrypted, received, origin = fields
-        sender = sender and name_of(sender)
-        made = None if origin is None else _origin(*origin)
-        return _message(data, source[:2], reliable, pool_id, sender, encrypted, received, made)
+        made = _blank_message()
+        made.data, source, made.reliable, made.sender, made.encrypted, made.received, origin = fields
+        made.source, made.pool_id, made.origin = source[:2], pool_id, origin and _origin(*origin)
+        made.__class__ = cls
+        message: Message = made
+        return message
 
 
-_message = quick(Message)
+_blank_message = blank(Message)
 
 
-def _origin(node: bytes, instance: int, sequence: int, name: bytes) -> Origin:
-    return Origin(node=name_of(node), instance=instance, sequence=sequence, name=name)
+def _origin(node: str, instance: int, sequence: int, name: bytes) -> Origin:
+    return Origin(node=node, instance=instance, sequence=sequence, name=name)
 
 
 @final

@@ -394,7 +394,7 @@ class Node:
     def _begin_life(self) -> list[str]:
         """Makes the application of the next process; the hooks that it has."""
         self._life += 1
-        self._random = Random(f"{self._sim.seed}/{self.name}/{self._life}")
+        self._random = Random(f"{self._sim.seed}/{self.name}/{self._life}".encode("utf-8", "surrogateescape"))
         self._delegate = None if self._make_delegate is None else self._make_delegate(self)
         return [] if self._delegate is None else overridden(self._delegate)
 
