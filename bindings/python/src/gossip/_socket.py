@@ -86,11 +86,15 @@ class QueueSocket(socket.socket, Generic[T]):
         deadline = deadline_of(timeout)
         with self._lock:
             self._waiting += 1
+            # Quiet already: then what is taken next says why.
+            ended = self._told
         try:
-            while (item := self._take()) is None:
+            while item is None:
                 if (descriptor := self.fileno()) < 0:
                     raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-                readable(descriptor, deadline)
+                if not ended:
+                    readable(descriptor, deadline)
+                item = self._take()
             return item
         finally:
             with self._lock:
