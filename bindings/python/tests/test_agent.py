@@ -30,7 +30,7 @@ def test_an_agent_finds_its_seed_is_seen_and_leaves_in_good_order(agent: StartAg
     a = agent("a", "--seed", "{}:{}".format(*node.address), "--meta", "role=web")
 
     assert a.ready["name"] == "a" and a.ready["pools"] == [1] and Path(a.ready["control"]).is_socket()
-    assert a.event("joined")["seeds"] == ["{}:{}".format(*node.address)]
+    assert a.event("join", name="seed")["endpoint"] == "{}:{}".format(*node.address)
     assert recorder.named("notify_join", "a").meta == b"role=web"
     pool.broadcast(b"good morning")
     assert a.event("message")["text"] == "good morning"
@@ -45,15 +45,12 @@ def test_a_seed_that_is_not_there_yet_is_asked_again(agent: StartAgent, make_nod
         port = reserved.getsockname()[1]
         # Nobody else can be given it meanwhile, the agent least of all.
         a = agent("a", "--seed", f"127.0.0.1:{port}")
-        failed = a.event("seeds failed")
-        assert list(failed["failed"]) == [f"127.0.0.1:{port}"]
+        a.event("isolated", pool=1)
     node = gossip.Gossip(gossip.Config(name="late", bind_addr="127.0.0.1", bind_port=port))
     with node:
         node.register_pool(pool_config())
         a.event("join", name="late")
-        # It is told on another way, and may have come before.
-        if not any(event["event"] == "joined" for event in a.seen):
-            a.event("joined")
+        a.event("healed", pool=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -68,7 +65,7 @@ def test_a_second_signal_ends_it_at_once(agent: StartAgent, make_node: MakeNode)
     node = make_node("b")
     node.register_pool(pool_config())
     a = agent("a", "--seed", "{}:{}".format(*node.address), pool=FAST_POOL + ",gossip_interval=1h,probe_interval=1h")
-    a.event("joined")
+    a.event("join", name="b")
     a.process.send_signal(signal.SIGTERM)
     a.event("leaving")
     assert a.stop(signal.SIGINT) == 130
@@ -97,6 +94,7 @@ def test_a_hangup_takes_over_new_keys_seeds_and_metadata(
 
     a.process.send_signal(signal.SIGHUP)
 
+    a.event("join", name="b")
     a.event("reloaded", pools=[1])
     listed = json.loads(a.tell("keys", "list", "--json").stdout)["keys"]
     assert [key["fingerprint"] for key in listed] == [fingerprint(KEYS[1]), fingerprint(KEYS[0])]

@@ -17,7 +17,6 @@ from support import DEADLINE
 import gossip
 from gossip._cli import main
 from gossip._cli._lines import BACKLOG, Lines
-from gossip._cli._seeds import _address
 from gossip._cli._terminal import clean
 
 EXAMPLE = HERE.parent.parent / "examples" / "agent.toml"
@@ -165,8 +164,8 @@ def test_flags_go_before_the_environment_and_that_before_the_file(tmp_path: Path
     settings = load(parse(arguments), environ)
     [pool] = settings.pools
     assert (settings.config.name, settings.config.bind_port, settings.config.threads) == ("flag", 2, 3)
-    assert (settings.http, pool.seeds, pool.config.meta) == ("off", ("e1", "e2"), b"environment")
-    assert (pool.config.id, pool.config.probe_interval, pool.config.gossip_nodes) == (7, 1.5, 6)
+    assert (settings.http, pool.seeds, pool.meta) == ("off", ("e1", "e2"), b"environment")
+    assert (pool.id, pool.probe_interval, pool.gossip_nodes) == (7, 1.5, 6)
 
     assert load(parse([*arguments, "--seed", "f"]), environ).pools[0].seeds == ("f",)
     assert load(parse(["agent", "--bind", "[::1]:5"]), {}).config.bind_addr == ("::1",)
@@ -213,22 +212,6 @@ def test_output_that_nobody_reads_stalls_nothing() -> None:
     written = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["number"] for event in written if "number" in event][:BACKLOG] == list(range(BACKLOG))
     assert any("lines dropped" in event.get("text", "") for event in written)
-
-
-@pytest.mark.parametrize(
-    ("seed", "address"),
-    [
-        ("10.0.0.1", ("10.0.0.1", 9)),
-        ("10.0.0.1:7", ("10.0.0.1", 7)),
-        ("b/10.0.0.1:7", ("10.0.0.1", 7)),
-        ("[::1]", ("::1", 9)),
-        ("[::1]:7", ("::1", 7)),
-        ("::1", ("::1", 9)),
-        ("seed.example:x", None),
-    ],
-)
-def test_a_seed_without_a_port_is_meant_on_the_nodes_own(seed: str, address: tuple[str, int] | None) -> None:
-    assert _address(seed, 9) == address
 
 
 def test_text_of_others_cannot_move_the_cursor() -> None:

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from .._config import PoolConfig
 from .._dashboard import Access, App, Server, View
 from .._node import Gossip
+from .._pool import Pool
 from ..errors import GossipError
 from ._control import Commands
 from ._lines import Lines
-from ._seeds import Seeds
 from ._settings import Settings, load
 from ._status import DONE, FAILED, Failure
 from ._system import control_path, notify, open_control
@@ -24,13 +25,14 @@ from ._system import control_path, notify, open_control
 __all__ = ["run"]
 
 FORCED = 128
+JOIN_TIMEOUT = 10.0
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs until a signal, or `gossip leave`, ends it."""
     settings = load(arguments, os.environ)
     if arguments.check:
-        pools = ", ".join(str(pool.config.id) for pool in settings.pools)
+        pools = ", ".join(str(pool.id) for pool in settings.pools)
         print(f"the configuration is right: node {settings.config.name or '(host name)'}, pools {pools}")
         return DONE
     lines = Lines(settings.json)
@@ -45,7 +47,7 @@ async def _run(settings: Settings, lines: Lines, reload: Callable[[], Settings])
 
 
 class Agent:
-    """A node with its seeds, its control socket, and its pages. Made on the loop that it runs on."""
+    """A node with its control socket, and its pages. Made on the loop that it runs on."""
 
     def __init__(self, settings: Settings, lines: Lines, reload: Callable[[], Settings]) -> None:
         self._settings = settings
@@ -55,7 +57,6 @@ class Agent:
         self.started = asyncio.Event()
         self.view: View
         self._signals = 0
-        self._seeds: dict[int, Seeds] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[Server] = []
         self._control: Path | None = None
@@ -73,16 +74,12 @@ class Agent:
         servers = self._servers
         try:
             for pool in self._settings.pools:
-                view.register_pool(pool.config)
+                view.register_pool(pool)
             app = App(view, Commands(node, self.stop), self._metrics)
             servers += await self._serve(node, app)
             node.start()
             self._tell_ready(node)
             self._begin(view.watch())
-            for settings in self._settings.pools:
-                seeds = Seeds(node.pool(settings.config.id), settings.seeds, view.publish)
-                self._seeds[settings.config.id] = seeds
-                self._begin(seeds.run())
             notify("READY=1")
             self.started.set()
             await self._stop.wait()
@@ -144,7 +141,7 @@ class Agent:
             "ready",
             name=node.node_name,
             address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-            pools=[pool.config.id for pool in self._settings.pools],
+            pools=[pool.id for pool in self._settings.pools],
             dashboard=None if self._settings.http == "off" else url,
             control=str(self._control) if self._control else None,
         )
@@ -204,20 +201,19 @@ class Agent:
         self._begin(self._read_again())
 
     async def _read_again(self) -> None:
-        """Takes over new keys, seeds and metadata."""
+        """Takes over new keys and metadata, and joins by new seeds."""
         try:
             settings = self._reload()
             for pool in settings.pools:
-                if (running := self.view.node.pools.get(pool.config.id)) is not None:
-                    await asyncio.to_thread(_take_over, running, pool.config)
-                    self._seeds[pool.config.id].seeds = list(pool.seeds)
+                if (running := self.view.node.pools.get(pool.id)) is not None:
+                    await asyncio.to_thread(_take_over, running, pool)
         except (Failure, GossipError, TimeoutError) as error:
             self.view.publish("log", level="error", text=f"nothing more was taken over: {error}")
         else:
-            self.view.publish("reloaded", pools=[pool.config.id for pool in settings.pools])
+            self.view.publish("reloaded", pools=[pool.id for pool in settings.pools])
 
 
-def _take_over(pool: Any, config: Any) -> None:
+def _take_over(pool: Pool, config: PoolConfig) -> None:
     keyring = pool.keyring
     before = keyring.keys()
     if config.keys and tuple(before) != config.keys:
@@ -230,6 +226,9 @@ def _take_over(pool: Any, config: Any) -> None:
                 keyring.remove(key)
     if config.meta != pool.local_node.meta:
         pool.update_node(config.meta)
+    # Those of the start stand.
+    if new := [seed for seed in config.seeds if seed not in pool.config.seeds]:
+        pool.join(new, timeout=JOIN_TIMEOUT)
 
 
 class _Log(logging.Handler):

@@ -13,7 +13,7 @@ from .._dashboard._view import Event, View
 from .._node import Gossip
 from ._agent import Agent
 from ._lines import Lines
-from ._settings import PoolSettings, Settings
+from ._settings import Settings
 from ._status import FAILED
 from ._terminal import has_colour, paint
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _play(arguments: argparse.Namespace, lines: Lines) -> int:
     config = Config(name=NAMES[0], bind_addr="127.0.0.1", bind_port=arguments.port)
-    settings = Settings(config, (PoolSettings(_pool(0), ()),), control="off", json=arguments.json)
+    settings = Settings(config, (_pool(0),), control="off", json=arguments.json)
     agent = Agent(settings, lines, lambda: settings)
     running = asyncio.create_task(agent.run())
     started = asyncio.create_task(agent.started.wait())

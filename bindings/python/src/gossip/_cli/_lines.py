@@ -15,7 +15,6 @@ BACKLOG = 10000
 SIGNS = {
     "ready": ("*", "strong"),
     "join": ("+", "good"),
-    "joined": ("*", "good"),
     "refuted": ("+", "good"),
     "leave": ("-", "quiet"),
     "fail": ("x", "bad"),
@@ -26,7 +25,6 @@ SIGNS = {
     "healed": ("*", "good"),
     "migrated": ("~", "news"),
     "message": (">", "news"),
-    "seeds failed": ("!", "warn"),
     "log": (".", "quiet"),
 }
 
@@ -62,10 +60,6 @@ def _facts(event: dict[str, Any]) -> str:
         case "message":
             more = "…" if event["size"] > 256 else ""
             return f"{event['size']} bytes from {event['source']}  {event['text']}{more}"
-        case "joined":
-            return "through " + ", ".join(event["seeds"])
-        case "seeds failed":
-            return "; ".join(f"{seed}: {why}" for seed, why in event["failed"].items()) + "; trying on"
         case "log":
             return f"{event['level']}: {event['text']}"
     return "  ".join(f"{key} {value}" for key, value in event.items() if key not in ("time", "event", "pool"))

@@ -92,7 +92,7 @@ def _add_agent(commands: Any) -> None:
         "run a node until a signal ends it",
         "Options go before the environment, and that before the configuration file.\n"
         "SIGTERM and SIGINT leave politely, a second one ends at once;\n"
-        "SIGHUP reads keys, seeds and metadata again.",
+        "SIGHUP reads keys and metadata again, and joins by new seeds.",
         f"environment:\n{environment}\n{STATUSES}",
     )
     node = agent.add_argument_group("the node")
@@ -112,7 +112,7 @@ def _add_agent(commands: Any) -> None:
         help="a pool; keys: preset (lan, wan, local), seed, key_file, and those of docs/configuration.md (1)",
     )
     pools.add_argument(
-        "--seed", metavar="ADDR", action="append", default=[], help="asked until one lets it in, in all pools"
+        "--seed", metavar="ADDR", action="append", default=[], help="joined whenever it is no member, in all pools"
     )
     pools.add_argument("--meta", metavar="TEXT", help="its metadata in all pools, at most 512 bytes")
     pools.add_argument("--key-file", metavar="FILE", help="keys in base64, one a line, the primary one first")

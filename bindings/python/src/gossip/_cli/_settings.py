@@ -48,19 +48,11 @@ TOKEN_LENGTH = 16
 
 
 @dataclass(frozen=True)
-class PoolSettings:
-    """A pool, and whom it asks to be let in."""
-
-    config: PoolConfig
-    seeds: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Settings:
     """Everything that an agent is told."""
 
     config: Config
-    pools: tuple[PoolSettings, ...]
+    pools: tuple[PoolConfig, ...]
     http: str = "local"
     token: str | None = None
     control: str | None = None
@@ -89,11 +81,11 @@ def load(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
 
 
 def one_pool(text: str, key_file: str | None, environ: Mapping[str, str]) -> PoolConfig:
-    """A pool as of `--pool`, with keys from where an agent has them."""
+    """A pool as of `--pool`, with keys from where an agent has them, that joins nobody."""
     values = _pool_flag(text)
     given = argparse.Namespace(key_file=key_file, seed=[], meta=None)
     _common({values["id"]: values}, given, {key: environ[key] for key in KEYS_IN if key in environ})
-    return _pool(values).config
+    return _pool(values).replace(seeds=())
 
 
 def read_file(path: str) -> dict[str, Any]:
@@ -280,9 +272,9 @@ def _checked(
     return Settings(config, made, http, token, agent.get("control"), agent["json"], level)
 
 
-def _pool(values: dict[str, Any]) -> PoolSettings:
+def _pool(values: dict[str, Any]) -> PoolConfig:
     values = dict(values)
-    id, preset, seeds = values.pop("id"), values.pop("preset", "lan"), values.pop("seeds", [])
+    id, preset, seeds = values.pop("id"), values.pop("preset", "lan"), values.get("seeds", [])
     if preset not in PRESETS:
         raise Failure(f"preset of pool {id} is {preset!r}, must be one of {', '.join(PRESETS)}", USAGE)
     if not isinstance(seeds, list) or not all(isinstance(seed, str) and seed for seed in seeds):
@@ -292,6 +284,6 @@ def _pool(values: dict[str, Any]) -> PoolSettings:
     if isinstance(meta := values.get("meta"), str):
         values["meta"] = meta.encode()
     try:
-        return PoolSettings(PRESETS[preset](id, **values), tuple(seeds))
+        return PRESETS[preset](id, **values)
     except (GossipError, TypeError, ValueError) as error:
         raise Failure(f"pool {id}: {error}", USAGE) from None

@@ -13,7 +13,7 @@ const KINDS = {
   join: ["joined", "good"], refuted: ["refuted", "good"], leave: ["left", "calm"], fail: ["failed", "bad"],
   suspect: ["suspect", "warn"], update: ["updated", "news"], conflict: ["conflict", "bad"],
   isolated: ["isolated", "bad"], healed: ["healed", "good"], migrated: ["migrated", "news"], message: ["message", "news"],
-  joined: ["joined", "good"], "seeds failed": ["no seed", "warn"], log: ["log", "calm"], ready: ["ready", "good"],
+  log: ["log", "calm"], ready: ["ready", "good"],
   leaving: ["leaving", "warn"], reloaded: ["reloaded", "news"],
 };
 const OF_MEMBERS = ["join", "refuted", "leave", "fail", "suspect", "update"];
@@ -287,8 +287,6 @@ function said(event) {
     case "isolated": return ["no other member is reached any more"];
     case "healed": return [`${event.returned} members are back, ${event.missing} are still missing`];
     case "migrated": return [`${event.kind}: ${event.step}, as ${visible(event.by)} asked`];
-    case "joined": return [`through ${visible(event.seeds.join(", "))}`];
-    case "seeds failed": return [visible(Object.entries(event.failed).map(([seed, why]) => `${seed}: ${why}`).join("; "))];
     case "log": return [visible(event.text)];
     case "update": return [bold(event.name), ` ${visible(event.meta)}`];
     default: return event.name === undefined ? [] : [bold(event.name), ` ${visible(event.endpoint ?? "")}`];
