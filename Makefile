@@ -17,7 +17,7 @@ CXX17   = $(CXX) -std=c++17 -Wall -Wextra -pedantic -Iinclude
 LINK    = -L$(TARGET)/debug -lgossip -Wl,-rpath,$(abspath $(TARGET)/debug)
 
 .PHONY: demo library install test test-rust test-c test-install test-ffi test-python test-interop test-demo test-bench
-.PHONY: seeds soak relay-table bench bench-core bench-python fuzz header abi licences docs lint clean
+.PHONY: wheel seeds soak relay-table bench bench-core bench-python fuzz header abi licences docs lint clean
 
 demo: $(OUT)/demo_node
 	@$(PYPATH) $(PYTHON) tests/demo/demo.py $(OUT)/demo_node examples/python/demo_node.py \
@@ -85,6 +85,18 @@ SOAK_CYCLES ?= 10000
 soak:
 	GOSSIP_SOAK_CYCLES=$(SOAK_CYCLES) $(CARGO) test --locked -p gossip-ffi --test c_programs \
 		many_nodes_leave_nothing_behind -- --nocapture
+
+# For Python: one wheel for 3.11 and all later versions, and the source distribution, in target/wheels, tested in an
+# environment of its own. It runs where the C library is as new as here; for older ones, after pip install ziglang:
+# make wheel WHEEL_FLAGS='--zig --compatibility manylinux2014'
+MATURIN ?= $(firstword $(wildcard $(abspath $(TARGET))/venv/bin/maturin) maturin)
+wheel:
+	rm -rf $(TARGET)/wheels
+	cd bindings/python && $(MATURIN) sdist --out $(abspath $(TARGET))/wheels
+	cd bindings/python && $(MATURIN) build --release --locked --out $(abspath $(TARGET))/wheels $(WHEEL_FLAGS)
+	$(PYTHON) -m venv --clear $(TARGET)/wheels/venv
+	$(TARGET)/wheels/venv/bin/pip install --quiet --no-index $(TARGET)/wheels/*.whl
+	$(TARGET)/wheels/venv/bin/python -W error bindings/python/tests/installed.py
 
 # A campaign: make seeds SEEDS=100000
 SEEDS ?= 200
