@@ -22,6 +22,6 @@ for part in ("gossip/py.typed", "gossip/_core.pyi", "gossip/_core.abi3.so", "gos
 tags = [line for line in (found.read_text("WHEEL") or "").splitlines() if line.startswith("Tag: ")]
 assert tags and all("-abi3-" in tag for tag in tags), tags
 
-command = [Path(sys.executable).with_name("gossip"), "demo", "--once", "--nodes", "2", "--json"]
+command = [str(Path(sys.executable).with_name("gossip")), "demo", "--once", "--nodes", "2", "--json"]
 subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
 print(f"installed: gossip {gossip.__version__}, {', '.join(tags)}")

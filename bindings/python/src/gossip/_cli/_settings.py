@@ -13,7 +13,7 @@ from ..errors import GossipError
 from ._keys import parse_keys, read_keys, read_secret
 from ._status import USAGE, Failure
 
-__all__ = ["ACCESS", "ENVIRONMENT", "PoolSettings", "Settings", "load", "one_pool"]
+__all__ = ["ACCESS", "ENVIRONMENT", "Settings", "load", "one_pool"]
 
 ACCESS = ("local", "token", "open", "off")
 """Who may read over HTTP on the gossip port."""
