@@ -17,7 +17,6 @@ use tokio::task::coop::{consume_budget, unconstrained};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
-use super::bind::set_stream_options;
 use super::clock::Clock;
 use super::owners::{Accepted, InboundStream, Owners, PoolInbox};
 use super::queue::{Queue, Refused};
@@ -75,12 +74,16 @@ impl Sniffer {
         let stream = TcpStream::from_std(stream)?;
         let watched = timeout(self.patience, watch(&stream, |seen, rest| self.judge(seen, rest))).await;
         let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
         match watched {
             Ok(Ok((_, 0))) => self.settle_ended(),
             Ok(decided) => self.settle(Accepted { stream, peer }, decided?),
             Err(_) => {
                 let mut first = [0; LOOK];
-                let seen = stream.peek(&mut first).or_else(no_bytes)?;
+                let seen = match recv(&stream, &mut first, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+                    Ok((seen, _)) => seen,
+                    Err(error) => no_bytes(error.into())?,
+                };
                 let bytes = first.get(..seen).unwrap_or_default();
                 let verdict = self.owners.table().routes.judge_stream(bytes, Rest::Ended);
                 self.settle(Accepted { stream, peer }, (verdict, seen))
@@ -126,7 +129,12 @@ impl Sniffer {
     fn hand_over(&self, mut connection: Accepted, owner: Owner, skip: usize) -> io::Result<()> {
         // They have been seen, and nobody else reads: they come at once and complete.
         connection.stream.read_exact([0; 2].get_mut(..skip).unwrap_or_default())?;
-        set_stream_options(&connection.stream)?;
+        // On Linux it has them from the socket that it was accepted from.
+        #[cfg(not(target_os = "linux"))]
+        {
+            connection.stream.set_nonblocking(false)?;
+            super::bind::set_stream_options(&connection.stream)?;
+        }
         let table = self.owners.table();
         match owner {
             Owner::Pool(id) => self.hand_to_pool(id, connection, table.pools.get(&id)),
@@ -169,7 +177,6 @@ impl Sniffer {
         connection: Accepted,
         queue: Option<&Arc<Queue<Accepted>>>,
     ) -> io::Result<()> {
-        connection.stream.set_nonblocking(false)?;
         let peer = connection.peer;
         match queue.map_or(Err(Refused::Closed), |queue| queue.offer(connection)) {
             Ok(()) => {}
