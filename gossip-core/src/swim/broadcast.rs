@@ -5,7 +5,6 @@
 //! of equal transmissions is emptied before the next is looked at, so every message
 //! goes out at least once however few transmissions are allowed.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -24,8 +23,35 @@ pub enum Subject {
     Plain(NodeName),
 }
 
-/// Place of an entry: transmissions, then length and age reversed.
-type Place = (u32, Reverse<usize>, Reverse<u64>);
+/// Place of an entry in the order: transmissions, then length and age reversed. One number, since
+/// places are compared a dozen times for each transmission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u128);
+
+impl Place {
+    fn new(transmissions: u32, len: usize, id: u64) -> Self {
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        Self(u128::from(transmissions) << 96 | u128::from(!len) << 64 | u128::from(!id))
+    }
+
+    /// The first place of entries with as many transmissions that are at most `len` long.
+    fn first_of(transmissions: u32, len: usize) -> Self {
+        Self::new(transmissions, len, u64::MAX)
+    }
+
+    fn transmissions(self) -> u32 {
+        (self.0 >> 96) as u32
+    }
+
+    fn len(self) -> usize {
+        !((self.0 >> 64) as u32) as usize
+    }
+
+    /// Where the entry goes after one more transmission.
+    fn next(self) -> Self {
+        Self(self.0 + (1 << 96))
+    }
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -38,75 +64,89 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct BroadcastQueue {
     entries: BTreeMap<Place, Entry>,
+    /// The place that each named entry had at first; since then it has only been transmitted.
     names: BTreeMap<NodeName, Place>,
     /// Ids never restart; equal places would lose an entry.
     queued: u64,
     /// Waiters whose entry is finished: sent often enough, replaced, or dropped.
     finished: Vec<TaskId>,
-    /// Entries taken out for the length of one `take`.
-    aside: Vec<(Place, Entry)>,
+    /// What is taken in one `take`.
+    taken: Vec<Place>,
 }
 
 impl BroadcastQueue {
     /// Queues `message`, and finishes what it replaces. `waiter` is told when it is finished itself.
     pub fn queue(&mut self, subject: Subject, message: Bytes, waiter: Option<TaskId>) {
+        self.queued += 1;
+        let place = Place::new(0, message.len(), self.queued);
         match &subject {
             Subject::Named(name) => {
-                if let Some(place) = self.names.get(name).copied() {
-                    self.finish(place);
+                if let Some(first) = self.names.insert(name.clone(), place) {
+                    self.replace(first);
                 }
             }
             Subject::Plain(_) => {
-                let same = self.entries.iter().filter(|(_, entry)| entry.subject == subject);
-                for place in same.map(|(place, _)| *place).collect::<Vec<_>>() {
-                    self.finish(place);
-                }
+                let same = self.entries.extract_if(.., |_, entry| entry.subject == subject);
+                self.finished.extend(same.filter_map(|(_, entry)| entry.waiter));
             }
             Subject::Unique => {}
         }
-        self.queued += 1;
-        let place = (0, Reverse(message.len()), Reverse(self.queued));
-        self.insert(place, Entry { subject, message, waiter });
+        self.entries.insert(place, Entry { subject, message, waiter });
+    }
+
+    /// Finishes the named entry whose place was `first`.
+    fn replace(&mut self, first: Place) {
+        let last = self.entries.last_key_value().map_or(0, |(last, _)| last.transmissions());
+        let mut places =
+            std::iter::successors(Some(first), |place| Some(place.next())).take(last as usize + 1);
+        if let Some(entry) = places.find_map(|place| self.entries.remove(&place)) {
+            self.finished.extend(entry.waiter);
+        }
     }
 
     /// Gives messages to `each` until `limit` bytes or `parts` messages are used, every one
     /// costing `overhead` bytes more than its length. A message that has been taken
     /// `transmissions` times is finished. Returns the bytes used, overheads included.
-    pub fn take(&mut self, room: Room, transmissions: u32, mut each: impl FnMut(&Bytes)) -> usize {
-        let Room { overhead, limit, mut parts } = room;
-        let (Some((front, _)), Some((back, _))) =
-            (self.entries.first_key_value(), self.entries.last_key_value())
-        else {
-            return 0;
-        };
-        let (mut tier, last) = (front.0, back.0);
+    pub fn take(&mut self, room: Room, transmissions: u32, each: impl FnMut(&Bytes)) -> usize {
+        let used = self.choose(room, each);
+        let mut taken = std::mem::take(&mut self.taken);
+        for place in taken.drain(..) {
+            if place.transmissions() + 1 >= transmissions {
+                self.finish(place);
+            } else if let Some(entry) = self.entries.remove(&place) {
+                self.entries.insert(place.next(), entry);
+            }
+        }
+        self.taken = taken;
+        used
+    }
+
+    /// Notes in `taken` what goes into the room, and gives it to `each`.
+    fn choose(&mut self, room: Room, mut each: impl FnMut(&Bytes)) -> usize {
+        let Room { overhead, limit, parts } = room;
         let mut used = 0;
-        while tier <= last && parts > 0 {
-            let free = limit.saturating_sub(used + overhead);
-            if free == 0 {
-                break;
-            }
-            let from = (tier, Reverse(free), Reverse(u64::MAX));
-            let fitting = self.entries.range(from..).next().map(|(place, _)| *place);
-            let Some(place) = fitting.filter(|place| place.0 == tier) else {
-                tier += 1;
-                continue;
-            };
-            let Some(entry) = self.remove(place) else { break };
-            used += overhead + entry.message.len();
-            parts -= 1;
-            each(&entry.message);
-            if place.0 + 1 >= transmissions {
-                self.finished.extend(entry.waiter);
-            } else {
-                self.aside.push(((place.0 + 1, place.1, place.2), entry));
+        let mut from = Place::new(0, usize::MAX, u64::MAX);
+        // Anew where those in front are longer than what is free, and for each tier.
+        while let Some((first, _)) = self.entries.range(from..).next() {
+            let tier = first.transmissions();
+            from = Place::first_of(tier + 1, usize::MAX);
+            for (place, entry) in self.entries.range(*first..) {
+                let free = limit.saturating_sub(used + overhead);
+                if free == 0 || self.taken.len() == parts {
+                    return used;
+                }
+                if place.transmissions() > tier {
+                    break;
+                }
+                if place.len() > free {
+                    from = Place::first_of(tier, free);
+                    break;
+                }
+                each(&entry.message);
+                used += overhead + place.len();
+                self.taken.push(*place);
             }
         }
-        let mut aside = std::mem::take(&mut self.aside);
-        for (place, entry) in aside.drain(..) {
-            self.insert(place, entry);
-        }
-        self.aside = aside;
         used
     }
 
@@ -115,7 +155,7 @@ impl BroadcastQueue {
         let before = self.entries.len();
         // Never taken and longest: they are in front.
         while let Some(place) = self.entries.first_key_value().map(|(place, _)| *place) {
-            if place.1.0 <= most {
+            if place.len() <= most {
                 break;
             }
             self.finish(place);
@@ -146,25 +186,12 @@ impl BroadcastQueue {
         self.entries.is_empty()
     }
 
-    fn insert(&mut self, place: Place, entry: Entry) {
-        if let Subject::Named(name) = &entry.subject {
-            self.names.insert(name.clone(), place);
-        }
-        self.entries.insert(place, entry);
-    }
-
-    fn remove(&mut self, place: Place) -> Option<Entry> {
-        let entry = self.entries.remove(&place)?;
+    fn finish(&mut self, place: Place) {
+        let Some(entry) = self.entries.remove(&place) else { return };
         if let Subject::Named(name) = &entry.subject {
             self.names.remove(name);
         }
-        Some(entry)
-    }
-
-    fn finish(&mut self, place: Place) {
-        if let Some(entry) = self.remove(place) {
-            self.finished.extend(entry.waiter);
-        }
+        self.finished.extend(entry.waiter);
     }
 }
 
@@ -229,7 +256,7 @@ mod tests {
                     Subject::Named(name) => name.to_string(),
                     _ => String::new(),
                 };
-                json!({ "transmits": place.0, "len": place.1.0, "name": name })
+                json!({ "transmits": place.transmissions(), "len": place.len(), "name": name })
             };
             self.queue.entries.iter().map(entry).collect()
         }
@@ -268,6 +295,28 @@ mod tests {
         let used = queue.take(Room { overhead: 2, limit: 50, parts: 127 }, 8, |m| taken.push(m.len()));
 
         assert_eq!((taken, used, queue.len()), (vec![10], 12, 2));
+    }
+
+    #[test]
+    fn a_named_message_is_replaced_however_often_it_was_sent() {
+        let room = Room { overhead: 2, limit: 1000, parts: 127 };
+        for sent in 0..4 {
+            let mut queue = BroadcastQueue::default();
+            let named = |queue: &mut BroadcastQueue, message: &'static [u8], waiter| {
+                queue.queue(Subject::Named("a".into()), Bytes::from_static(message), Some(TaskId(waiter)));
+            };
+            named(&mut queue, b"old", 1);
+            queue.queue(Subject::Named("b".into()), Bytes::from_static(b"other"), None);
+            (0..sent).for_each(|_| drop(queue.take(room, 4, |_| {})));
+
+            named(&mut queue, b"new", 2);
+
+            assert_eq!((queue.len(), queue.poll_finished()), (2, Some(TaskId(1))), "sent {sent} times");
+            let mut taken = Vec::new();
+            queue.take(room, 4, |message| taken.push(message.clone()));
+            assert!(taken.contains(&Bytes::from_static(b"new")), "{taken:?}");
+            assert!(!taken.contains(&Bytes::from_static(b"old")), "{taken:?}");
+        }
     }
 
     #[test]
