@@ -37,6 +37,7 @@ def steady(table: Table, options: Options) -> None:
         table.plots.append((f"steady-{key.partition('_')[0]}", title, plot.lines(title, "nodes", costs[key])))
     table.note(
         "Each node of ours has a port, a network thread and callback threads of its own, as in a process of its own "
-        "(`threads` is 1). foca's agent is one loop and one socket for each node, all on one thread: the least that "
+        "(`threads` is 1). foca's agent is one loop and one socket for each node, all on one thread, which join one after "
+        "the other so that they don't probe all at once: the least that "
         "such a node can cost. Memory is resident memory, less that of the process before the first node."
     )

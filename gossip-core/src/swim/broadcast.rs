@@ -307,7 +307,9 @@ mod tests {
             };
             named(&mut queue, b"old", 1);
             queue.queue(Subject::Named("b".into()), Bytes::from_static(b"other"), None);
-            (0..sent).for_each(|_| drop(queue.take(room, 4, |_| {})));
+            for _ in 0..sent {
+                queue.take(room, 4, |_| {});
+            }
 
             named(&mut queue, b"new", 2);
 
