@@ -9,6 +9,8 @@ pub mod histogram;
 pub mod ids;
 pub mod keys;
 pub mod limit;
+#[cfg(feature = "net")]
+pub(crate) mod lock;
 pub mod name;
 pub mod networks;
 pub mod rng;

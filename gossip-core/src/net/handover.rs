@@ -6,12 +6,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::bell::Bell;
+use crate::base::lock::{lock, wait_while};
 
 /// A state behind a lock, and the means to wait for it.
 #[derive(Debug)]
@@ -50,13 +49,9 @@ impl<S: Ready> Handover<S> {
     /// Takes from the state once it is ready, or when `timeout` has passed; `None` waits
     /// for ever.
     pub(crate) fn take<T>(&self, timeout: Option<Duration>, take: impl FnOnce(&mut S) -> T) -> T {
-        let mut state = self.state.lock();
-        match timeout {
-            None => self.ready.wait_while(&mut state, |state| !state.is_ready()),
-            Some(Duration::ZERO) => {}
-            Some(timeout) => {
-                self.ready.wait_while_for(&mut state, |state| !state.is_ready(), timeout);
-            }
+        let mut state = lock(&self.state);
+        if timeout != Some(Duration::ZERO) {
+            state = wait_while(&self.ready, state, timeout, |state| !state.is_ready());
         }
         let taken = take(&mut state);
         self.ring(&state);
@@ -70,7 +65,7 @@ impl<S: Ready> Handover<S> {
 
     /// Looks at the state.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&S) -> T) -> T {
-        look(&self.state.lock())
+        look(&lock(&self.state))
     }
 
     /// A descriptor that is readable exactly while the state is ready.
@@ -88,7 +83,7 @@ impl<S: Ready> Handover<S> {
             return Ok(bell.as_fd());
         }
         // Under the lock there is one that makes it, and no change that it misses.
-        let state = self.state.lock();
+        let state = lock(&self.state);
         let bell = match self.bell.get() {
             Some(bell) => bell,
             None => {
@@ -101,7 +96,7 @@ impl<S: Ready> Handover<S> {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
-        let mut state = self.state.lock();
+        let mut state = lock(&self.state);
         let done = change(&mut state);
         self.ring(&state);
         done

@@ -12,15 +12,15 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber, callsite, span};
 
+use crate::base::lock::lock;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::net::scope::{Scope, current_pool};
@@ -126,7 +126,7 @@ impl Log {
 
     /// Logs to `sink` from now on; without one, to the program's subscriber.
     pub(crate) fn set(&self, level: LogLevel, sink: Option<LogSink>) -> Result<(), Error> {
-        let mut collector = self.collector.lock();
+        let mut collector = lock(&self.collector);
         let level = if sink.is_some() { level } else { LogLevel::Off };
         let old = match self.put(sink) {
             Ok(old) => old,
@@ -158,7 +158,7 @@ impl Log {
     pub(crate) fn close(&self, clock: Clock, deadline: Time) -> bool {
         // From now on no sink is taken, so no collector comes back.
         self.outlet.end(End::Drained);
-        self.forget(self.collector.lock().take());
+        self.forget(lock(&self.collector).take());
         if self.tally.wait(clock, deadline.min(clock.now() + LAST_WORDS)) {
             return true;
         }
@@ -167,7 +167,7 @@ impl Log {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.outlet.state.lock().end == End::NotYet
+        lock(&self.outlet.state).end == End::NotYet
     }
 
     pub(crate) fn stats(&self) -> LogStats {
@@ -176,12 +176,12 @@ impl Log {
     }
 
     fn has_sink(&self) -> bool {
-        self.outlet.state.lock().sink.is_some()
+        lock(&self.outlet.state).sink.is_some()
     }
 
     /// Replaces the sink, and gives back the old one; refuses one that comes too late.
     fn put(&self, sink: Option<LogSink>) -> Result<Option<LogSink>, (Error, Option<LogSink>)> {
-        let mut state = self.outlet.state.lock();
+        let mut state = lock(&self.outlet.state);
         if sink.is_some() && state.end != End::NotYet {
             return Err((Error::Closed, sink));
         }
@@ -226,7 +226,7 @@ impl Outlet {
                 Err(()) => self.panics.raise(),
             }
         }
-        let sink = self.state.lock().sink.take();
+        let sink = lock(&self.state).sink.take();
         if self.marked(move || drop(sink)).is_err() {
             self.panics.raise();
         }
@@ -234,7 +234,7 @@ impl Outlet {
 
     /// Waits for the next record, and for whom it is.
     fn next(&self) -> Option<(Record, LogSink)> {
-        let mut state = self.state.lock();
+        let mut state = lock(&self.state);
         loop {
             if state.end == End::Now {
                 self.dropped.add(state.waiting.drain(..).count() as u64);
@@ -252,7 +252,7 @@ impl Outlet {
             if state.end == End::Drained {
                 return None;
             }
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -265,7 +265,7 @@ impl Outlet {
     }
 
     fn push(&self, record: Record) {
-        let mut state = self.state.lock();
+        let mut state = lock(&self.state);
         if state.sink.is_none() || state.end != End::NotYet {
             return;
         }
@@ -279,7 +279,7 @@ impl Outlet {
     }
 
     fn end(&self, end: End) {
-        self.state.lock().end = end;
+        lock(&self.state).end = end;
         self.changed.notify_one();
     }
 

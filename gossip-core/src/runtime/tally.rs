@@ -1,9 +1,8 @@
 //! Counts what still runs for a pool, for those who wait for its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::base::lock::{lock, wait_while};
 use crate::base::time::Time;
 use crate::runtime::clock::Clock;
 
@@ -21,27 +20,20 @@ pub(crate) struct Running(Arc<Tally>);
 impl Tally {
     /// Counts one more until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Running {
-        *self.running.lock() += 1;
+        *lock(&self.running) += 1;
         Running(Arc::clone(self))
     }
 
     /// Waits until nothing runs; false if `deadline` comes first.
     pub(crate) fn wait(&self, clock: Clock, deadline: Time) -> bool {
-        let mut running = self.running.lock();
-        while *running > 0 {
-            let left = clock.until(deadline);
-            if left.is_zero() {
-                return false;
-            }
-            self.none.wait_for(&mut running, left);
-        }
-        true
+        let running = lock(&self.running);
+        *wait_while(&self.none, running, Some(clock.until(deadline)), |running| *running > 0) == 0
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut running = self.0.running.lock();
+        let mut running = lock(&self.0.running);
         *running -= 1;
         if *running == 0 {
             self.0.none.notify_all();
