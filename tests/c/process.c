@@ -10,6 +10,7 @@
  * threads have names                                threads_of_the_library_have_names
  * all descriptors are close-on-exec                 descriptors.c: nothing_of_the_library_survives_exec
  * after a fork: FORKED, and free frees memory only  a_child_can_only_free
+ * a child may have nodes of its own                the_threads_of_a_child_are_woken
  * nothing happens at load time, nothing stays       loading.c
  * a panic becomes a status                          border.rs: a_panic_becomes_a_status_and_an_error
  * threads, descriptors, memory are given back       soak.c, runtime_resources.rs
@@ -381,6 +382,43 @@ static void a_child_logs_nothing(void)
     CHECK(destroyed == 1 && late == 0);
 }
 
+enum { CROWD = 16 };
+
+/* So many nodes whose threads wait for something to log. */
+static void open_crowd(gossip_t **nodes)
+{
+    for (int number = 0; number < CROWD; number++) {
+        nodes[number] = open_node("crowd");
+        OK(gossip_set_log(nodes[number], GOSSIP_LOG_ERROR, on_record, NULL, NULL, &err));
+    }
+}
+
+/* The child has the stacks of the parent's threads for its own, and with them whatever is kept under
+ * their addresses of who waits for what. */
+static void the_threads_of_a_child_are_woken(void)
+{
+    gossip_t *nodes[CROWD], *own[CROWD];
+
+    open_crowd(nodes);
+    for (int number = 0; number < 10; number++) {
+        int result = -1;
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            start_watchdog();
+            open_crowd(own);
+            for (int one = 0; one < CROWD; one++) {
+                OK(gossip_shutdown(own[one], PATIENCE_MS, &err));
+                gossip_free(own[one]);
+            }
+            _exit(0);
+        }
+        CHECK(waitpid(child, &result, 0) == child && WIFEXITED(result) && WEXITSTATUS(result) == 0);
+    }
+    for (int one = 0; one < CROWD; one++)
+        gossip_free(nodes[one]);
+}
+
 int main(void)
 {
     start_watchdog();
@@ -391,5 +429,6 @@ int main(void)
     peers_that_vanish_raise_no_sigpipe();
     a_child_can_only_free();
     a_child_logs_nothing();
+    the_threads_of_a_child_are_woken();
     return 0;
 }

@@ -11,18 +11,18 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{info, warn};
 
 use crate::base::config_error::ConfigError;
 use crate::base::ids::PoolId;
+use crate::base::lock::{lock, wait_while};
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::net;
@@ -214,23 +214,23 @@ impl Node {
     }
 
     pub(crate) fn pool(&self, id: PoolId) -> Option<Arc<Shared>> {
-        self.state.lock().pools.get(&id).cloned()
+        lock(&self.state).pools.get(&id).cloned()
     }
 
     pub(crate) fn pools(&self) -> Vec<Arc<Shared>> {
-        self.state.lock().pools.values().cloned().collect()
+        lock(&self.state).pools.values().cloned().collect()
     }
 
     /// Forgets a pool that has ended, so that its id is free.
     pub(crate) fn forget(&self, pool: &Arc<Shared>) {
-        let mut state = self.state.lock();
+        let mut state = lock(&self.state);
         if state.pools.get(&pool.id()).is_some_and(|held| Arc::ptr_eq(held, pool)) {
             state.pools.remove(&pool.id());
         }
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.state.lock().phase == Phase::Running
+        lock(&self.state).phase == Phase::Running
     }
 
     /// Ends the node and waits for it; may be called again, and by several threads.
@@ -244,7 +244,7 @@ impl Node {
     /// Ends the node when the last handle is gone: waits a little where that hurts nobody,
     /// and leaves the rest to a thread of its own.
     pub(crate) fn abandon(self: &Arc<Self>) {
-        let phase = self.state.lock().phase;
+        let phase = lock(&self.state).phase;
         if phase == Phase::Running {
             self.log.scope.enter(|| info!("last handle dropped, the node ends without a goodbye"));
         }
@@ -266,7 +266,7 @@ impl Node {
                 let spawned = thread::Builder::new().name("gossip-reap".to_owned()).spawn(reaper).is_ok();
                 if !spawned {
                     self.log.close(self.clock, self.clock.now());
-                    let runtime = self.state.lock().runtime.take();
+                    let runtime = lock(&self.state).runtime.take();
                     runtime.into_iter().for_each(Runtime::shutdown_background);
                 } else if !in_callback() && Handle::try_current().is_err() {
                     let _ = waiting.recv_timeout(DROP_PATIENCE);
@@ -277,7 +277,7 @@ impl Node {
 
     /// The state of a node that has not been stopped.
     fn open(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state.lock();
+        let state = lock(&self.state);
         match state.phase {
             Phase::New | Phase::Running => Ok(state),
             Phase::Stopping | Phase::Freeing | Phase::Stopped => Err(Error::Closed),
@@ -292,7 +292,7 @@ impl Node {
     /// Begins the end: whoever is blocked in a call of the API gets `Closed`.
     fn stop(&self) {
         let pools = {
-            let mut state = self.state.lock();
+            let mut state = lock(&self.state);
             if !matches!(state.phase, Phase::New | Phase::Running) {
                 return;
             }
@@ -311,13 +311,13 @@ impl Node {
             return false;
         }
         let runtime = {
-            let mut state = self.state.lock();
-            while state.phase == Phase::Freeing {
-                let left = self.clock.until(deadline);
-                if left.is_zero() {
+            let mut state = lock(&self.state);
+            if state.phase == Phase::Freeing {
+                let left = Some(self.clock.until(deadline));
+                state = wait_while(&self.stopped, state, left, |state| state.phase == Phase::Freeing);
+                if state.phase == Phase::Freeing {
                     return false;
                 }
-                self.stopped.wait_for(&mut state, left);
             }
             if state.phase == Phase::Stopped {
                 return true;
@@ -333,12 +333,12 @@ impl Node {
             self.log.scope.enter(|| info!("node shut down"));
         }
         if !self.log.close(self.clock, deadline.max(self.clock.now() + GRACE)) {
-            self.state.lock().phase = Phase::Stopping;
+            lock(&self.state).phase = Phase::Stopping;
             self.stopped.notify_all();
             return false;
         }
         let pools = {
-            let mut state = self.state.lock();
+            let mut state = lock(&self.state);
             state.phase = Phase::Stopped;
             std::mem::take(&mut state.pools)
         };
