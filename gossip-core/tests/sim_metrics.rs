@@ -120,7 +120,7 @@ fn the_queue_of_news_is_sampled_in_its_interval_or_never() {
         world.run_for(10 * SECOND + SECOND / 2);
         // They are at rest: the samples are taken when something happens or somebody looks.
         for node in [one, other] {
-            world.command(node, |machine, now| machine.handle_timeout(now));
+            world.command(node, |machine, now| machine.note_time(now));
         }
 
         let samples = stats(world, one).broadcast_queue;

@@ -407,6 +407,12 @@ impl Machine {
         }
     }
 
+    /// Notes that it is `now`, for a host that looks at a machine at rest: what is sampled by the clock
+    /// is as of then. Nothing is done that is due.
+    pub fn note_time(&mut self, now: Time) {
+        self.at(now);
+    }
+
     /// Rounds of gossip so far, for a host that measures how long one takes.
     pub fn gossip_rounds(&self) -> u64 {
         self.swim.counters.gossip_rounds

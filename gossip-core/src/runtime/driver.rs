@@ -334,8 +334,7 @@ impl Driver {
             }
             Command::Explain(name, reply) => reply.send(self.machine.explain(now, &name)),
             Command::Stats(reply) => {
-                // A machine at rest has not looked at the time for long.
-                self.machine.handle_timeout(now);
+                self.machine.note_time(now);
                 let driven = self.driven();
                 self.shared.remember(driven.clone());
                 let _ = reply.send(driven);
