@@ -62,6 +62,11 @@ impl Launch {
         self.with("preset", "lan")
     }
 
+    /// How often a broadcast is sent (`RetransmitMult`); as in the preset if not told otherwise.
+    pub fn retransmit(self, mult: u32) -> Self {
+        self.with("retransmit", &mult.to_string())
+    }
+
     /// How long the dead are remembered (`GossipToTheDeadTime`); as in the preset if not told otherwise.
     pub fn remember(self, time: Duration) -> Self {
         self.with("remember", &format!("{}ms", time.as_millis()))

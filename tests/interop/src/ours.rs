@@ -259,8 +259,9 @@ impl Ours {
     /// Waits for a message.
     #[track_caller]
     pub fn wait_message(&self, text: &str) {
+        let start: String = text.chars().take(80).collect();
         self.expect(
-            "such message",
+            &format!("message {start:?}"),
             |notice| matches!(notice, Notice::Message(message) if message.bytes == text.as_bytes()),
         );
     }

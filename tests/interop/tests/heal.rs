@@ -38,8 +38,16 @@ with_old_and_new! {
 /// How long the dead are remembered here, by Go and by ours.
 const MEMORY: Duration = Duration::from_secs(1);
 
+/// The local preset sends a plain broadcast twice, which among three can be twice to the same one.
+const RETRANSMIT: u32 = 10;
+
 fn forgetful() -> PoolConfig {
-    PoolConfig { gossip_to_the_dead_time: MEMORY, reconnect_interval: Duration::from_millis(300), ..bare() }
+    PoolConfig {
+        gossip_to_the_dead_time: MEMORY,
+        reconnect_interval: Duration::from_millis(300),
+        retransmit_mult: RETRANSMIT,
+        ..bare()
+    }
 }
 
 /// An address that only one test has.
@@ -89,7 +97,7 @@ fn a_go_member_that_was_forgotten_is_met_again(go: &Program, release: Release) {
 fn a_node_of_ours_that_moved_is_followed_by_ours_at_once_and_by_go_once_it_forgot(go: &Program, _: Release) {
     let ours = Ours::start("ours", forgetful());
     let first = Ours::start("moving", PoolConfig { meta: "first life".into(), ..forgetful() });
-    let go = go.peer("go").remember(MEMORY).start();
+    let go = go.peer("go").remember(MEMORY).retransmit(RETRANSMIT).start();
     meet(&first, &ours);
     meet(&go, &ours);
     know(&first, &go);
@@ -113,7 +121,7 @@ fn a_go_node_that_moved_is_followed_at_once(go: &Program, _: Release) {
     know(&first, &ours[1]);
 
     first.kill();
-    let second = go.peer("go").meta("second life").start();
+    let second = go.peer("go").meta("second life").retransmit(RETRANSMIT).start();
     second.join(ours[0].addr());
 
     for node in &ours {

@@ -25,7 +25,8 @@ type Settings struct {
 
 	VerifyIncoming, VerifyOutgoing bool
 
-	Remember time.Duration
+	Retransmit int
+	Remember   time.Duration
 }
 
 // SettingsFromFlags defines the flags; the values are there after flag.Parse.
@@ -42,6 +43,7 @@ func SettingsFromFlags() *Settings {
 	flag.Var(&s.keys, "key", "encryption key in hex; may repeat, the first is the primary")
 	flag.BoolVar(&s.VerifyIncoming, "verify-incoming", true, "with keys: refuse clear text")
 	flag.BoolVar(&s.VerifyOutgoing, "verify-outgoing", true, "with keys: encrypt")
+	flag.IntVar(&s.Retransmit, "retransmit", 0, "multiplier of how often a broadcast is sent, if not as in the preset")
 	flag.DurationVar(&s.Remember, "remember", 0, "how long the dead are remembered, if not as in the preset")
 	return s
 }
@@ -67,6 +69,9 @@ func (s *Settings) Config() (*memberlist.Config, error) {
 	config.ProbeTimeout = 100 * time.Millisecond
 	config.PushPullInterval = time.Second
 	config.SuspicionMult = 2
+	if s.Retransmit > 0 {
+		config.RetransmitMult = s.Retransmit
+	}
 	if s.Remember > 0 {
 		config.GossipToTheDeadTime = s.Remember
 	}
