@@ -79,7 +79,7 @@ fn every_datagram_is_delivered_or_counted_while_pools_and_the_receiver_come_and_
                 let mut pool = host.pool(1);
                 thread::sleep(Duration::from_micros(100));
                 host.port.remove_pool(PoolId(1));
-                while pool.packets.blocking_recv().is_some() {
+                while host.runtime.block_on(pool.packets.recv()).is_some() {
                     to_pools.fetch_add(1, SeqCst);
                 }
             }

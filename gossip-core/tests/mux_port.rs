@@ -55,7 +55,7 @@ fn closing_ends_everyone_and_nobody_can_join() {
 
     assert_eq!(waiters.0.join().unwrap(), Err(WaitError::Closed));
     assert_eq!(waiters.1.join().unwrap(), Err(WaitError::Closed));
-    assert!(pool.packets.blocking_recv().is_none() && pool.streams.blocking_recv().is_none());
+    assert!(host.runtime.block_on(pool.packets.recv()).is_none() && pool.streams.blocking_recv().is_none());
     assert!(matches!(
         host.port.listen(ListenerName::Native, ListenOptions::default()),
         Err(NetError::Closed)

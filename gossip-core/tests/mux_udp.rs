@@ -192,7 +192,7 @@ fn garbage_of_every_length_is_accounted_for() {
         }
         client.send(&datagram).unwrap();
         until("it is read", || host.port.stats().packets_received == count as u64 + 1);
-        while pool.packets.try_recv().is_ok() || bare.packets.try_recv().is_ok() {
+        while pool.packets.try_recv().or_else(|| bare.packets.try_recv()).is_some() {
             to_pools += 1;
         }
         while packets.recv(Some(Duration::ZERO)).is_ok() {
@@ -268,6 +268,31 @@ fn what_came_before_the_start_is_delivered_after_it() {
 }
 
 #[test]
+fn after_more_than_a_turn_brings_each_datagram_is_still_heard() {
+    const MANY: usize = 500;
+    let host = Host::bind_with(|_| {});
+    let packets = host.port.packets().unwrap();
+    let mut pool = host.pool(1);
+    let client = host.udp();
+    for _ in 0..MANY {
+        client.send(b"\xFE\x01first").unwrap();
+        client.send(b"first").unwrap();
+    }
+    host.go();
+
+    for _ in 0..MANY {
+        assert_eq!(*host.datagram(&mut pool).bytes, *b"first");
+        assert_eq!(next(&packets), b"first");
+    }
+    for _ in 0..3 {
+        client.send(b"\xFE\x01then").unwrap();
+        assert_eq!(*host.datagram(&mut pool).bytes, *b"then");
+        client.send(b"then").unwrap();
+        assert_eq!(next(&packets), b"then");
+    }
+}
+
+#[test]
 fn closing_the_receiver_wakes_who_waits_and_lets_another_register() {
     let host = Host::start();
     let packets = host.port.packets().unwrap();
@@ -292,7 +317,7 @@ fn a_removed_pool_gets_no_more_and_its_id_is_free() {
     host.udp().send(b"\xFE\x01late").unwrap();
     until("it is a stray", || host.port.stats().packets_unknown_pool == 1);
 
-    assert!(old.packets.blocking_recv().is_none() && old.streams.blocking_recv().is_none());
+    assert!(host.runtime.block_on(old.packets.recv()).is_none() && old.streams.blocking_recv().is_none());
     let mut new = host.pool(1);
     host.udp().send(b"\xFE\x01ping").unwrap();
     assert_eq!(*host.datagram(&mut new).bytes, *b"ping");

@@ -18,6 +18,7 @@
 
 mod accept;
 pub mod advertise;
+pub mod arrivals;
 mod backoff;
 mod bell;
 pub mod bind;

@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use super::arrivals::Putter;
 use super::buffers::{Account, PacketBuf};
 use super::error::NetError;
 use super::queue::{Queue, QueueStats};
@@ -53,7 +54,7 @@ pub(super) struct Accepted {
 /// Where the traffic of a pool goes.
 #[derive(Debug)]
 pub(super) struct PoolInbox {
-    pub(super) packets: mpsc::Sender<Datagram>,
+    pub(super) packets: Putter,
     pub(super) streams: mpsc::Sender<InboundStream>,
     pub(super) account: Arc<Account>,
     pub(super) counters: Arc<PoolCounters>,

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::accept::{AcceptLoop, Door, Spare};
+use super::arrivals::{Arrivals, arrivals};
 use super::bind::Bound;
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -19,10 +20,9 @@ use super::error::NetError;
 use super::gate::Gate;
 use super::inherited::Sockets;
 use super::listener::{ListenOptions, Listener};
-use super::owners::{Datagram, InboundStream, Owners, PoolInbox};
+use super::owners::{InboundStream, Owners, PoolInbox};
 use super::packets::Packets;
 use super::queue::QueueStats;
-use super::readable::readable;
 use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
@@ -133,10 +133,10 @@ pub struct PortQueues {
 /// The traffic of one pool.
 #[derive(Debug)]
 pub struct PoolPort {
-    /// Its datagrams, without the prefix. The channel ends when the pool is removed or the
-    /// port is closed.
-    pub packets: mpsc::Receiver<Datagram>,
-    /// The connections opened to it, after the prefix. Ends likewise.
+    /// Its datagrams, without the prefix.
+    pub packets: Arrivals,
+    /// The connections opened to it, after the prefix. The channel ends when the pool is removed
+    /// or the port is closed.
     pub streams: mpsc::Receiver<InboundStream>,
     /// What has reached it so far; to be read also when it is here no more.
     pub counters: Arc<PoolCounters>,
@@ -240,11 +240,11 @@ impl Port {
         other: Option<Framing>,
         inbox: usize,
     ) -> Result<PoolPort, NetError> {
-        let (packet_sender, packets) = mpsc::channel(inbox.max(1));
+        let (putter, packets) = arrivals(inbox);
         let (stream_sender, streams) = mpsc::channel(POOL_STREAMS);
         let counters = Arc::<PoolCounters>::default();
         let inbox = PoolInbox {
-            packets: packet_sender,
+            packets: putter,
             streams: stream_sender,
             account: self.buffers.open_account(),
             counters: Arc::clone(&counters),
@@ -375,14 +375,13 @@ impl Port {
             loops.spawn(self.scope.clone().run(accept_loop.run(door)));
         }
         for udp in bound.udp {
-            let udp = readable(udp).map_err(NetError::Register)?;
             let packet_loop = PacketLoop {
                 owners: Arc::clone(&self.owners),
                 counters: Arc::clone(&self.counters),
                 clock: clock.clone(),
                 limiter: Mutex::default(),
             };
-            loops.spawn(self.scope.clone().run(packet_loop.run(udp)));
+            loops.spawn(self.scope.clone().run(packet_loop.run(Arc::new(udp))));
         }
         Ok(loops)
     }

@@ -1,14 +1,13 @@
 //! Datagrams in and out: the receive loop waits for nobody, and so does sending.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::task::Waker;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use socket2::SockRef;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, trace};
 
 use super::backoff::Backoff;
@@ -18,6 +17,7 @@ use super::error::NetError;
 use super::inherited::addrs_of;
 use super::owners::{Datagram, Owners, PacketInbox, PoolInbox, Table};
 use super::queue::Refused;
+use super::readable::readable;
 use super::stats::Counters;
 use crate::base::ids::PoolId;
 use crate::base::limit::{Limiter, warn_limited};
@@ -26,6 +26,15 @@ use crate::mux::routes::{Owner, Stray, Verdict};
 
 /// Datagrams read before other tasks get their turn.
 const PER_TURN: usize = 128;
+
+/// Who is to hear of what has come in a turn.
+#[derive(Debug, Default)]
+struct Batch {
+    /// The application's datagrams.
+    packets: Vec<Datagram>,
+    /// The tasks of pools.
+    pools: Vec<Waker>,
+}
 
 /// Reads the datagrams of one socket and puts each into the queue of its owner.
 #[derive(Debug)]
@@ -39,49 +48,54 @@ pub(super) struct PacketLoop {
 
 impl PacketLoop {
     /// Runs until it is dropped.
-    pub(super) async fn run(self, socket: AsyncFd<UdpSocket>) {
+    pub(super) async fn run(self, socket: Arc<UdpSocket>) {
         let mut scratch = vec![0; 1 << 16].into_boxed_slice();
-        let mut batch = Vec::with_capacity(PER_TURN);
+        let mut batch = Batch::default();
         let mut backoff = Backoff::default();
         loop {
-            match self.turn(&socket, &mut scratch, &mut batch).await {
-                Ok(()) => backoff.reset(),
-                Err(error) => {
-                    debug!(%error, "receive");
-                    self.counters.receive_errors.raise();
-                    tokio::time::sleep(backoff.pause()).await;
+            let Err(error) = self.receive(&socket, &mut scratch, &mut batch, &mut backoff).await;
+            debug!(%error, "receive");
+            self.counters.receive_errors.raise();
+            tokio::time::sleep(backoff.pause()).await;
+        }
+    }
+
+    /// Handles what comes, until an error.
+    ///
+    /// While there is always more, the socket is not watched: the system would wake a thread for
+    /// each datagram, though this task looks for it anyway.
+    async fn receive(
+        &self,
+        socket: &Arc<UdpSocket>,
+        scratch: &mut [u8],
+        batch: &mut Batch,
+        backoff: &mut Backoff,
+    ) -> std::io::Result<Infallible> {
+        loop {
+            let watched = readable(Arc::clone(socket))?;
+            loop {
+                let mut ready = watched.readable().await?;
+                if self.drain(socket, scratch, batch)? {
+                    break;
                 }
+                ready.clear_ready();
+                backoff.reset();
+            }
+            drop(watched);
+            tokio::task::yield_now().await;
+            while self.drain(socket, scratch, batch)? {
+                tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Waits for datagrams and handles as many as there are, within bounds.
-    async fn turn(
-        &self,
-        socket: &AsyncFd<UdpSocket>,
-        scratch: &mut [u8],
-        batch: &mut Vec<Datagram>,
-    ) -> std::io::Result<()> {
-        socket.readable().await?.retain_ready();
-        if self.drain(socket, scratch, batch)? {
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    }
-
     /// Handles datagrams until there is no more, or the turn is over: whether there may be more.
-    /// What is the application's is handed over in one go: a thread that is woken for each costs
-    /// more than everything else.
-    fn drain(
-        &self,
-        socket: &AsyncFd<UdpSocket>,
-        scratch: &mut [u8],
-        batch: &mut Vec<Datagram>,
-    ) -> std::io::Result<bool> {
+    /// Nobody is woken before: a thread that is woken for each costs more than everything else.
+    fn drain(&self, socket: &UdpSocket, scratch: &mut [u8], batch: &mut Batch) -> std::io::Result<bool> {
         let table = self.owners.table();
         let mut result = Ok(true);
         for _ in 0..PER_TURN {
-            match socket.try_io(Interest::READABLE, |socket| socket.recv_from(scratch)) {
+            match socket.recv_from(scratch) {
                 Ok((len, from)) => {
                     let datagram = scratch.get(..len).unwrap_or_default();
                     self.deliver(&table, datagram, unmapped(from), self.clock.now(), batch);
@@ -96,26 +110,20 @@ impl PacketLoop {
                 }
             }
         }
-        if let (Some(inbox), false) = (&table.packets, batch.is_empty()) {
-            self.hand_over(inbox, batch);
+        if let (Some(inbox), false) = (&table.packets, batch.packets.is_empty()) {
+            self.hand_over(inbox, &mut batch.packets);
         }
+        batch.pools.drain(..).for_each(Waker::wake);
         result
     }
 
-    fn deliver(
-        &self,
-        table: &Table,
-        datagram: &[u8],
-        from: SocketAddr,
-        received: Time,
-        batch: &mut Vec<Datagram>,
-    ) {
+    fn deliver(&self, table: &Table, datagram: &[u8], from: SocketAddr, received: Time, batch: &mut Batch) {
         self.counters.packets_received.raise();
         self.counters.bytes_received.add(datagram.len() as u64);
         match table.routes.judge_datagram(datagram) {
             Verdict::Owned { owner: Owner::Pool(id), skip } => {
                 let bytes = datagram.get(skip..).unwrap_or_default();
-                self.deliver_to_pool(table, id, bytes, from, received);
+                batch.pools.extend(self.deliver_to_pool(table, id, bytes, from, received));
             }
             Verdict::Stray(Stray::UnknownPool(id)) => {
                 trace!(%from, pool = %id, "datagram for an unknown pool");
@@ -124,7 +132,7 @@ impl PacketLoop {
             // Listeners take no datagrams, and a datagram is never undecided.
             _ => match &table.packets {
                 Some(inbox) => match inbox.account.copy(datagram, received) {
-                    Some(bytes) => batch.push(Datagram { from, received, bytes }),
+                    Some(bytes) => batch.packets.push(Datagram { from, received, bytes }),
                     None => {
                         inbox.queue.count_drop();
                         self.counters.packets_no_buffer.raise();
@@ -135,9 +143,18 @@ impl PacketLoop {
         }
     }
 
-    fn deliver_to_pool(&self, table: &Table, id: PoolId, bytes: &[u8], from: SocketAddr, received: Time) {
+    /// Puts a datagram into the queue of a pool; its task, if that is to be woken.
+    fn deliver_to_pool(
+        &self,
+        table: &Table,
+        id: PoolId,
+        bytes: &[u8],
+        from: SocketAddr,
+        received: Time,
+    ) -> Option<Waker> {
         let Some(inbox) = table.pools.get(&id) else {
-            return self.counters.packets_unknown_pool.raise();
+            self.counters.packets_unknown_pool.raise();
+            return None;
         };
         let PoolInbox { packets, account, counters, limiter, .. } = &**inbox;
         let Some(copy) = account.copy(bytes, received) else {
@@ -147,14 +164,16 @@ impl PacketLoop {
                 hint: "large datagrams come faster than they are handled; see who sends them",
                 pool = %id, %from
             );
-            return self.counters.packets_no_buffer.raise();
+            self.counters.packets_no_buffer.raise();
+            return None;
         };
-        match packets.try_send(Datagram { from, received, bytes: copy }) {
-            Ok(()) => {
+        match packets.put(Datagram { from, received, bytes: copy }) {
+            Ok(waker) => {
                 counters.packets_received.raise();
                 counters.bytes_received.add(bytes.len() as u64);
+                return waker;
             }
-            Err(TrySendError::Full(_)) => {
+            Err(Refused::Full) => {
                 counters.packets_dropped.raise();
                 self.counters.packets_pool_full.raise();
                 warn_limited!(
@@ -164,8 +183,9 @@ impl PacketLoop {
                 );
             }
             // The pool has ended and is about to be removed.
-            Err(TrySendError::Closed(_)) => self.counters.packets_unknown_pool.raise(),
+            Err(Refused::Closed) => self.counters.packets_unknown_pool.raise(),
         }
+        None
     }
 
     /// Gives the application its datagrams; `batch` is empty afterwards.

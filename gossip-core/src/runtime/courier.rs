@@ -170,29 +170,38 @@ impl Courier {
         })
     }
 
-    /// Tells the application, when its turn comes. Called inside the runtime.
-    pub(crate) fn tell(self: &Arc<Self>, notice: Notice) {
-        if self.delegate.lock().is_some() {
-            self.put(notice.into());
-        }
+    /// Puts down what the application is to be told; [`Courier::go`] with what this returns,
+    /// once everything is put down, tells it.
+    pub(crate) fn tell(&self, notice: Notice) -> Then {
+        if self.delegate.lock().is_some() { self.put(notice.into()).1 } else { Then::Leave }
     }
 
-    /// Tells the application of a message whose sender waits to hear whether it was taken: the
-    /// verdict comes as an input. Called inside the runtime.
-    pub(crate) fn deliver(self: &Arc<Self>, id: ExchangeId, message: UserMessage) {
+    /// The same for a message whose sender waits to hear whether it was taken: the verdict comes
+    /// as an input.
+    pub(crate) fn deliver(&self, id: ExchangeId, message: UserMessage) -> Then {
         if self.delegate.lock().is_none() {
             self.judge(id, Err(Refusal::Unheard));
-        } else if !self.put(Told { notice: Notice::Message(message), verdict: Some(id) }) {
+            return Then::Leave;
+        }
+        let (kept, then) = self.put(Told { notice: Notice::Message(message), verdict: Some(id) });
+        if !kept {
             self.judge(id, Err(Refusal::QueueFull));
         }
+        then
+    }
+
+    /// Tells the application what was put down. A thread that sets off with the first of many
+    /// things ends before the second, and costs more than all of them. Called inside the runtime.
+    pub(crate) fn go(self: &Arc<Self>, then: Then) {
+        self.follow(then, Self::run_tell);
     }
 
     fn judge(&self, id: ExchangeId, verdict: Verdict) {
         let _ = self.inputs.send(Input::Verdict(id, verdict));
     }
 
-    /// False if there was no room.
-    fn put(self: &Arc<Self>, told: Told) -> bool {
+    /// Whether there was room, and what is to be done then.
+    fn put(&self, told: Told) -> (bool, Then) {
         let mut kept = true;
         let then = self.tell.put(|backlog| kept = backlog.push(told));
         if !kept {
@@ -202,8 +211,7 @@ impl Courier {
                 hint: "make the handler faster or raise message_queue_depth"
             );
         }
-        self.follow(then, Self::run_tell);
-        kept
+        (kept, then)
     }
 
     /// Asks the application; the answer comes as an input. Called inside the runtime.

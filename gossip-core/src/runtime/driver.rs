@@ -21,8 +21,9 @@ use tracing::{debug, trace};
 use crate::base::ids::{ExchangeId, TaskId};
 use crate::base::limit::{Limiter, warn_limited};
 use crate::base::time::Time;
+use crate::net::arrivals::Arrivals;
 use crate::net::error::NetError;
-use crate::net::owners::{Datagram, InboundStream};
+use crate::net::owners::InboundStream;
 use crate::net::port::PoolPort;
 use crate::net::udp::UdpSender;
 use crate::pool::action::{Action, Notice, Outcome, UserMessage};
@@ -36,6 +37,7 @@ use crate::runtime::entropy;
 use crate::runtime::error::SeedError;
 use crate::runtime::input::{Command, Input, Task};
 use crate::runtime::join::Resolved;
+use crate::runtime::lane::Then;
 use crate::runtime::pool::Pool;
 use crate::runtime::reply::Reply;
 use crate::runtime::shared::Shared;
@@ -73,7 +75,7 @@ pub(crate) struct Driver {
     machine: Machine,
     shared: Arc<Shared>,
     control: UnboundedReceiver<Input>,
-    packets: Receiver<Datagram>,
+    packets: Arrivals,
     inbound: Receiver<InboundStream>,
     sender: UdpSender,
     sleep: Sleep,
@@ -198,7 +200,7 @@ impl Driver {
 
     fn take_packets(&mut self, bound: usize) -> bool {
         for _ in 0..bound {
-            let Ok(packet) = self.packets.try_recv() else { return false };
+            let Some(packet) = self.packets.try_recv() else { return false };
             self.handle(Input::Packet(packet));
         }
         true
@@ -423,13 +425,16 @@ impl Driver {
     }
 
     fn deliver(&mut self) {
+        let courier = &self.shared.courier;
+        let mut then = Then::Leave;
         for outgoing in self.outbox.drain(..) {
             match outgoing {
-                Outgoing::Tell(notice) => self.shared.courier.tell(notice),
-                Outgoing::Deliver(id, message) => self.shared.courier.deliver(id, message),
+                Outgoing::Tell(notice) => then = then.or(courier.tell(notice)),
+                Outgoing::Deliver(id, message) => then = then.or(courier.deliver(id, message)),
                 Outgoing::Complete(reply, outcome) => reply.send(Ok(outcome)),
             }
         }
+        courier.go(then);
     }
 
     /// Carries out everything the machine wants done, as its law demands after each input.

@@ -44,6 +44,13 @@ pub(crate) enum Then {
     Run,
 }
 
+impl Then {
+    /// What to do after two things were put into one lane.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Run { self } else { other }
+    }
+}
+
 impl<Q: Queue> Lane<Q> {
     pub(crate) fn new(queue: Q) -> Self {
         Self { state: Mutex::new(State { queue, running: false, open: true }) }
