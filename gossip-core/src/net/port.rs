@@ -26,7 +26,7 @@ use super::queue::QueueStats;
 use super::scope::Scope;
 use super::sniff::Sniffer;
 use super::stats::{Counters, PoolCounters, PoolPortStats, PortStats};
-use super::udp::{PacketLoop, UdpSender};
+use super::udp::{PacketLoop, UdpSender, scratch};
 use crate::base::ids::PoolId;
 use crate::base::limit::Limiter;
 use crate::mux::foreign;
@@ -375,13 +375,14 @@ impl Port {
             loops.spawn(self.scope.clone().run(accept_loop.run(door)));
         }
         for udp in bound.udp {
+            let scratch = scratch().map_err(NetError::Register)?;
             let packet_loop = PacketLoop {
                 owners: Arc::clone(&self.owners),
                 counters: Arc::clone(&self.counters),
                 clock: clock.clone(),
                 limiter: Mutex::default(),
             };
-            loops.spawn(self.scope.clone().run(packet_loop.run(Arc::new(udp))));
+            loops.spawn(self.scope.clone().run(packet_loop.run(Arc::new(udp), scratch)));
         }
         Ok(loops)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use arc_swap::ArcSwap;
+use memmap2::MmapMut;
 use parking_lot::Mutex;
 use socket2::SockRef;
 use tracing::{debug, trace};
@@ -26,6 +27,12 @@ use crate::mux::routes::{Owner, Stray, Verdict};
 
 /// Datagrams read before other tasks get their turn.
 const PER_TURN: usize = 128;
+
+/// Room for the largest datagram. Mapped for itself: the part which no datagram has filled yet
+/// takes no memory.
+pub(super) fn scratch() -> std::io::Result<MmapMut> {
+    MmapMut::map_anon(1 << 16)
+}
 
 /// Who is to hear of what has come in a turn.
 #[derive(Debug, Default)]
@@ -48,8 +55,7 @@ pub(super) struct PacketLoop {
 
 impl PacketLoop {
     /// Runs until it is dropped.
-    pub(super) async fn run(self, socket: Arc<UdpSocket>) {
-        let mut scratch = vec![0; 1 << 16].into_boxed_slice();
+    pub(super) async fn run(self, socket: Arc<UdpSocket>, mut scratch: MmapMut) {
         let mut batch = Batch::default();
         let mut backoff = Backoff::default();
         loop {

@@ -246,7 +246,12 @@ impl Machine {
     /// The next thing for the host to do.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.settle();
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() && self.actions.capacity() > ACTIONS_KEPT {
+            // The room that a merge took.
+            self.actions.shrink_to(0);
+        }
+        action
     }
 
     /// Turns what the rules want into actions; before another notice is made, so that
@@ -448,6 +453,9 @@ impl Machine {
         self.actions.push_back(Action::Tell(notice));
     }
 }
+
+/// Room for so many actions is kept when there is none.
+const ACTIONS_KEPT: usize = 32;
 
 /// Tells the seed of the rumours from that of the rest.
 const RUMOURS_SEED: u64 = 0x5275_6d6f_7572_2121;

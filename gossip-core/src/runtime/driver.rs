@@ -70,6 +70,9 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// While nothing needs the view, changes are gathered for this long.
 const VIEW_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Room for so many things to be told is kept when few come.
+const OUTBOX_KEPT: usize = 16;
+
 /// A pool's machine and everything it drives.
 pub(crate) struct Driver {
     machine: Machine,
@@ -426,7 +429,7 @@ impl Driver {
 
     fn deliver(&mut self) {
         let courier = &self.shared.courier;
-        let mut then = Then::Leave;
+        let (mut then, told) = (Then::Leave, self.outbox.len());
         for outgoing in self.outbox.drain(..) {
             match outgoing {
                 Outgoing::Tell(notice) => then = then.or(courier.tell(notice)),
@@ -435,6 +438,9 @@ impl Driver {
             }
         }
         courier.go(then);
+        if self.outbox.capacity() > OUTBOX_KEPT && told < self.outbox.capacity() / 4 {
+            self.outbox.shrink_to(OUTBOX_KEPT);
+        }
     }
 
     /// Carries out everything the machine wants done, as its law demands after each input.
