@@ -1,17 +1,19 @@
 //! Two exchanges talking to each other through pieces of bytes, in virtual time.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gossip_core::base::addr::NodeAddr;
 use gossip_core::base::time::Time;
 use gossip_core::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening};
-use gossip_core::wire::encode::encode_node_record;
+use gossip_core::pool::own_state::{Known, OwnState};
+use gossip_core::swim::node::{Meta, Node, State, Versions};
 use gossip_core::wire::error::Refused;
 use gossip_core::wire::keyring::{Key, Keyring};
-use gossip_core::wire::message::NodeRecord;
 use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
-use gossip_core::wire::push_pull::LocalState;
 use gossip_core::wire::stream::{self, Frame, FrameReader};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -107,7 +109,7 @@ fn the_ack_of_another_ping_is_no_ack() {
 #[test]
 fn the_deadline_is_renewed_for_the_answer_of_a_push_pull_but_not_of_a_ping() {
     let [early, late] = [1, 5].map(|seconds| Time::ZERO + Duration::from_secs(seconds));
-    let push_pull = Opening::PushPull { join: false, state: LocalState::default() };
+    let push_pull = Opening::PushPull { join: false, state: OwnState::default() };
 
     for (opening, deadline) in [(push_pull, early + TIMEOUT), (ping("server"), late)] {
         let mut exchange = outbound(Wire::plain(), opening);
@@ -176,6 +178,27 @@ fn an_encrypted_stream_of_nothing_is_refused_with_an_answer() {
     assert_eq!(news, [failed(&ExchangeError::Refused(Refused::Empty))]);
     let frame = FrameReader::response(locked.into()).push(&reply).unwrap();
     assert!(matches!(frame, Some(Frame::Error(text)) if text == "missing message type byte"));
+}
+
+#[test]
+fn it_is_known_beforehand_how_much_is_unwrapped_in_one_go() {
+    const LONG: usize = 100_000;
+    let user_state: Vec<u8> = (0..LONG as u32).map(|i| (i.wrapping_mul(0x9E37_79B1) >> 13) as u8).collect();
+    let plain = OwnState { user_state: user_state.into(), ..OwnState::default() }.encode(false);
+
+    for wire in onions() {
+        let has_layers = wire.compression || !wire.keyring.is_empty();
+        let frame = stream::frame(&wire, &mut Nonces::seeded(1), false, &plain);
+        let (first, rest) = frame.split_at(frame.len() / 2);
+        let mut reader = FrameReader::response(wire.into());
+
+        assert_eq!(reader.unwraps(1), 0);
+        assert!(reader.push(first).unwrap().is_none());
+        assert_eq!(reader.unwraps(rest.len() - 1), 0, "it is not complete");
+        let unwraps = reader.unwraps(rest.len());
+        assert_eq!(unwraps, if has_layers { frame.len() } else { 0 });
+        assert!(reader.push(rest).unwrap().is_some());
+    }
 }
 
 /// A client and a server, and what they had to tell.
@@ -265,20 +288,19 @@ fn ping(node: &str) -> Opening {
     Opening::Ping { seq: 42, node: node.into() }
 }
 
-fn state(names: &[&str], user_state: &'static [u8]) -> LocalState {
-    let mut records = Vec::new();
-    for name in names {
-        encode_node_record(
-            &NodeRecord { name: name.as_bytes().into(), ..NodeRecord::default() },
-            &mut records,
-        );
-    }
-    LocalState {
-        nodes: names.len() as u32,
-        records: records.into(),
-        user_state: user_state.into(),
-        ..LocalState::default()
-    }
+fn state(names: &[&str], user_state: &'static [u8]) -> OwnState {
+    let known = names.iter().map(|&name| Known {
+        node: Arc::new(Node {
+            name: name.into(),
+            addr: NodeAddr::from(SocketAddr::from(([10, 0, 0, 1], 7946))),
+            meta: Meta::default(),
+            versions: Versions::default(),
+        }),
+        incarnation: 1,
+        state: State::Alive,
+        relay: 0,
+    });
+    OwnState { known: known.collect(), user_state: user_state.into(), ..OwnState::default() }
 }
 
 fn ring(byte: u8) -> Keyring {

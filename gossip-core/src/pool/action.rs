@@ -13,9 +13,9 @@ use crate::pool::diagnosis::Diagnosis;
 use crate::pool::exchange::{ExchangeError, Opening, Verdict};
 use crate::pool::layers::Labels;
 use crate::pool::migration::{Migrated, MigrationProgress, MigrationReport};
+use crate::pool::own_state::OwnState;
 use crate::swim::node::{Member, Node};
 use crate::wire::message::Ticket;
-use crate::wire::push_pull::LocalState;
 
 /// One thing the host of a machine must do.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub enum Action {
         /// The exchange that waits.
         id: ExchangeId,
         /// Our state, as it was before the remote one was merged.
-        state: LocalState,
+        state: OwnState,
     },
     /// Send one more message on the resting exchange `id`, by `Exchange::handle_message`.
     Say {

@@ -40,13 +40,14 @@ use bytes::Bytes;
 use crate::base::name::NodeName;
 use crate::base::time::Time;
 pub use crate::pool::exchange_error::{Broken, ExchangeError, Refusal, Verdict};
+use crate::pool::own_state::OwnState;
 use crate::pool::traffic::Traffic;
 use crate::wire::encode::{encode, encode_error_reply};
 use crate::wire::error::Refused;
 use crate::wire::message::{Ack, ErrorReply, Message, MessageType, Ping, Ticket};
 use crate::wire::nonce::Nonces;
 use crate::wire::onion::Wire;
-use crate::wire::push_pull::{LocalState, RemoteState};
+use crate::wire::push_pull::RemoteState;
 use crate::wire::step::StepRequest;
 use crate::wire::stream::{self, Frame, FrameReader, StreamRefused};
 
@@ -58,7 +59,7 @@ pub enum Opening {
         /// Whether this is part of a join.
         join: bool,
         /// What we know.
-        state: LocalState,
+        state: OwnState,
     },
     /// Are you there? Used when datagrams get no answer.
     Ping {
@@ -218,6 +219,15 @@ impl Exchange {
         Self::new(nonces, reader, Stage::Reading { name }, now + timeout, timeout)
     }
 
+    /// How many bytes [`handle_connected`](Self::handle_connected) makes a message of.
+    pub fn weight(&self) -> usize {
+        match &self.stage {
+            Stage::Connecting(Opening::PushPull { state, .. }) => state.weight(),
+            Stage::Connecting(Opening::User { payload, .. }) => payload.len(),
+            _ => 0,
+        }
+    }
+
     /// The connection stands: the request can be written, with label and prefix in one piece.
     pub fn handle_connected(&mut self, _now: Time) {
         let opening = match std::mem::replace(&mut self.stage, Stage::Over) {
@@ -291,6 +301,11 @@ impl Exchange {
         }
     }
 
+    /// How many bytes [`handle_bytes`](Self::handle_bytes) unwraps in one go if it is given so many.
+    pub fn unwraps(&self, count: usize) -> usize {
+        self.reader.unwraps(count)
+    }
+
     /// Bytes came from the peer.
     pub fn handle_bytes(&mut self, now: Time, chunk: &[u8]) {
         self.traffic.received += chunk.len() as u64;
@@ -348,7 +363,7 @@ impl Exchange {
     }
 
     /// The owner answers a push/pull with what we know.
-    pub fn handle_answer(&mut self, now: Time, state: LocalState) {
+    pub fn handle_answer(&mut self, now: Time, state: OwnState) {
         if let Stage::Parked { join } = self.stage {
             self.deadline = now + self.timeout;
             self.put(false, &state.encode(join), true);

@@ -61,6 +61,7 @@ pub mod migration;
 mod migration_stage;
 pub mod obeying;
 pub mod outbound;
+pub mod own_state;
 mod recent;
 pub mod rejoin;
 pub mod relaying;

@@ -3,7 +3,6 @@
 //!
 //! Behaviour 11 (Go: `pushPullNode`, `sendLocalState`, `mergeRemoteState`).
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,23 +20,19 @@ use crate::pool::asks::Ask;
 use crate::pool::exchange::{ExchangeError, ExchangeNews, Opening};
 use crate::pool::inbound::remedy;
 use crate::pool::machine::{Machine, Timer};
+use crate::pool::own_state::{Known, OwnState};
 use crate::pool::sending::Errand;
 use crate::swim::node::{Node, State, Versions};
-use crate::wire::encode::encode_node_record;
 use crate::wire::error::Refused;
 use crate::wire::limits::INBOUND_PUSH_PULLS;
-use crate::wire::message::NodeRecord;
 use crate::wire::onion::Wire;
-use crate::wire::push_pull::{LocalState, RemoteState};
+use crate::wire::push_pull::RemoteState;
 
 /// Records merged at a time; a large state must not hold up an ack.
 const SLICE: usize = 256;
 
 /// Pause between two slices.
 const SLICE_PAUSE: Duration = Duration::from_millis(1);
-
-/// Bytes of a record with a name and metadata of usual length.
-const RECORD_LIKELY: usize = 128;
 
 /// An exchange under way, and what it is for.
 #[derive(Debug)]
@@ -174,8 +169,8 @@ impl Machine {
     }
 
     /// Answers a push/pull with `own`, then merges what it brought.
-    pub(super) fn answer(&mut self, now: Time, id: ExchangeId, own: LocalState, remote: RemoteState) {
-        let own = LocalState { relay: self.section_answering(&remote), ..own };
+    pub(super) fn answer(&mut self, now: Time, id: ExchangeId, own: OwnState, remote: RemoteState) {
+        let own = OwnState { relay: self.section_answering(&remote), ..own };
         self.actions.push_back(Action::Answer { id, state: own });
         self.judge_merge(now, remote, None);
     }
@@ -322,7 +317,7 @@ impl Machine {
         user_state: Bytes,
     ) {
         let relay = self.section_for(&to, join);
-        let state = LocalState { relay, ..self.state_with(user_state) };
+        let state = OwnState { relay, ..self.state_with(user_state) };
         let deadline = now + self.config.tcp_timeout;
         self.actions.push_back(Action::Open { id, to, opening: Opening::PushPull { join, state }, deadline });
     }
@@ -337,23 +332,11 @@ impl Machine {
     }
 
     /// What we tell of everybody, with the application's state.
-    pub(super) fn state_with(&self, user_state: Bytes) -> LocalState {
-        let mut records = Vec::with_capacity(RECORD_LIKELY * self.swim.roster.len());
-        for record in self.swim.roster.iter() {
-            let node = &record.node;
-            let record = NodeRecord {
-                name: Cow::Borrowed(node.name.as_bytes()),
-                addr: Some(Cow::Borrowed(node.addr.ip.as_bytes())),
-                port: node.addr.port,
-                meta: node.meta.as_blob().map(Cow::Borrowed),
-                incarnation: record.incarnation,
-                state: record.state as i64,
-                relay: record.relay,
-                versions: Some(Cow::Borrowed(&node.versions.to_bytes())),
-            };
-            encode_node_record(&record, &mut records);
+    pub(super) fn state_with(&self, user_state: Bytes) -> OwnState {
+        OwnState {
+            known: self.swim.roster.iter().map(Known::from).collect(),
+            user_state,
+            relay: Bytes::new(),
         }
-        let nodes = u32::try_from(self.swim.roster.len()).unwrap_or(u32::MAX);
-        LocalState { nodes, records: records.into(), user_state, relay: Bytes::new() }
     }
 }

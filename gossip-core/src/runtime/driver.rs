@@ -61,6 +61,9 @@ const STALL: Duration = Duration::from_millis(50);
 /// What the socket gets to be emptied after a stall.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
+/// A turn after which other tasks of the thread are not to wait for one more.
+const LONG_TURN: Duration = Duration::from_micros(500);
+
 /// The process stood still for so long that others may have taken this node for dead.
 const LONG_STALL: Duration = Duration::from_millis(500);
 
@@ -155,9 +158,10 @@ impl Driver {
             }
             let full = self.take_control() | self.take_packets(PER_TURN) | self.take_streams();
             self.fire_timers(due).await;
-            let ended = self.end_turn();
-            self.turns.note(ended.since(begun), waiting);
-            if full {
+            let took = self.end_turn().since(begun);
+            self.turns.note(took, waiting);
+            // Before the next, which may be due already, those who were given something have a turn.
+            if full || took >= LONG_TURN {
                 tokio::task::yield_now().await;
             }
         }

@@ -14,23 +14,27 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{block_in_place, yield_now};
 use tokio::time::sleep;
 
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
 use crate::net::bind::{set_reset_on_close, set_stream_options};
 use crate::pool::exchange::{Broken, Exchange, ExchangeError, ExchangeNews, Verdict};
+use crate::pool::own_state::OwnState;
 use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
 use crate::runtime::input::Input;
 use crate::wire::message::Ticket;
-use crate::wire::push_pull::LocalState;
 
 /// Connections opened by others that a pool serves at one time.
 pub(crate) const INBOUND_MAX: usize = 256;
 
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
+
+/// Work on so many bytes in one go keeps other tasks waiting.
+const HEAVY: usize = 64 * 1024;
 
 /// How long a reset may come behind the end of a peer that has not had our bytes: by the way there
 /// and back twice, but within these bounds.
@@ -55,7 +59,7 @@ struct Held {
 #[derive(Debug)]
 pub(crate) enum Word {
     /// The answer that it waits for.
-    State(LocalState),
+    State(OwnState),
     /// What became of the message that it told of, and whether it then waits for the next one.
     Verdict { verdict: Verdict, rests: bool },
     /// Nothing: it may end.
@@ -171,7 +175,7 @@ impl Conversation {
                 // Without them it is slower or its end is seen later; the exchange has its deadline.
                 let _ = set_stream_options(&stream);
                 let now = self.clock.now();
-                self.exchange.handle_connected(now);
+                aside(self.exchange.weight(), || self.exchange.handle_connected(now));
                 self.converse(stream, now.since(begun)).await;
             }
             Some(Err(error)) => {
@@ -209,14 +213,16 @@ impl Conversation {
             };
             let now = self.clock.now();
             match event {
-                Event::Told(Word::State(state)) => self.exchange.handle_answer(now, state),
+                Event::Told(Word::State(state)) => {
+                    aside(state.weight(), || self.exchange.handle_answer(now, state));
+                }
                 Event::Told(Word::Verdict { verdict, rests }) => {
                     self.exchange.handle_verdict(now, verdict, rests);
                 }
                 Event::Told(Word::Finish) => self.exchange.handle_finish(now),
                 Event::Told(Word::Reply(answer)) => self.exchange.handle_reply(now, &answer),
                 Event::Told(Word::Message { payload, ticket, deadline }) => {
-                    self.exchange.handle_message(now, &payload, &ticket, deadline);
+                    aside(payload.len(), || self.exchange.handle_message(now, &payload, &ticket, deadline));
                 }
                 Event::LetGo => {
                     if !resets {
@@ -245,7 +251,12 @@ impl Conversation {
                     }
                 }
                 Event::Read(Ok(count)) => {
-                    self.exchange.handle_bytes(now, chunk.get(..count).unwrap_or_default());
+                    let bytes = chunk.get(..count).unwrap_or_default();
+                    aside(self.exchange.unwraps(count), || self.exchange.handle_bytes(now, bytes));
+                    if count == CHUNK {
+                        // There is more, and others wait: a task that was woken on this thread stays on it.
+                        yield_now().await;
+                    }
                 }
                 Event::Written(Err(error)) | Event::Read(Err(error)) => {
                     self.exchange.handle_failure(now, ExchangeError::Reset(said(&error)));
@@ -263,6 +274,12 @@ impl Conversation {
         }
         next.unwrap_or_default()
     }
+}
+
+/// Does a step over `bytes` bytes. A long one leaves the other tasks of this thread to another
+/// thread: acks are waited for meanwhile.
+fn aside(bytes: usize, step: impl FnOnce()) {
+    if bytes < HEAVY { step() } else { block_in_place(step) }
 }
 
 /// Sends the news of an exchange, and sees to it that they have an end.

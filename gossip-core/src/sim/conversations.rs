@@ -7,13 +7,13 @@ use crate::base::addr::Target;
 use crate::base::ids::ExchangeId;
 use crate::base::time::Time;
 use crate::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening, Verdict};
+use crate::pool::own_state::OwnState;
 use crate::pool::traffic::Traffic;
 use crate::sim::fabric::Fabric;
 use crate::sim::host::{self, Host};
 use crate::sim::queue::Input;
 use crate::sim::stream::{Piece, Side, StreamId};
 use crate::wire::message::Ticket;
-use crate::wire::push_pull::LocalState;
 
 /// The exchanges under way on one host.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Host {
     }
 
     /// Lets a parked exchange answer.
-    pub(super) fn answer(&mut self, fabric: &mut Fabric, id: ExchangeId, state: LocalState) {
+    pub(super) fn answer(&mut self, fabric: &mut Fabric, id: ExchangeId, state: OwnState) {
         if let Some(talk) = self.conversations.talks.get_mut(&id) {
             talk.exchange.handle_answer(fabric.now, state);
             self.converse(fabric, id);

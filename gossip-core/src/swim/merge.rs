@@ -29,20 +29,13 @@ impl Swim {
         }
     }
 
-    /// The versions that everybody here understands.
-    pub fn overlap(&self) -> Overlap {
-        let mut overlap = Overlap::default();
-        self.roster.iter().for_each(|record| overlap.narrow(record.state, record.node.versions));
-        overlap
-    }
-
     /// Whether the pool would still have a common protocol after merging with nodes of
-    /// these states and versions (Go: `verifyProtocol`).
-    pub fn is_compatible(&self, remote: impl Iterator<Item = (State, Versions)> + Clone) -> bool {
-        let mut overlap = self.overlap();
-        remote.clone().for_each(|(state, versions)| overlap.narrow(state, versions));
-        self.roster.iter().all(|record| overlap.admits(record.node.versions))
-            && remote.clone().all(|(_, versions)| overlap.admits(versions))
+    /// these states and versions.
+    pub fn is_compatible(&self, remote: impl Iterator<Item = (State, Versions)>) -> bool {
+        let mut overlap = Overlap::default();
+        let own = self.roster.iter().map(|record| (record.state, record.node.versions));
+        own.chain(remote).for_each(|(state, versions)| overlap.take(state, versions));
+        overlap.is_common()
     }
 }
 

@@ -16,7 +16,7 @@ use super::limits::{NODE_RECORDS_MAX, NODES_MAX, STREAM_RECORD_MAX, USER_STATE_M
 use super::message::{MessageType, NodeRecord, PushPullHeader, blob_bytes};
 use super::msgpack::scan::RecordScan;
 
-/// What we tell a peer: everything we know.
+/// What is told of everybody, with the records ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalState {
     /// How many records there are.
@@ -32,16 +32,28 @@ pub struct LocalState {
 impl LocalState {
     /// The whole message, its type byte first.
     pub fn encode(&self, join: bool) -> Vec<u8> {
-        let (header_len, relay) = (HEADER_LEN_MAX + self.relay.len(), Cow::Borrowed(&*self.relay));
-        let mut out = Vec::with_capacity(header_len + self.records.len() + self.user_state.len());
-        let user_state_len = self.user_state.len() as i64;
-        out.push(MessageType::PushPull as u8);
-        let header = PushPullHeader { nodes: self.nodes.into(), user_state_len, join, relay };
-        encode_push_pull_header(&header, &mut out);
-        out.extend_from_slice(&self.records);
-        out.extend_from_slice(&self.user_state);
-        out
+        encode_state(join, self.nodes, &self.user_state, &self.relay, self.records.len(), |out| {
+            out.extend_from_slice(&self.records);
+        })
     }
+}
+
+/// A push/pull, its type byte first; `records` writes those of `nodes` nodes, some `likely` bytes.
+pub fn encode_state(
+    join: bool,
+    nodes: u32,
+    user_state: &[u8],
+    relay: &[u8],
+    likely: usize,
+    records: impl FnOnce(&mut Vec<u8>),
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER_LEN_MAX + relay.len() + likely + user_state.len());
+    out.push(MessageType::PushPull as u8);
+    let (user_state_len, relay) = (user_state.len() as i64, Cow::Borrowed(relay));
+    encode_push_pull_header(&PushPullHeader { nodes: nodes.into(), user_state_len, join, relay }, &mut out);
+    records(&mut out);
+    out.extend_from_slice(user_state);
+    out
 }
 
 /// Type byte and header with the largest numbers, without what is about relayed broadcasts.

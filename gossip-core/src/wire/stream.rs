@@ -234,6 +234,25 @@ impl FrameReader {
         }
     }
 
+    /// How many bytes the next [`push`](Self::push) decrypts or decompresses if it brings `count` more.
+    pub fn unwraps(&self, count: usize) -> usize {
+        let have = self.bytes.len() + count;
+        let end = match &self.stage {
+            Stage::Outer => self.unit_end(),
+            Stage::Compressed(scan) => Some(scan.needs()),
+            _ => None,
+        };
+        end.filter(|&end| end <= have).unwrap_or_default()
+    }
+
+    /// Where the encrypted unit ends that has begun.
+    fn unit_end(&self) -> Option<usize> {
+        let (head, _) = self.bytes.get(self.at..)?.split_first_chunk::<UNIT_HEAD_LEN>()?;
+        let [kind, len @ ..] = head;
+        let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
+        (*kind == ENCRYPT).then(|| self.at.saturating_add(UNIT_HEAD_LEN).saturating_add(len))
+    }
+
     /// The peer sends no more: why that is too early.
     pub fn eof(&mut self) -> StreamRefused {
         let why = match std::mem::replace(&mut self.stage, Stage::Over) {

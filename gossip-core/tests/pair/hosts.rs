@@ -10,9 +10,9 @@ use gossip_core::pool::action::{Action, Asks, Notice, Outcome, Question};
 use gossip_core::pool::config::PoolConfig;
 use gossip_core::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening, Verdict};
 use gossip_core::pool::machine::{Identity, Machine, Received};
+use gossip_core::pool::own_state::OwnState;
 use gossip_core::swim::node::State;
 use gossip_core::wire::nonce::Nonces;
-use gossip_core::wire::push_pull::LocalState;
 
 /// One machine and what it told its host.
 pub(crate) struct Host {
@@ -25,7 +25,7 @@ pub(crate) struct Host {
     notices: Vec<Notice>,
     done: Vec<(TaskId, Outcome)>,
     asked: Vec<(AskId, Question)>,
-    answers: Vec<(ExchangeId, LocalState)>,
+    answers: Vec<(ExchangeId, OwnState)>,
     verdicts: Vec<(ExchangeId, Verdict, bool)>,
 }
 

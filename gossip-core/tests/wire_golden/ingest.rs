@@ -2,18 +2,20 @@
 //!
 //! The node of the vectors is "node-a"; whatever needs a member list is left to other tests.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gossip_core::base::addr::NodeAddr;
 use gossip_core::base::time::Time;
 use gossip_core::pool::exchange::{Exchange, ExchangeNews};
+use gossip_core::pool::own_state::{Known, OwnState};
+use gossip_core::swim::node::{Meta, Node, State, Versions};
 use gossip_core::wire::encode::encode;
 use gossip_core::wire::message::{Ack, Message};
 use gossip_core::wire::packet::{self, Scratch};
-use gossip_core::wire::push_pull::LocalState;
 use serde_json::{Value, json};
 
-use crate::record::encoded;
 use crate::vector::{Vector, each_of, golden_nonces, to_hex};
 
 #[test]
@@ -141,15 +143,15 @@ impl Run {
 }
 
 /// The state of the node of the vectors.
-fn own_state() -> LocalState {
-    let fields = json!({"Name": "node-a", "Addr": "hex:0a000001", "Port": 7946, "Meta": null, "Incarnation": 1,
-        "State": 0, "Vsn": "hex:010502000000"});
-    LocalState {
-        nodes: 1,
-        records: encoded("pushNodeState", &fields).into(),
-        user_state: b"LS".as_slice().into(),
-        ..LocalState::default()
-    }
+fn own_state() -> OwnState {
+    let node = Arc::new(Node {
+        name: "node-a".into(),
+        addr: NodeAddr::from(SocketAddr::from(([10, 0, 0, 1], 7946))),
+        meta: Meta::default(),
+        versions: Versions::from_bytes(&[1, 5, 2, 0, 0, 0]).unwrap(),
+    });
+    let known = vec![Known { node, incarnation: 1, state: State::Alive, relay: 0 }];
+    OwnState { known, user_state: b"LS".as_slice().into(), ..OwnState::default() }
 }
 
 fn hex_text(bytes: &[u8]) -> String {

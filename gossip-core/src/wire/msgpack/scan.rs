@@ -87,13 +87,15 @@ impl Scan {
 pub(in crate::wire) struct RecordScan {
     start: usize,
     at: usize,
+    /// No further before there are this many bytes in all.
+    needs: usize,
     scan: Scan,
 }
 
 impl RecordScan {
     /// A scan of the record that begins at `start`.
     pub(in crate::wire) fn new(start: usize) -> Self {
-        Self { start, at: start, scan: Scan::default() }
+        Self { start, at: start, needs: start, scan: Scan::default() }
     }
 
     /// The record, once all of it is in `bytes`. Refused as soon as it claims more than `limit` bytes
@@ -111,10 +113,16 @@ impl RecordScan {
             Progress::Ended => (self.at, true),
             Progress::Needs(end) => (end, false),
         };
+        self.needs = end;
         if end - self.start > limit {
             return Err(Refused::RecordTooLong(limit));
         }
         Ok(bytes.get(self.start..self.at).filter(|_| ended))
+    }
+
+    /// Bytes without which nothing more can be found.
+    pub(in crate::wire) fn needs(&self) -> usize {
+        self.needs
     }
 
     /// Whether nothing of the record has been walked over.
