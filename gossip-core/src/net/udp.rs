@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use memmap2::MmapMut;
 use parking_lot::Mutex;
 use socket2::SockRef;
-use tracing::{debug, trace};
+use tracing::trace;
 
 use super::backoff::Backoff;
 use super::bind::unmapped;
@@ -60,8 +60,11 @@ impl PacketLoop {
         let mut backoff = Backoff::default();
         loop {
             let Err(error) = self.receive(&socket, &mut scratch, &mut batch, &mut backoff).await;
-            debug!(%error, "receive");
             self.counters.receive_errors.raise();
+            warn_limited!(
+                self.limiter.lock(), self.clock.now(), "datagrams cannot be received for a moment",
+                hint: "look at the interface and at fs.epoll.max_user_watches", %error
+            );
             tokio::time::sleep(backoff.pause()).await;
         }
     }

@@ -414,7 +414,7 @@ class Pool:
                 members = dict(seen or ())
                 for name in gone:
                     del members[name]
-                for member in map(Member._from_core, changed):
+                for member in Member._all_from_core(changed):
                     members[member.name] = member
                 seen = dict(sorted(members.items())) if seen else members
             self._seen = seen

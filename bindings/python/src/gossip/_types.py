@@ -1,6 +1,6 @@
 """The values that the library hands out: frozen, comparable, safe to keep."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, TypeAlias, final
 
@@ -96,14 +96,23 @@ class Member:
 
     @classmethod
     def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
-        made = _blank_member()
-        (
-            made.name, made.host, made.port, state, made.meta, made.incarnation, made.protocol, made.delegate_protocol,
-        ) = fields  # fmt: skip
-        made.state = _STATES[state]
-        made.__class__ = cls
-        member: Member = made
-        return member
+        return cls._all_from_core((fields,))[0]
+
+    @classmethod
+    def _all_from_core(cls, rows: Iterable[tuple[Any, ...]], /) -> "list[Member]":
+        # In one loop: a call for each costs as much as to fill it.
+        blank, states = _blank_member, _STATES
+        members = []
+        for fields in rows:
+            made = blank()
+            (
+                made.name, made.host, made.port, state, made.meta, made.incarnation, made.protocol,
+                made.delegate_protocol,
+            ) = fields  # fmt: skip
+            made.state = states[state]
+            made.__class__ = cls
+            members.append(made)
+        return members
 
 
 _blank_member = blank(Member)

@@ -410,7 +410,7 @@ class Node:
         news = self._core.members(self._index, seen[1] if seen else None)
         if news is not None:
             version, rows = news
-            members = sorted(map(Member._from_core, rows), key=lambda member: member.name)
+            members = sorted(Member._all_from_core(rows), key=lambda member: member.name)
             self._seen = seen = self._life, version, {member.name: member for member in members}
         return seen[2] if seen else {}
 
