@@ -245,7 +245,7 @@ def test_an_interrupted_look_at_the_members_is_made_up_for(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(gossip.Member, "_from_core", interrupted)
+        patched.setattr(gossip.Member, "_all_from_core", interrupted)
         with pytest.raises(KeyboardInterrupt):
             a.members()
 
