@@ -57,27 +57,30 @@ impl From<Peer> for Target {
 
 /// The fields of `gossip.Member`, in its order.
 pub(crate) fn member<'py>(py: Python<'py>, member: &Member) -> PyResult<Bound<'py, PyTuple>> {
-    facts(py, &member.node, member.state, member.incarnation, &versions(py, member.node.versions)?)
+    let versions = versions(py, member.node.versions)?;
+    PyTuple::new(py, facts(py, &member.node, member.state, member.incarnation, &versions)?)
 }
 
-/// The same of several. Most have the same versions, which are made once for those in a row.
+/// The same of several, one behind the other: a tuple for each would cost the collector of garbage as
+/// much as its fields. Most have the same versions, which are made once for those in a row.
 pub(crate) fn members<'py, 'a>(
     py: Python<'py>,
     members: impl Iterator<Item = &'a Member>,
-) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let (mut of, mut made) = (Versions::default(), versions(py, Versions::default())?);
-    let fields = |member: &Member| {
-        if member.node.versions != of {
-            (of, made) = (member.node.versions, versions(py, member.node.versions)?);
+    let mut row = Vec::new();
+    for Member { node, state, incarnation } in members {
+        if node.versions != of {
+            (of, made) = (node.versions, versions(py, node.versions)?);
         }
-        facts(py, &member.node, member.state, member.incarnation, &made)
-    };
-    members.map(fields).collect()
+        row.extend(facts(py, node, *state, *incarnation, &made)?);
+    }
+    Ok(row)
 }
 
 /// The same of a node that is no member.
 pub(crate) fn node<'py>(py: Python<'py>, node: &Node) -> PyResult<Bound<'py, PyTuple>> {
-    facts(py, node, State::Alive, 0, &versions(py, node.versions)?)
+    PyTuple::new(py, facts(py, node, State::Alive, 0, &versions(py, node.versions)?)?)
 }
 
 /// Those of the protocol, and of the application's.
@@ -94,19 +97,18 @@ fn facts<'py>(
     state: State,
     incarnation: u32,
     (protocol, delegate_protocol): &Both<'py>,
-) -> PyResult<Bound<'py, PyTuple>> {
+) -> PyResult<[Bound<'py, PyAny>; 8]> {
     let addr = node.addr.socket_addr();
-    (
-        name(py, &node.name),
-        addr.ip().to_string(),
-        addr.port(),
-        state as u8,
-        PyBytes::new(py, node.meta.as_bytes()),
-        incarnation,
-        protocol,
-        delegate_protocol,
-    )
-        .into_pyobject(py)
+    Ok([
+        name(py, &node.name).into_any(),
+        addr.ip().to_string().into_pyobject(py)?.into_any(),
+        addr.port().into_pyobject(py)?.into_any(),
+        (state as u8).into_pyobject(py)?.into_any(),
+        PyBytes::new(py, node.meta.as_bytes()).into_any(),
+        incarnation.into_pyobject(py)?.into_any(),
+        protocol.clone().into_any(),
+        delegate_protocol.clone().into_any(),
+    ])
 }
 
 /// A name. What is no text in it becomes surrogate escapes, from which Python can get the bytes again.

@@ -32,8 +32,8 @@ use crate::wait;
 /// and how many addresses of large names were not even tried.
 type Joined<'py> = (Vec<Bound<'py, PyTuple>>, Vec<(String, String)>, usize);
 
-/// Names of members that are gone, and members that are new or other.
-type Changed<'py> = (Vec<Bound<'py, PyString>>, Vec<Bound<'py, PyTuple>>);
+/// Names of members that are gone, and the fields of members that are new or other.
+type Changed<'py> = (Vec<Bound<'py, PyString>>, Vec<Bound<'py, PyAny>>);
 
 /// A pool.
 #[pyclass(frozen, module = "gossip._core")]

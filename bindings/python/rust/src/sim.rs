@@ -66,8 +66,8 @@ enum Trouble {
     Panic(String),
 }
 
-/// The version of a list of members, and the list.
-type Members<'py> = (u64, Vec<Bound<'py, PyTuple>>);
+/// The version of a list of members, and their fields.
+type Members<'py> = (u64, Vec<Bound<'py, PyAny>>);
 
 /// Addresses that a join reached, and those it did not, with the reason.
 type Joined<'py> = (Vec<Bound<'py, PyTuple>>, Vec<(String, String)>);

@@ -241,7 +241,7 @@ def _arguments(hook: str, pool_id: int, args: tuple[Any, ...]) -> tuple[Any, ...
         case "notify_join" | "notify_leave" | "notify_update" | "notify_conflict" | "notify_alive":
             return tuple(Member._from_core(fields) for fields in args)
         case "notify_merge":
-            return ([Member._from_core(fields) for fields in args[0]],)
+            return (Member._all_from_core(args[0]),)
         case "notify_ping_complete":
             member, rtt, payload = args
             return Member._from_core(member), rtt, payload

@@ -96,20 +96,26 @@ class Member:
 
     @classmethod
     def _from_core(cls, fields: tuple[Any, ...], /) -> "Member":
-        return cls._all_from_core((fields,))[0]
+        return cls._all_from_core(fields)[0]
 
     @classmethod
-    def _all_from_core(cls, rows: Iterable[tuple[Any, ...]], /) -> "list[Member]":
-        # In one loop: a call for each costs as much as to fill it.
+    def _all_from_core(cls, fields: Iterable[Any], /) -> "list[Member]":
+        # Those of all members, one behind the other, and in one loop: a tuple and a call for each would cost
+        # as much again as to fill it. `zip` uses its tuple again if nobody keeps it.
         blank, states = _blank_member, _STATES
         members = []
-        for fields in rows:
+        each = iter(fields)
+        rows = zip(each, each, each, each, each, each, each, each, strict=True)
+        for name, host, port, state, meta, incarnation, protocol, delegate_protocol in rows:
             made = blank()
-            (
-                made.name, made.host, made.port, state, made.meta, made.incarnation, made.protocol,
-                made.delegate_protocol,
-            ) = fields  # fmt: skip
+            made.name = name
+            made.host = host
+            made.port = port
             made.state = states[state]
+            made.meta = meta
+            made.incarnation = incarnation
+            made.protocol = protocol
+            made.delegate_protocol = delegate_protocol
             made.__class__ = cls
             members.append(made)
         return members
