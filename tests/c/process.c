@@ -430,7 +430,7 @@ int main(void)
     a_child_can_only_free();
     a_child_logs_nothing();
 #ifndef __SANITIZE_ADDRESS__
-    /* The sanitizer's allocator does not mind forks: of a lock that a thread of the parent holds at that
+    /* The sanitizer's allocator takes no heed of forks: for a lock that a thread of the parent holds at that
      * moment, as those do that have just begun, the child's threads wait for ever. */
     the_threads_of_a_child_are_woken();
 #else

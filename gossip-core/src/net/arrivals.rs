@@ -21,7 +21,8 @@ const HANDFUL: usize = 64;
 /// Room for so many is kept when none waits.
 const KEPT: usize = 4 * HANDFUL;
 
-/// A queue of at most `limit` datagrams, at least one, and its two ends.
+/// A queue of at most `limit` datagrams, at least one, and its two ends. Those of a handful that has
+/// been taken do not count.
 pub(super) fn arrivals(limit: usize) -> (Putter, Arrivals) {
     let shared = Arc::new(Shared { state: Mutex::default(), limit: limit.max(1) });
     (Putter(Arc::clone(&shared)), Arrivals { shared, in_hand: VecDeque::new() })
@@ -165,6 +166,12 @@ mod tests {
         }
     }
 
+    /// A count of how often a waker wakes, and the waker.
+    fn counted() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
     fn datagram(number: u8) -> Datagram {
         let bytes = Buffers::new().open_account().copy(&[number], Time::ZERO).unwrap();
         Datagram { from: ([127, 0, 0, 1], 1).into(), received: Time::ZERO, bytes }
@@ -193,8 +200,7 @@ mod tests {
     #[test]
     fn the_first_of_many_brings_the_waker_and_wakes_nobody() {
         let (putter, mut arrivals) = arrivals(8);
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
+        let (count, waker) = counted();
         let mut cx = Context::from_waker(&waker);
         assert!(arrivals.poll_recv(&mut cx).is_pending());
 
@@ -213,8 +219,7 @@ mod tests {
     #[test]
     fn the_end_of_those_who_put_is_heard_behind_what_waits() {
         let (putter, mut arrivals) = arrivals(8);
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
+        let (count, waker) = counted();
         let mut cx = Context::from_waker(&waker);
         assert!(pin!(arrivals.recv()).poll(&mut cx).is_pending());
         drop(putter.put(datagram(1)).unwrap());

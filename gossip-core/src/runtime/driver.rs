@@ -120,7 +120,7 @@ impl Driver {
         port: PoolPort,
         sender: UdpSender,
     ) -> Self {
-        let streams = Streams::new(shared.clock, inputs);
+        let streams = Streams::new(shared.clock, inputs, Arc::clone(&shared.heavy));
         let sleep = Sleep::new(shared.clock);
         Self {
             machine,

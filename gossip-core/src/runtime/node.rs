@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::base::config_error::ConfigError;
@@ -66,6 +67,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) port: Arc<Port>,
     pub(crate) log: Log,
+    /// Admits the long steps of conversations, as many at a time as there are threads for the network.
+    pub(crate) heavy: Arc<Semaphore>,
     state: Mutex<State>,
     stopped: Condvar,
 }
@@ -113,6 +116,7 @@ impl Node {
         let addr = advertise_addr(config.advertise_addr, advertised_port, port.local_addrs())?;
         Ok(Arc::new(Self {
             number,
+            heavy: Arc::new(Semaphore::new(config.threads)),
             config,
             identity: Identity { name, addr },
             clock: Clock::start(),

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinError;
 use tracing::{error, info, warn};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) node: Weak<Node>,
     /// The pool until it has ended, and callbacks that run.
     pub(crate) tally: Arc<Tally>,
+    /// Admits the long steps of conversations, of all pools of the node.
+    pub(crate) heavy: Arc<Semaphore>,
     pub(crate) asks: Asks,
     /// The labels as they are; held while they change.
     labels: Mutex<Labels>,
@@ -133,6 +136,7 @@ impl Shared {
             port_counters,
             node: Arc::downgrade(node),
             tally,
+            heavy: Arc::clone(&node.heavy),
             asks,
             scope,
             life: Mutex::new(Life::Registered(Box::new(parked))),

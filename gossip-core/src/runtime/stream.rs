@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{block_in_place, yield_now};
 use tokio::time::sleep;
@@ -47,6 +49,7 @@ pub(crate) struct Streams {
     inbound: usize,
     clock: Clock,
     inputs: UnboundedSender<Input>,
+    heavy: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -71,8 +74,9 @@ pub(crate) enum Word {
 }
 
 impl Streams {
-    pub(crate) fn new(clock: Clock, inputs: UnboundedSender<Input>) -> Self {
-        Self { open: BTreeMap::new(), inbound: 0, clock, inputs }
+    /// None yet; `heavy` admits long steps, to those of all pools of the node.
+    pub(crate) fn new(clock: Clock, inputs: UnboundedSender<Input>, heavy: Arc<Semaphore>) -> Self {
+        Self { open: BTreeMap::new(), inbound: 0, clock, inputs, heavy }
     }
 
     /// Whether one more inbound connection may be served.
@@ -121,7 +125,8 @@ impl Streams {
         self.inbound += usize::from(inbound);
         self.open.insert(id, Held { words, inbound });
         let reporter = Reporter { id, inputs: self.inputs.clone(), ended: false };
-        Conversation { exchange, clock: self.clock, words: heard, reporter }
+        let heavy = Arc::clone(&self.heavy);
+        Conversation { exchange, clock: self.clock, words: heard, reporter, heavy }
     }
 }
 
@@ -132,6 +137,8 @@ struct Conversation {
     /// Ends when the driver lets the exchange go.
     words: UnboundedReceiver<Word>,
     reporter: Reporter,
+    /// Admits a long step.
+    heavy: Arc<Semaphore>,
 }
 
 impl Drop for Conversation {
@@ -175,7 +182,7 @@ impl Conversation {
                 // Without them it is slower or its end is seen later; the exchange has its deadline.
                 let _ = set_stream_options(&stream);
                 let now = self.clock.now();
-                aside(self.exchange.weight(), || self.exchange.handle_connected(now));
+                aside(&self.heavy, self.exchange.weight(), || self.exchange.handle_connected(now)).await;
                 self.converse(stream, now.since(begun)).await;
             }
             Some(Err(error)) => {
@@ -214,7 +221,7 @@ impl Conversation {
             let now = self.clock.now();
             match event {
                 Event::Told(Word::State(state)) => {
-                    aside(state.weight(), || self.exchange.handle_answer(now, state));
+                    aside(&self.heavy, state.weight(), || self.exchange.handle_answer(now, state)).await;
                 }
                 Event::Told(Word::Verdict { verdict, rests }) => {
                     self.exchange.handle_verdict(now, verdict, rests);
@@ -222,7 +229,10 @@ impl Conversation {
                 Event::Told(Word::Finish) => self.exchange.handle_finish(now),
                 Event::Told(Word::Reply(answer)) => self.exchange.handle_reply(now, &answer),
                 Event::Told(Word::Message { payload, ticket, deadline }) => {
-                    aside(payload.len(), || self.exchange.handle_message(now, &payload, &ticket, deadline));
+                    aside(&self.heavy, payload.len(), || {
+                        self.exchange.handle_message(now, &payload, &ticket, deadline)
+                    })
+                    .await;
                 }
                 Event::LetGo => {
                     if !resets {
@@ -252,7 +262,10 @@ impl Conversation {
                 }
                 Event::Read(Ok(count)) => {
                     let bytes = chunk.get(..count).unwrap_or_default();
-                    aside(self.exchange.unwraps(count), || self.exchange.handle_bytes(now, bytes));
+                    aside(&self.heavy, self.exchange.unwraps(count), || {
+                        self.exchange.handle_bytes(now, bytes)
+                    })
+                    .await;
                     if count == CHUNK {
                         // There is more, and others wait: a task that was woken on this thread stays on it.
                         yield_now().await;
@@ -277,9 +290,15 @@ impl Conversation {
 }
 
 /// Does a step over `bytes` bytes. A long one leaves the other tasks of this thread to another
-/// thread: acks are waited for meanwhile.
-fn aside(bytes: usize, step: impl FnOnce()) {
-    if bytes < HEAVY { step() } else { block_in_place(step) }
+/// thread: acks are waited for meanwhile. Of these there are no more at a time than `heavy` admits:
+/// each may unpack forty megabytes.
+async fn aside(heavy: &Semaphore, bytes: usize, step: impl FnOnce()) {
+    if bytes < HEAVY {
+        return step();
+    }
+    // An error would say that it is closed, which it never is.
+    let _turn = heavy.acquire().await;
+    block_in_place(step);
 }
 
 /// Sends the news of an exchange, and sees to it that they have an end.

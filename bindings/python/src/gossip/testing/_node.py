@@ -409,8 +409,8 @@ class Node:
         seen = self._seen if self._seen and self._seen[0] == self._life else None
         news = self._core.members(self._index, seen[1] if seen else None)
         if news is not None:
-            version, rows = news
-            members = sorted(Member._all_from_core(rows), key=lambda member: member.name)
+            version, fields = news
+            members = sorted(Member._all_from_core(fields), key=lambda member: member.name)
             self._seen = seen = self._life, version, {member.name: member for member in members}
         return seen[2] if seen else {}
 
