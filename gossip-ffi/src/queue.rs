@@ -141,8 +141,9 @@ impl From<TakeError> for Failure {
     }
 }
 
-/// Makes a queue in which at most `max_events` events wait, with at most `max_bytes` bytes
-/// of messages, states and questions: 10000 and 64 MiB suit most programs. It belongs to no
+/// Makes a queue in which at most `max_events` messages, states and questions wait, of at most
+/// `max_bytes` bytes: 10000 and 64 MiB suit most programs. Changes of members are never dropped
+/// and take no room from those: as many wait, and one more for each member. It belongs to no
 /// node.
 ///
 /// Memory: `queue` is yours: gossip_queue_free. Threads: any, callbacks too. Blocks: no.

@@ -1783,7 +1783,8 @@ public:
     /// Empty: no queue.
     queue() noexcept = default;
 
-    /// Lets `max_events` wait, with `max_bytes` bytes: 10000 and 64 << 20 suit most programs.
+    /// Lets `max_events` wait, with `max_bytes` bytes, changes of members aside, which are never
+    /// dropped: 10000 and 64 << 20 suit most programs.
     ///
     /// Errors: invalid_arg if one is 0.
     queue(std::size_t max_events, std::size_t max_bytes, on_error fail GOSSIP_HPP_OR_THROW)

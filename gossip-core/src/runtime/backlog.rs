@@ -1,9 +1,11 @@
 //! What waits to be told to the application: bounded, and no change of membership is lost.
 //!
-//! Up to its capacity the backlog is a plain queue. Beyond it, messages and other things
-//! that arrive at will are dropped and counted, while a member's changes collapse into
-//! the latest one that waits. So it holds at most `capacity` things and one change for
-//! each member, however long the application sleeps.
+//! Up to its capacity the backlog is a plain queue. Beyond it, a member's changes collapse
+//! into the latest one that waits, and of messages and other things that arrive at will,
+//! `capacity` wait at most: more are dropped and counted. Changes take no room from those: a
+//! thousand members that join at once cost nobody a message. So it holds at most `capacity`
+//! messages, as many changes, and one more for each member, however long the application
+//! sleeps.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -52,6 +54,8 @@ pub(crate) struct Backlog<E: Entry> {
     latest: HashMap<E::Subject, u64>,
     /// Weight of the queue.
     bytes: usize,
+    /// Entries of the queue that take room: those that would have been dropped without.
+    taken: usize,
     capacity: usize,
     bytes_max: usize,
     /// Since this was last told.
@@ -83,6 +87,7 @@ impl<E: Entry> Backlog<E> {
             front: 0,
             latest: HashMap::new(),
             bytes: 0,
+            taken: 0,
             capacity,
             bytes_max,
             dropped: 0,
@@ -115,10 +120,14 @@ impl<E: Entry> Backlog<E> {
         let number = self.front;
         self.front += 1;
         self.bytes -= entry.weight();
-        if let Keep::Latest(subject) = entry.keep()
-            && self.latest.get(&subject) == Some(&number)
-        {
-            self.latest.remove(&subject);
+        match entry.keep() {
+            Keep::IfRoom => self.taken -= 1,
+            Keep::Latest(subject) => {
+                if self.latest.get(&subject) == Some(&number) {
+                    self.latest.remove(&subject);
+                }
+            }
+            Keep::Always => {}
         }
         Some(entry)
     }
@@ -170,12 +179,13 @@ impl<E: Entry> Backlog<E> {
 
     fn push_if_room(&mut self, entry: E) -> bool {
         let weight = entry.weight();
-        if self.queue.len() >= self.capacity || self.bytes.saturating_add(weight) > self.bytes_max {
+        if self.taken >= self.capacity || self.bytes.saturating_add(weight) > self.bytes_max {
             self.depth.dropped += 1;
             self.tell_dropped(1);
             return false;
         }
         self.bytes += weight;
+        self.taken += 1;
         self.queue.push_back(entry);
         true
     }
@@ -359,6 +369,21 @@ mod tests {
         assert_eq!(backlog.depth(), depth);
         backlog.clear();
         assert_eq!(backlog.depth(), Depth { waiting: 0, bytes: 0, ..depth });
+    }
+
+    #[test]
+    fn changes_take_no_room_from_messages() {
+        let mut backlog = Backlog::new(2, BYTES);
+        for round in 0..3 {
+            backlog.push(Notice::Joined(member("a", round)));
+            backlog.push(Notice::Joined(member("b", round)));
+        }
+
+        let kept: Vec<_> = (1..=3).map(|len| backlog.push(message(len))).collect();
+
+        assert_eq!(kept, [true, true, false]);
+        assert_eq!(told(&mut backlog), ["1 dropped", "joined a 2", "joined b 2", "message 1", "message 2"]);
+        assert!(backlog.push(message(1)) && backlog.push(message(2)), "room again");
     }
 
     #[test]

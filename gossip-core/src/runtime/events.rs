@@ -106,7 +106,8 @@ const BYTES_MAX: usize = 64 << 20;
 
 impl Events {
     /// A queue of `capacity` events, at least one, with no more than 64 MiB of messages and
-    /// states.
+    /// states. Changes of members are never dropped and take no room from the others: of those,
+    /// as many wait, and one more for each member.
     pub fn new(capacity: usize) -> Arc<Self> {
         Self::bounded(capacity, BYTES_MAX)
     }
