@@ -32,7 +32,7 @@ impl Swim {
         if suspect.incarnation < record.incarnation {
             return;
         }
-        if let Some(suspicion) = &mut record.suspicion {
+        if let Some(suspicion) = record.case.as_mut().and_then(|case| case.suspicion.as_mut()) {
             let Some(ends) = suspicion.confirm(&suspect.from) else { return };
             let name = record.node.name.clone();
             self.timers.cancel(suspicion.timer);
@@ -66,7 +66,7 @@ impl Swim {
         record.since = now;
         let end = Timer::SuspicionEnd(record.node.name.clone());
         let timer = self.timers.set(now + terms.initial(), end);
-        record.suspicion = Some(Box::new(Suspicion::new(now, terms, from, timer)));
+        record.case_mut().suspicion = Some(Suspicion::new(now, terms, from, timer));
     }
 
     /// The terms of a suspicion that begins now. In a pool too small to have that many
@@ -86,7 +86,7 @@ impl Swim {
     /// A suspicion has run out unrefuted: the node is dead.
     pub(crate) fn suspicion_end(&mut self, now: Time, name: &NodeName) {
         let Some(record) = self.roster.get(name.as_bytes()) else { return };
-        let Some(suspicion) = record.suspicion.as_ref().filter(|_| record.state == State::Suspect) else {
+        let Some(suspicion) = record.suspicion().filter(|_| record.state == State::Suspect) else {
             return;
         };
         if suspicion.is_degraded() {

@@ -2,7 +2,7 @@
 //! or dead gets an answer ([`explanation`](super::explanation)). The rules do not look here.
 //!
 //! Of every member a few bytes in its record are kept: when something straight from it last
-//! came. A member that was ever silent or accused has a [`Case`] besides.
+//! came, and how fast. A member that was ever silent or accused has a [`Case`] besides.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,25 +12,39 @@ use crate::base::name::NodeName;
 use crate::base::time::Time;
 use crate::swim::node::Node;
 use crate::swim::probe::Probe;
+use crate::swim::suspicion::Suspicion;
 use crate::swim::swim::Swim;
 
 /// Accusers remembered of this node itself.
 const ACCUSERS_MAX: usize = 8;
 
-/// When datagrams straight from a member came; [`Time::ZERO`] is never.
+/// A round trip in two bytes: microseconds exactly up to 4 ms, then to twelve significant bits, up to
+/// two minutes.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Contact {
-    /// The last ping or ack, whoever began.
-    pub(super) heard: Time,
-    /// The last ack of a probe of ours.
-    pub(super) acked: Time,
-    /// The round trip of that probe, in microseconds.
-    pub(super) rtt: u32,
+pub struct Rtt {
+    /// The twelve bits, and above them by how many they are shifted.
+    bits: u16,
+}
+
+impl From<Duration> for Rtt {
+    fn from(rtt: Duration) -> Self {
+        let micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).min(0xFFF << 15);
+        let shift = 20_u32.saturating_sub(micros.leading_zeros());
+        Self { bits: (shift << 12 | micros >> shift) as u16 }
+    }
+}
+
+impl From<Rtt> for Duration {
+    fn from(Rtt { bits }: Rtt) -> Self {
+        Self::from_micros(u64::from(bits & 0xFFF) << (bits >> 12))
+    }
 }
 
 /// What is remembered of a member that was ever silent or accused.
 #[derive(Debug, Default)]
 pub struct Case {
+    /// The running suspicion, while suspect.
+    pub(super) suspicion: Option<Suspicion>,
     /// Our last probe that it did not answer directly and in time.
     pub(super) silence: Option<Silence>,
     /// When the first of those was sent since it last acknowledged one.
@@ -106,15 +120,14 @@ impl Swim {
     pub(super) fn heard_from(&mut self, now: Time, name: &[u8], from: SocketAddr) {
         let record = self.roster.get_mut(name).filter(|record| record.node.addr.socket_addr() == from);
         if let Some(record) = record {
-            record.contact.heard = now;
+            record.heard = now;
         }
     }
 
     /// A member acknowledged a probe itself.
     pub(super) fn acked_by(&mut self, now: Time, name: &[u8], rtt: Duration) {
         if let Some(record) = self.roster.get_mut(name) {
-            let rtt = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
-            record.contact = Contact { heard: now, acked: now, rtt };
+            (record.heard, record.acked, record.rtt) = (now, now, rtt.into());
         }
     }
 
@@ -122,7 +135,7 @@ impl Swim {
     pub(super) fn file(&mut self, now: Time, probe: &Probe, end: ProbeEnd) {
         let Some(silence) = self.silence_of(now, probe, end) else { return };
         if let Some(record) = self.roster.get_mut(probe.node.name.as_bytes()) {
-            let acked = record.contact.acked;
+            let acked = record.acked;
             let case = record.case_mut();
             if case.silent_since <= acked {
                 case.silent_since = silence.sent;
@@ -201,5 +214,24 @@ impl Swim {
         case.accusers.retain(|known| *known != accuser);
         case.accusers.truncate(ACCUSERS_MAX - 1);
         case.accusers.insert(0, accuser);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_is_kept_to_twelve_bits() {
+        let kept = |micros| Duration::from(Rtt::from(Duration::from_micros(micros))).as_micros();
+
+        for exact in [0, 1, 420, 4095, 4096, 40_000] {
+            assert_eq!(kept(exact), exact.into());
+        }
+        for micros in (1..100_000_000).step_by(9973) {
+            let error = u128::from(micros) - kept(micros);
+            assert!(error * 2048 <= micros.into(), "{micros} µs is kept as {} µs", kept(micros));
+        }
+        assert_eq!(kept(u64::MAX), 0xFFF << 15);
     }
 }

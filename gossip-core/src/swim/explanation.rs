@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::name::NodeName;
 use crate::base::time::{Span, Time};
-use crate::swim::evidence::{Case, Contact, ProbeEnd, Silence, StreamPing};
+use crate::swim::evidence::{ProbeEnd, Silence, StreamPing};
 use crate::swim::node::{Member, State};
 use crate::swim::roster::Record;
 use crate::swim::swim::Swim;
@@ -126,21 +126,22 @@ impl PathState {
         }
     }
 
-    fn of(contact: Contact, case: Option<&Case>) -> Self {
+    /// What the evidence says.
+    fn to(&Record { heard, acked, ref case, .. }: &Record) -> Self {
         let (silence, since) =
-            case.map_or((None, Time::ZERO), |case| (case.silence.as_ref(), case.silent_since));
-        let never = contact.acked == Time::ZERO;
-        let Some(silence) = silence.filter(|silence| {
-            never || silence.sent > contact.acked || matches!(silence.end, ProbeEnd::Late(_))
-        }) else {
+            case.as_ref().map_or((None, Time::ZERO), |case| (case.silence.as_ref(), case.silent_since));
+        let never = acked == Time::ZERO;
+        let Some(silence) = silence
+            .filter(|silence| never || silence.sent > acked || matches!(silence.end, ProbeEnd::Late(_)))
+        else {
             return if never { Self::Unknown } else { Self::Direct };
         };
         match silence.end {
-            ProbeEnd::Late(_) if contact.acked > silence.ended => Self::Direct,
+            ProbeEnd::Late(_) if acked > silence.ended => Self::Direct,
             ProbeEnd::Late(_) => Self::Slow,
-            _ if contact.heard > silence.sent => Self::OneWay,
+            _ if heard > silence.sent => Self::OneWay,
             // It was there when we probed it, so what came since the first silence is no old news.
-            ProbeEnd::Relayed(_) | ProbeEnd::Stream if contact.heard > since => Self::OneWay,
+            ProbeEnd::Relayed(_) | ProbeEnd::Stream if heard > since => Self::OneWay,
             ProbeEnd::Relayed(_) => Self::Relayed,
             ProbeEnd::Stream => Self::StreamOnly,
             ProbeEnd::Running => Self::Unknown,
@@ -158,17 +159,15 @@ impl Swim {
         let running = running.and_then(|probe| self.silence_of(now, probe, ProbeEnd::Running));
         let kept = case.and_then(|case| case.silence.as_ref());
         let ago = |at: Time| (at > Time::ZERO).then(|| now.since(at));
-        let Contact { heard, acked, rtt } = record.contact;
-        let rtt = Duration::from_micros(rtt.into());
-        let suspicion = record.suspicion.as_deref();
+        let suspicion = record.suspicion();
         let past = case.map(|case| &*case.accusers);
         let refuted = case.map(|case| case.refuted).unwrap_or_default();
         Some(Explanation {
             member: record.member(),
             is_self: record.node.name == self.name,
             since: now.since(record.since),
-            heard: ago(heard),
-            acked: ago(acked).map(|ago| Acked { ago, rtt }),
+            heard: ago(record.heard),
+            acked: ago(record.acked).map(|ago| Acked { ago, rtt: record.rtt.into() }),
             silence: running.as_ref().or(kept).map(|silence| silence.told(now)),
             accusers: suspicion.map(|suspicion| suspicion.accusers()).or(past).unwrap_or_default().to_vec(),
             dead_in: suspicion.map(|suspicion| suspicion.ends().since(now)),
@@ -176,16 +175,11 @@ impl Swim {
                 .map_or(0, |suspicion| suspicion.terms().expected.saturating_sub(suspicion.confirmations())),
             buried_by: case.and_then(|case| case.buried_by.clone()).filter(|_| record.state == State::Dead),
             refutations: Refutations { count: refuted.0, ago: ago(refuted.1) },
-            path: self.path_to(record),
+            path: PathState::to(record),
             health: self.awareness.score(),
             is_isolated: self.alarms.is_isolated(),
             observer: self.name.clone(),
         })
-    }
-
-    /// What the evidence says of the way to a member.
-    fn path_to(&self, record: &Record) -> PathState {
-        PathState::of(record.contact, record.case.as_deref())
     }
 }
 

@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 use crate::base::name::NodeName;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
-use crate::swim::evidence::{Case, Contact};
+use crate::swim::evidence::{Case, Rtt};
 use crate::swim::node::{Member, Node, State};
 use crate::swim::suspicion::Suspicion;
 
@@ -29,19 +29,26 @@ pub struct Record {
     pub state: State,
     /// When the state began.
     pub since: Time,
-    /// The running suspicion, while suspect.
-    pub suspicion: Option<Box<Suspicion>>,
-    /// When something straight from it came.
-    pub contact: Contact,
+    /// When a datagram straight from it last came, whoever began; [`Time::ZERO`] is never.
+    pub(super) heard: Time,
+    /// When it last acknowledged a probe of ours; [`Time::ZERO`] is never.
+    pub(super) acked: Time,
+    /// The round trip of that probe.
+    pub(super) rtt: Rtt,
     /// What is remembered of it, if it was ever silent or accused.
-    pub case: Option<Box<Case>>,
+    pub(super) case: Option<Box<Case>>,
 }
 
 impl Record {
     /// Of a node that is alive as far as is known.
     pub fn alive(node: Arc<Node>, incarnation: u32, since: Time) -> Self {
-        let (state, contact) = (State::Alive, Contact::default());
-        Self { node, incarnation, relay: 0, state, since, suspicion: None, contact, case: None }
+        let (state, heard, acked, rtt) = (State::Alive, Time::ZERO, Time::ZERO, Rtt::default());
+        Self { node, incarnation, relay: 0, state, since, heard, acked, rtt, case: None }
+    }
+
+    /// The running suspicion, while suspect.
+    pub fn suspicion(&self) -> Option<&Suspicion> {
+        self.case.as_ref()?.suspicion.as_ref()
     }
 
     /// What is remembered of it.
@@ -260,8 +267,11 @@ mod tests {
 
     #[test]
     fn a_record_and_its_node_fit_the_budget_of_a_member() {
-        // Record, node behind its Arc, name of 16 bytes behind its Arc, index entry at its worst load.
-        let bytes = size_of::<Record>() + 16 + size_of::<Node>() + 16 + 16 + 2 * (size_of::<u32>() + 1);
-        assert!(bytes <= 200, "a member costs {bytes} bytes");
+        // Record and its part of what the list has in advance, node behind its Arc with a short name and
+        // 32 bytes of metadata, index entry at its worst load, member of the view.
+        let record = size_of::<Record>() * 9 / 8;
+        let index = (size_of::<u32>() + 1) * 16 / 7;
+        let bytes = record + 16 + size_of::<Node>() + 32 + index + size_of::<Member>();
+        assert!(bytes <= 202, "a member costs {bytes} bytes");
     }
 }

@@ -135,7 +135,7 @@ impl Replay {
             }
             "fireSuspicion" => swim.suspicion_end(now, &(&*text(&step["node"])).into()),
             // Ours removes the timer itself, so there is nothing left to fire.
-            "fireStale" => assert!(swim.roster.get(&text(&step["node"])).unwrap().suspicion.is_none()),
+            "fireStale" => assert!(swim.roster.get(&text(&step["node"])).unwrap().suspicion().is_none()),
             "resetNodes" => swim.reap(now),
             "leave" => swim.leave(now, None),
             other => panic!("unknown step {other}"),
@@ -156,7 +156,7 @@ impl Replay {
             let mut node = facts(&record.node);
             node.insert("State".into(), json!(record.state.to_string()));
             node.insert("Incarnation".into(), json!(record.incarnation));
-            if let Some(suspicion) = &record.suspicion {
+            if let Some(suspicion) = record.suspicion() {
                 let terms = suspicion.terms();
                 let suspicion = json!({
                     "k": terms.expected, "confirmations": suspicion.confirmations(),

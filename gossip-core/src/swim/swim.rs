@@ -291,7 +291,8 @@ impl Swim {
 
     /// Takes back the running suspicion of a node.
     pub(crate) fn drop_suspicion(&mut self, name: &[u8]) {
-        let suspicion = self.roster.get_mut(name).and_then(|record| record.suspicion.take());
+        let case = self.roster.get_mut(name).and_then(|record| record.case.as_mut());
+        let suspicion = case.and_then(|case| case.suspicion.take());
         if let Some(suspicion) = suspicion {
             self.timers.cancel(suspicion.timer);
             self.close_suspicion(name, suspicion.into_accusers());
