@@ -31,44 +31,48 @@ pub(crate) fn run(to: &str, count: u32, times: usize) {
     let port = 1;
     let ip = |number: u32| Ipv4Addr::from(0x7f01_0000 + number + 1);
     let mut nonces = Nonces::from_os(|_| unreachable!("nothing is encrypted"));
-    let request = frame(&Wire::plain(), &mut nonces, true, &state(count, port, ip).encode(true));
+    let request = frame(&Wire::plain(), &mut nonces, true, &state(count, port, ip).encode(true)).into();
 
     // With and without: what a ping takes when nothing else is asked of the server.
-    let quiet = pinging(&udp, to, || thread::sleep(Duration::from_millis(300)));
-    tell("quiet", &[("ack_ms", quiet.1)]);
-    let (first, acks) = pinging(&udp, to, || exchange(to, &request));
-    tell("new", &[("seconds", first), ("ack_ms", acks)]);
+    let (_, acks) = pinging(&udp, to, || thread::sleep(Duration::from_millis(300)));
+    tell("quiet", &[("ack_ms", acks)]);
+    let (new, acks) = pinging(&udp, to, || exchange(to, &request));
+    tell("new", &[("seconds", new.as_secs_f64()), ("ack_ms", acks)]);
     // What it has learned it may go on digesting after the answer.
     thread::sleep(Duration::from_secs(1));
     for _ in 0..times {
         let (known, acks) = pinging(&udp, to, || exchange(to, &request));
-        tell("known", &[("seconds", known), ("ack_ms", acks)]);
+        tell("known", &[("seconds", known.as_secs_f64()), ("ack_ms", acks)]);
     }
 }
 
-fn exchange(to: &str, request: &[u8]) {
+/// How long the answer takes to come, to its last byte: what is made of it here is not the server's.
+fn exchange(to: &str, request: &Arc<[u8]>) -> Duration {
+    let begun = Instant::now();
     let mut stream = TcpStream::connect(to).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
     // The server may answer before it has read all, or only after; both at once never blocks.
     let mut writing = stream.try_clone().expect("it is a socket");
-    let request = request.to_vec();
+    let request = Arc::clone(request);
     let writer = thread::spawn(move || writing.write_all(&request));
     let mut reader = FrameReader::response(Arc::new(Wire::plain()));
     let mut chunk = vec![0; 256 * 1024];
-    loop {
+    let took = loop {
         let len = stream.read(&mut chunk).expect("it answers");
+        let took = begun.elapsed();
         assert!(len > 0, "it ends before it has answered");
         if reader.push(&chunk[..len]).expect("it speaks memberlist").is_some() {
-            break;
+            break took;
         }
-    }
+    };
     writer.join().expect("no panic").expect("it takes all");
+    took
 }
 
-/// How long `work` takes, in seconds, and the slowest ack meanwhile, in milliseconds.
-fn pinging(udp: &UdpSocket, to: &str, work: impl FnOnce()) -> (f64, f64) {
+/// What comes of `work`, and the slowest ack meanwhile, in milliseconds.
+fn pinging<T>(udp: &UdpSocket, to: &str, work: impl FnOnce() -> T) -> (T, f64) {
     udp.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
-    let (done, begun) = (AtomicBool::new(false), Instant::now());
+    let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let acks = scope.spawn(|| {
             let mut slowest = Duration::ZERO;
@@ -84,10 +88,9 @@ fn pinging(udp: &UdpSocket, to: &str, work: impl FnOnce()) -> (f64, f64) {
             }
             slowest
         });
-        work();
-        let took = begun.elapsed().as_secs_f64();
+        let made = work();
         done.store(true, Relaxed);
-        (took, acks.join().expect("no panic").as_secs_f64() * 1e3)
+        (made, acks.join().expect("no panic").as_secs_f64() * 1e3)
     })
 }
 
