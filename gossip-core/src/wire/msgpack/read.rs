@@ -4,8 +4,8 @@
 //! strings may be raw, str, bin or arrays of small integers; integers may have any width
 //! and sign that fits. A record may also be an array of its fields in declaration order.
 //!
-//! Nearly every value that comes is short and has its length or number in its first byte. These are
-//! read right where they are asked for, all others by their token.
+//! Nearly every value that comes is a small number or is written in one of two forms of strings. These
+//! are read right where they are asked for, all others by their token.
 
 use std::borrow::Cow;
 
@@ -92,7 +92,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A Go `int`; what only fits unsigned wraps, as in Go.
+    #[inline]
     pub(in crate::wire) fn int(&mut self) -> Result<i64, Refused> {
+        if let Some((&small @ 0..=0x7f, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(small.into());
+        }
+        self.any_int()
+    }
+
+    /// A Go `int` in any form.
+    fn any_int(&mut self) -> Result<i64, Refused> {
         match self.token()? {
             Token::Nil => Ok(0),
             Token::Int(value) => Ok(value as i64),
@@ -164,11 +174,15 @@ impl<'a> Reader<'a> {
         Some((head & 0x0f).into())
     }
 
-    /// A string or bytes in the form of fewer than 32.
+    /// A string or bytes in one of the forms of fewer than 65 536 that are written.
     #[inline]
     fn short(&mut self) -> Option<&'a [u8]> {
-        let (head @ 0xa0..=0xbf, rest) = self.rest.split_first()? else { return None };
-        let (bytes, rest) = rest.split_at_checked(usize::from(head & 0x1f))?;
+        let (len, rest) = match self.rest {
+            [head @ 0xa0..=0xbf, rest @ ..] => (usize::from(head & 0x1f), rest),
+            [0xda, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+            _ => return None,
+        };
+        let (bytes, rest) = rest.split_at_checked(len)?;
         self.rest = rest;
         Some(bytes)
     }
