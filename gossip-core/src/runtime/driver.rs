@@ -62,7 +62,7 @@ const STALL: Duration = Duration::from_millis(50);
 const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// A turn after which other tasks of the thread are not to wait for one more.
-const LONG_TURN: Duration = Duration::from_micros(500);
+pub(crate) const LONG_TURN: Duration = Duration::from_micros(500);
 
 /// The process stood still for so long that others may have taken this node for dead.
 const LONG_STALL: Duration = Duration::from_millis(500);

@@ -26,14 +26,16 @@ use crate::pool::exchange::{Broken, Exchange, ExchangeError, ExchangeNews, Verdi
 use crate::pool::own_state::OwnState;
 use crate::pool::traffic::Traffic;
 use crate::runtime::clock::Clock;
+use crate::runtime::driver::LONG_TURN;
 use crate::runtime::input::Input;
 use crate::wire::message::Ticket;
 
 /// Connections opened by others that a pool serves at one time.
 pub(crate) const INBOUND_MAX: usize = 256;
 
-/// Bytes read at once.
+/// Bytes read at once, and of a peer that has much to say.
 const CHUNK: usize = 16 * 1024;
+const CHUNK_MAX: usize = 64 * 1024;
 
 /// Work on so many bytes in one go keeps other tasks waiting.
 const HEAVY: usize = 64 * 1024;
@@ -199,6 +201,8 @@ impl Conversation {
         let mut chunk = vec![0; CHUNK];
         let mut unwritten = Bytes::new();
         let (mut remote_speaks, mut resets) = (true, false);
+        // On what was read, since others had a turn.
+        let mut worked = Duration::ZERO;
         loop {
             // A good end would tell the peer that the application has its message.
             if resets != self.exchange.owes_verdict() {
@@ -266,8 +270,13 @@ impl Conversation {
                         self.exchange.handle_bytes(now, bytes)
                     })
                     .await;
-                    if count == CHUNK {
-                        // There is more, and others wait: a task that was woken on this thread stays on it.
+                    if count == chunk.len() && count < CHUNK_MAX {
+                        chunk = vec![0; CHUNK_MAX];
+                    }
+                    worked += self.clock.now().since(now);
+                    if worked >= LONG_TURN {
+                        // Others wait: a task that was woken on this thread stays on it.
+                        worked = Duration::ZERO;
                         yield_now().await;
                     }
                 }
