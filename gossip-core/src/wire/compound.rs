@@ -19,8 +19,11 @@ pub fn write(parts: &[impl AsRef<[u8]>], out: &mut Vec<u8>) -> usize {
         Some([alone]) => out.extend_from_slice(alone.as_ref()),
         Some(parts) => {
             out.extend_from_slice(&[MessageType::Compound as u8, count as u8]);
-            for part in parts {
-                out.extend_from_slice(&(part.as_ref().len() as u16).to_be_bytes());
+            let lengths = out.len();
+            out.resize(lengths + 2 * count, 0);
+            let (lengths, _) = out.get_mut(lengths..).unwrap_or_default().as_chunks_mut();
+            for (length, part) in lengths.iter_mut().zip(parts) {
+                *length = (part.as_ref().len() as u16).to_be_bytes();
             }
             for part in parts {
                 out.extend_from_slice(part.as_ref());
