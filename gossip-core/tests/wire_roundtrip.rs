@@ -16,7 +16,7 @@ use gossip_core::wire::message::{
 use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
 use gossip_core::wire::packet::{self, Scratch};
-use gossip_core::wire::push_pull::LocalState;
+use gossip_core::wire::push_pull::encode_state;
 use gossip_core::wire::stream::{self, Frame, FrameReader};
 use gossip_core::wire::{compound, fuzz};
 use proptest::collection::vec;
@@ -158,19 +158,12 @@ fn plain_of(frame: &Frame) -> Vec<u8> {
         }
         Frame::User { payload, ticket } => stream::encode_user(payload, ticket.as_ref()),
         Frame::PushPull(state) => {
-            let records = state.nodes().flat_map(|node| encoded_node(&node)).collect::<Vec<_>>();
-            let (nodes, user_state) = (state.len() as u32, state.user_state.clone());
-            LocalState { nodes, records: records.into(), user_state, relay: state.relay.clone() }
-                .encode(state.join)
+            encode_state(state.join, state.len() as u32, &state.user_state, &state.relay, 0, |out| {
+                state.nodes().for_each(|node| encode_node_record(&node, out));
+            })
         }
         other => panic!("{other:?} is no request"),
     }
-}
-
-fn encoded_node(node: &NodeRecord<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode_node_record(node, &mut out);
-    out
 }
 
 fn text() -> impl Strategy<Value = Text<'static>> {
@@ -252,10 +245,9 @@ fn ticket() -> impl Strategy<Value = Ticket> {
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let push_pull = (vec(node(), 0..6), vec(any::<u8>(), 0..300), text(), any::<bool>()).prop_map(
         |(nodes, user_state, relay, join)| {
-            let records = nodes.iter().flat_map(encoded_node).collect::<Vec<_>>();
-            let (count, records) = (nodes.len() as u32, records.into());
-            let relay = Bytes::copy_from_slice(&relay);
-            LocalState { nodes: count, records, user_state: user_state.into(), relay }.encode(join)
+            encode_state(join, nodes.len() as u32, &user_state, &relay, 0, |out| {
+                nodes.iter().for_each(|node| encode_node_record(node, out));
+            })
         },
     );
     prop_oneof![

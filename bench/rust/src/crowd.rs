@@ -43,6 +43,6 @@ pub(crate) fn run() {
 
 fn answer(port: u16) -> Vec<u8> {
     let mut nonces = Nonces::from_os(|_| unreachable!("nothing is encrypted"));
-    let state = state(MEMBERS, port, |_| Ipv4Addr::LOCALHOST);
-    frame(&Wire::plain(), &mut nonces, false, &state.encode(false))
+    let state = state(false, MEMBERS, port, |_| Ipv4Addr::LOCALHOST);
+    frame(&Wire::plain(), &mut nonces, false, &state)
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(to: &str, count: u32, times: usize) {
     let port = 1;
     let ip = |number: u32| Ipv4Addr::from(0x7f01_0000 + number + 1);
     let mut nonces = Nonces::from_os(|_| unreachable!("nothing is encrypted"));
-    let request = frame(&Wire::plain(), &mut nonces, true, &state(count, port, ip).encode(true)).into();
+    let request = frame(&Wire::plain(), &mut nonces, true, &state(true, count, port, ip)).into();
 
     // With and without: what a ping takes when nothing else is asked of the server.
     let (_, acks) = pinging(&udp, to, || thread::sleep(Duration::from_millis(300)));

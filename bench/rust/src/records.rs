@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use gossip_core::wire::encode::encode_node_record;
 use gossip_core::wire::message::NodeRecord;
-use gossip_core::wire::push_pull::LocalState;
+use gossip_core::wire::push_pull::encode_state;
 
-/// `count` members, all at `ip(number)` and this port.
-pub(crate) fn state(count: u32, port: u16, ip: impl Fn(u32) -> Ipv4Addr) -> LocalState {
+/// A push/pull in its plain form: `count` members, all at `ip(number)` and this port.
+pub(crate) fn state(join: bool, count: u32, port: u16, ip: impl Fn(u32) -> Ipv4Addr) -> Vec<u8> {
     let mut records = Vec::new();
     for number in 0..count {
         let name = format!("member-{number:05}");
@@ -23,5 +23,5 @@ pub(crate) fn state(count: u32, port: u16, ip: impl Fn(u32) -> Ipv4Addr) -> Loca
         };
         encode_node_record(&record, &mut records);
     }
-    LocalState { nodes: count, records: records.into(), ..LocalState::default() }
+    encode_state(join, count, b"", b"", records.len(), |out| out.extend(records))
 }

@@ -359,3 +359,48 @@ async fn wait(clock: Clock, time: Option<Time>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::thread::yield_now;
+
+    use super::*;
+
+    /// How many of eight steps over so many bytes, begun together, are under way at a time at the most;
+    /// each goes on until it was `wanted`, and a little longer.
+    fn at_a_time(bytes: usize, admitted: usize, wanted: usize) -> usize {
+        const STEPS: usize = 8;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(STEPS).build().unwrap();
+        let (heavy, clock) = (Arc::new(Semaphore::new(admitted)), Clock::start());
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks: Vec<_> = (0..STEPS)
+            .map(|_| {
+                let (heavy, running, most) = (Arc::clone(&heavy), Arc::clone(&running), Arc::clone(&most));
+                runtime.spawn(async move {
+                    aside(&heavy, bytes, || {
+                        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                        let deadline = clock.now() + Duration::from_secs(10);
+                        while most.load(SeqCst) < wanted && clock.now() < deadline {
+                            yield_now();
+                        }
+                        (0..1000).for_each(|_| yield_now());
+                        running.fetch_sub(1, SeqCst);
+                    })
+                    .await;
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
+        most.load(SeqCst)
+    }
+
+    #[test]
+    fn of_long_steps_no_more_run_at_a_time_than_are_admitted() {
+        assert!(at_a_time(HEAVY - 1, 2, 3) > 2, "short steps need no admission");
+        for admitted in [1, 2, 3] {
+            assert_eq!(at_a_time(HEAVY, admitted, admitted), admitted);
+        }
+    }
+}

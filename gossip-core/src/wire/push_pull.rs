@@ -16,29 +16,8 @@ use super::limits::{NODE_RECORDS_MAX, NODES_MAX, STREAM_RECORD_MAX, USER_STATE_M
 use super::message::{MessageType, NodeRecord, PushPullHeader, blob_bytes};
 use super::msgpack::scan::RecordScan;
 
-/// What is told of everybody, with the records ready.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LocalState {
-    /// How many records there are.
-    pub nodes: u32,
-    /// The records, encoded one after the other.
-    pub records: Bytes,
-    /// Bytes of the application.
-    pub user_state: Bytes,
-    /// About relayed broadcasts: for nodes of ours alone, otherwise empty.
-    pub relay: Bytes,
-}
-
-impl LocalState {
-    /// The whole message, its type byte first.
-    pub fn encode(&self, join: bool) -> Vec<u8> {
-        encode_state(join, self.nodes, &self.user_state, &self.relay, self.records.len(), |out| {
-            out.extend_from_slice(&self.records);
-        })
-    }
-}
-
 /// A push/pull, its type byte first; `records` writes those of `nodes` nodes, some `likely` bytes.
+/// `user_state` is the application's, `relay` is about relayed broadcasts and for nodes of ours alone.
 pub fn encode_state(
     join: bool,
     nodes: u32,
@@ -66,7 +45,7 @@ pub struct RemoteState {
     pub join: bool,
     /// Bytes of the peer's application.
     pub user_state: Bytes,
-    /// About relayed broadcasts, as the peer's [`LocalState`] had it.
+    /// About relayed broadcasts: from nodes of ours alone, otherwise empty.
     pub relay: Bytes,
     body: Bytes,
     /// Where each record begins in the body.
@@ -225,7 +204,7 @@ mod tests {
                 &mut records,
             );
         }
-        let bytes = LocalState { nodes: 2, records: records.into(), ..LocalState::default() }.encode(true);
+        let bytes = encode_state(true, 2, b"", b"", records.len(), |out| out.extend(records));
         let mut reader = StateReader::new(1);
         assert_eq!(reader.advance(&bytes), Ok(true));
 
