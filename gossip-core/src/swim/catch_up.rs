@@ -36,7 +36,7 @@ impl Swim {
                 catch_up.idle = 0;
             }
         } else if by_join && was_news && !self.tuning.push_pull_interval.is_zero() {
-            let pause = (self.tuning.gossip_interval / 2).max(SHORTEST);
+            let pause = (self.tuning.gossip_interval / 3).max(SHORTEST);
             self.catch_up = Some(CatchUp { pause, idle: 0 });
             // Those who joined together do not ask together.
             let first = pause / 2 + self.rng.up_to(pause / 2);
