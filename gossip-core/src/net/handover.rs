@@ -15,9 +15,17 @@ use crate::base::lock::{lock, wait_while};
 /// A state behind a lock, and the means to wait for it.
 #[derive(Debug)]
 pub(crate) struct Handover<S> {
-    state: Mutex<S>,
+    held: Mutex<Held<S>>,
     ready: Condvar,
     bell: OnceLock<Bell>,
+}
+
+/// What is under the lock.
+#[derive(Debug)]
+struct Held<S> {
+    state: S,
+    /// Threads that block. Where there are none, nobody is woken: that is a call of the system, each time.
+    blocked: usize,
 }
 
 /// A state that may have something to take.
@@ -28,20 +36,23 @@ pub(crate) trait Ready {
 
 impl<S: Ready> Handover<S> {
     pub(crate) fn new(state: S) -> Self {
-        Self { state: Mutex::new(state), ready: Condvar::new(), bell: OnceLock::new() }
+        let held = Mutex::new(Held { state, blocked: 0 });
+        Self { held, ready: Condvar::new(), bell: OnceLock::new() }
     }
 
     /// Puts something into the state, and wakes one thread that waits; if there is more than it
     /// takes, it wakes the next.
     pub(crate) fn put<T>(&self, put: impl FnOnce(&mut S) -> T) -> T {
-        let done = self.change(put);
-        self.ready.notify_one();
+        let (done, wait) = self.change(put);
+        if wait {
+            self.ready.notify_one();
+        }
         done
     }
 
     /// Ends what the threads wait for, and wakes them all.
     pub(crate) fn end<T>(&self, end: impl FnOnce(&mut S) -> T) -> T {
-        let done = self.change(end);
+        let (done, _) = self.change(end);
         self.ready.notify_all();
         done
     }
@@ -49,15 +60,17 @@ impl<S: Ready> Handover<S> {
     /// Takes from the state once it is ready, or when `timeout` has passed; `None` waits
     /// for ever.
     pub(crate) fn take<T>(&self, timeout: Option<Duration>, take: impl FnOnce(&mut S) -> T) -> T {
-        let mut state = lock(&self.state);
-        if timeout != Some(Duration::ZERO) {
-            state = wait_while(&self.ready, state, timeout, |state| !state.is_ready());
+        let mut held = lock(&self.held);
+        if timeout != Some(Duration::ZERO) && !held.state.is_ready() {
+            held.blocked += 1;
+            held = wait_while(&self.ready, held, timeout, |held| !held.state.is_ready());
+            held.blocked -= 1;
         }
-        let taken = take(&mut state);
-        self.ring(&state);
-        let is_ready = state.is_ready();
-        drop(state);
-        if is_ready {
+        let taken = take(&mut held.state);
+        self.ring(&held.state);
+        let wakes = held.blocked > 0 && held.state.is_ready();
+        drop(held);
+        if wakes {
             self.ready.notify_one();
         }
         taken
@@ -65,7 +78,7 @@ impl<S: Ready> Handover<S> {
 
     /// Looks at the state.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&S) -> T) -> T {
-        look(&lock(&self.state))
+        look(&lock(&self.held).state)
     }
 
     /// A descriptor that is readable exactly while the state is ready.
@@ -83,7 +96,7 @@ impl<S: Ready> Handover<S> {
             return Ok(bell.as_fd());
         }
         // Under the lock there is one that makes it, and no change that it misses.
-        let state = lock(&self.state);
+        let held = lock(&self.held);
         let bell = match self.bell.get() {
             Some(bell) => bell,
             None => {
@@ -91,15 +104,16 @@ impl<S: Ready> Handover<S> {
                 self.bell.get_or_init(|| bell)
             }
         };
-        self.ring(&state);
+        self.ring(&held.state);
         Ok(bell.as_fd())
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
-        let mut state = lock(&self.state);
-        let done = change(&mut state);
-        self.ring(&state);
-        done
+    /// Changes the state; whether threads block.
+    fn change<T>(&self, change: impl FnOnce(&mut S) -> T) -> (T, bool) {
+        let mut held = lock(&self.held);
+        let done = change(&mut held.state);
+        self.ring(&held.state);
+        (done, held.blocked > 0)
     }
 
     /// Lets the bell say what `state`, which is still locked, is.
@@ -200,6 +214,33 @@ mod tests {
             assert!(!is_readable(fd, NOW), "{name}: everything is taken");
             producers.into_iter().for_each(|producer| producer.join().unwrap());
         }
+    }
+
+    #[test]
+    fn threads_that_block_share_what_is_put_one_by_one() {
+        const THREADS: u32 = 4;
+        const EACH: u32 = 5000;
+        let handover = Handover::new(Numbers::default());
+
+        let mut taken = thread::scope(|scope| {
+            let takers: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    let take = || handover.take(None, |numbers| numbers.waiting.pop_front().unwrap());
+                    scope.spawn(move || (0..EACH).map(|_| take()).collect::<Vec<_>>())
+                })
+                .collect();
+            for number in 0..THREADS * EACH {
+                // The race is at the edge between nothing and something.
+                while number % 7 == 0 && handover.look(|numbers| !numbers.waiting.is_empty()) {
+                    thread::yield_now();
+                }
+                handover.put(|numbers| numbers.waiting.push_back(number));
+            }
+            takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect::<Vec<_>>()
+        });
+
+        taken.sort_unstable();
+        assert!(taken.into_iter().eq(0..THREADS * EACH));
     }
 
     #[test]
