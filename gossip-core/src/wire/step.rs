@@ -132,8 +132,7 @@ impl StepRequest {
         keys.iter().find_map(|key| {
             let mut sealed = self.token.clone();
             let ring = Keyring::new([], Some(key.clone())).ok()?;
-            let range =
-                seal::open(&ring, &context(self.kind, self.step), &mut sealed, &mut Vec::new()).ok()?;
+            let range = seal::open(&ring, &context(self.kind, self.step), &mut sealed).ok()?;
             Some((sealed.get(range)?.try_into().ok()?, key))
         })
     }
