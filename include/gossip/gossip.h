@@ -1996,8 +1996,9 @@ GOSSIP_API size_t gossip_buffer_len(const gossip_buffer_t *buffer);
 /// Memory: borrows `buffer`. Threads: that of the callback. Blocks: no.
 GOSSIP_API size_t gossip_buffer_limit(const gossip_buffer_t *buffer);
 
-/// Makes a queue in which at most `max_events` events wait, with at most `max_bytes` bytes
-/// of messages, states and questions: 10000 and 64 MiB suit most programs. It belongs to no
+/// Makes a queue in which at most `max_events` messages, states and questions wait, of at most
+/// `max_bytes` bytes: 10000 and 64 MiB suit most programs. Changes of members are never dropped
+/// and take no room from those: as many wait, and one more for each member. It belongs to no
 /// node.
 ///
 /// Memory: `queue` is yours: gossip_queue_free. Threads: any, callbacks too. Blocks: no.

@@ -261,8 +261,9 @@ fn questions_that_find_the_queue_full_or_closed_have_their_default_at_once() {
     let pool_b = b.register_pool(patient(), Some(events.delegate(0, asks))).unwrap();
     b.start().unwrap();
     let (a, _, _) = started("a");
-    // Of its own start it was told, and nobody takes it: that fills the queue.
-    eventually("the queue is full", || poll_for(events.readiness().unwrap(), NOW));
+    // Nobody takes the message: that fills the queue.
+    pool_b.send_to_address(b.local_addr(), b"hi").unwrap();
+    eventually("the queue is full", || events.stats().accepted > 1);
 
     let when_full = reach(&pool_b, &a).unwrap_err();
     let dropped = events.take(8, Some(PATIENCE)).unwrap();
