@@ -128,7 +128,7 @@ impl Log {
     pub(crate) fn set(&self, level: LogLevel, sink: Option<LogSink>) -> Result<(), Error> {
         let mut collector = lock(&self.collector);
         let level = if sink.is_some() { level } else { LogLevel::Off };
-        let old = match self.put(sink) {
+        let old = match self.put(level, sink) {
             Ok(old) => old,
             Err((error, refused)) => {
                 drop(collector);
@@ -136,7 +136,6 @@ impl Log {
                 return Err(error);
             }
         };
-        self.outlet.level.store(level as u8, Relaxed);
         if self.has_sink() {
             let known = collector.is_some();
             let dispatch = collector.get_or_insert_with(|| collect_into(&self.outlet));
@@ -180,7 +179,11 @@ impl Log {
     }
 
     /// Replaces the sink, and gives back the old one; refuses one that comes too late.
-    fn put(&self, sink: Option<LogSink>) -> Result<Option<LogSink>, (Error, Option<LogSink>)> {
+    fn put(
+        &self,
+        level: LogLevel,
+        sink: Option<LogSink>,
+    ) -> Result<Option<LogSink>, (Error, Option<LogSink>)> {
         let mut state = lock(&self.outlet.state);
         if sink.is_some() && state.end != End::NotYet {
             return Err((Error::Closed, sink));
@@ -200,6 +203,9 @@ impl Log {
             state.waiting.clear();
             state.untold = 0;
         }
+        // The new sink is not told what only the old one wanted to know.
+        self.outlet.level.store(level as u8, Relaxed);
+        state.waiting.retain(|record| self.outlet.admits(record.level));
         Ok(std::mem::replace(&mut state.sink, sink))
     }
 
@@ -266,7 +272,8 @@ impl Outlet {
 
     fn push(&self, record: Record) {
         let mut state = lock(&self.state);
-        if state.sink.is_none() || state.end != End::NotYet {
+        // The level may have changed since it was asked for.
+        if state.sink.is_none() || state.end != End::NotYet || !self.admits(record.level) {
             return;
         }
         if state.waiting.len() >= WAITING_MAX {
@@ -288,7 +295,11 @@ impl Outlet {
             // Not a crate whose name merely begins like ours.
             rest.is_empty() || rest.starts_with("::")
         });
-        is_ours && !metadata.is_span() && LogLevel::from(*metadata.level()) as u8 <= self.level.load(Relaxed)
+        is_ours && !metadata.is_span() && self.admits(LogLevel::from(*metadata.level()))
+    }
+
+    fn admits(&self, level: LogLevel) -> bool {
+        level as u8 <= self.level.load(Relaxed)
     }
 }
 
