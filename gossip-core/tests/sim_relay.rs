@@ -9,7 +9,7 @@ use gossip_core::pool::config::{BroadcastMode, PoolConfig};
 use gossip_core::pool::stats::Stats;
 use gossip_core::sim::fabric::{Carrier, Packet, Verdict};
 use gossip_core::sim::host::HostId;
-use gossip_core::sim::link::Quality;
+use gossip_core::sim::link::{Latency, Quality};
 use gossip_core::sim::seed::for_each_seed;
 use gossip_core::sim::world::World;
 
@@ -228,6 +228,31 @@ fn whoever_joins_through_a_node_that_relays_nothing_gets_nothing_from_before_its
         let all: Vec<_> = nodes.iter().copied().chain([late]).collect();
         world.broadcast(nodes[0], b"after").unwrap();
         world.run_until(5 * SECOND, |world| all_got(world, &all, nodes[0], b"after"));
+    });
+}
+
+#[test]
+fn whoever_is_spoken_to_while_it_joins_gets_nothing_from_before_its_time_either() {
+    for_each_seed(8, |world| {
+        // Somebody exchanges states with the newcomer before the answer is there.
+        let config = PoolConfig { push_pull_interval: SECOND, ..PoolConfig::lan(1) };
+        let nodes = pool(world, 4, 0.0, &config);
+        for from in &nodes {
+            world.broadcast(*from, b"before").unwrap();
+        }
+        world.run_for(SECOND);
+        let plain = PoolConfig { broadcast_mode: BroadcastMode::Plain, ..config.clone() };
+        let deaf = world.spawn(1, &plain)[0];
+        world.join(deaf, nodes[0]);
+        world.run_until_agreed();
+        let late = world.spawn(1, &config)[0];
+        let slow = Latency::Fixed(3 * SECOND);
+        world.set_quality_between(deaf, late, Quality::lan().with_latency(slow));
+        world.join(late, deaf);
+
+        world.run_for(50 * SECOND);
+
+        assert!(!world.app(late).got(b"before"));
     });
 }
 

@@ -90,6 +90,7 @@ impl Machine {
         timeout: Option<Duration>,
         standing: bool,
     ) -> TaskId {
+        self.rumours.join_begins(now);
         let (waiting, running, report) = (targets.into(), Vec::new(), JoinReport::default());
         let id = self.begin(now, TaskKind::Join { waiting, running, report, standing }, timeout);
         self.join_on(now, id);
@@ -287,6 +288,9 @@ impl Machine {
         }
         if let TaskKind::Migration = task.kind {
             self.migration_ended();
+        }
+        if matches!(&outcome, Outcome::Join(report) if report.reached.is_empty()) {
+            self.rumours.join_failed();
         }
         if matches!(task.kind, TaskKind::Join { standing: true, .. }) {
             return self.rejoined(self.latest, outcome);

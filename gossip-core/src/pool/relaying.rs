@@ -282,6 +282,7 @@ impl Machine {
         let Some(record) = self.swim.roster.get(section.name.as_bytes()) else { return };
         let from = record.node.addr.socket_addr();
         if self.rumours.uninformed.take().is_some_and(|end| now < end) || is_newcomer {
+            self.rumours.is_newcomer = false;
             self.rumours.begin_after(now, &section.entries);
         }
         self.rumours.circle.refresh(&self.swim);

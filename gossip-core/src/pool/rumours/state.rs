@@ -45,8 +45,9 @@ pub struct Rumours {
     pub(in crate::pool) timer: Option<(Time, TimerKey)>,
     /// Nothing was learnt from a join yet: what was said before is none of our business.
     pub(in crate::pool) is_newcomer: bool,
-    /// We joined through a node that says nothing of rumours: until this time, or until somebody
-    /// tells all that there is, what comes up of origins not heard of is from before.
+    /// A join is under way, or went through a node that says nothing of rumours: until this time,
+    /// or until somebody tells all that there is, what comes up of origins not heard of is from
+    /// before.
     pub(in crate::pool) uninformed: Option<Time>,
     /// Whether the latest broadcast was relayed.
     pub(in crate::pool) relayed: Option<bool>,
@@ -108,6 +109,20 @@ impl Rumours {
     /// Whether a rumour is of no use to us: our own, or heard.
     pub fn has(&self, id: Id) -> bool {
         self.is_own(id) || self.heard.contains(id)
+    }
+
+    /// A join begins. Members may speak to us before it has told us anything.
+    pub fn join_begins(&mut self, now: Time) {
+        if self.is_newcomer {
+            self.begin_uninformed(now);
+        }
+    }
+
+    /// A join has reached nobody: we are no member by it, and may be by the joins of others.
+    pub fn join_failed(&mut self) {
+        if self.is_newcomer {
+            self.uninformed = None;
+        }
     }
 
     /// A join that told nothing of rumours has made us a member.
