@@ -44,5 +44,5 @@ def push_pull(table: Table, options: Options) -> None:
     table.add("slowest ack without", "ms", samples, "quiet", peer=GO)
     table.note(
         "A client that is the same for both tells the server of its members and hears as many; it reads as fast as it can "
-        "on the other processor. A ping waits for its ack, and the next follows a millisecond later."
+        "on the other processor. An exchange is over when the last byte of its answer has come. A ping waits for its ack, and the next follows a millisecond later."
     )

@@ -24,7 +24,7 @@ pub(crate) struct Handover<S> {
 #[derive(Debug)]
 struct Held<S> {
     state: S,
-    /// Threads that block. Where there are none, nobody is woken: that is a call of the system, each time.
+    /// Threads that wait. While there are none nobody is woken, which would be a call of the system.
     blocked: usize,
 }
 
@@ -43,8 +43,8 @@ impl<S: Ready> Handover<S> {
     /// Puts something into the state, and wakes one thread that waits; if there is more than it
     /// takes, it wakes the next.
     pub(crate) fn put<T>(&self, put: impl FnOnce(&mut S) -> T) -> T {
-        let (done, wait) = self.change(put);
-        if wait {
+        let (done, somebody_blocks) = self.change(put);
+        if somebody_blocks {
             self.ready.notify_one();
         }
         done

@@ -1,5 +1,6 @@
 //! What speaks for and against a member: kept so that an operator who asks why it is suspected
-//! or dead gets an answer ([`explanation`](super::explanation)). The rules do not look here.
+//! or dead gets an answer ([`explanation`](super::explanation)). The rules look at nothing here but
+//! the running suspicion.
 //!
 //! Of every member a few bytes in its record are kept: when something straight from it last
 //! came, and how fast. A member that was ever silent or accused has a [`Case`] besides.

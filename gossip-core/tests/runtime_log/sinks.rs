@@ -113,6 +113,29 @@ fn a_sink_that_is_removed_is_let_go_and_hears_no_more() {
 }
 
 #[test]
+fn the_next_sink_is_not_told_what_waited_for_the_last_and_its_level_does_not_admit() {
+    let (gossip, release) = (Gossip::new(loopback("a")).unwrap(), channel::<()>());
+    let pool = gossip.register_pool(quick(1), None).unwrap();
+    let (entered, stuck) = (channel(), Mutex::new(release.1));
+    let sink = move |_: &Record| {
+        let _ = entered.0.send(());
+        let _ = stuck.lock().unwrap().recv();
+    };
+    gossip.set_log(LogLevel::Debug, Some(Arc::new(sink))).unwrap();
+    gossip.start().unwrap();
+    entered.1.recv_timeout(PATIENCE).expect("the sink is called");
+    pool.update_node(b"1", PATIENCE).unwrap();
+    add_key(&pool);
+
+    let kept = Kept::default();
+    gossip.set_log(LogLevel::Info, Some(kept.sink())).unwrap();
+    drop(release.0);
+
+    kept.expect("keyring changed");
+    assert!(kept.find("announcing new metadata").is_empty(), "it is said at debug");
+}
+
+#[test]
 fn a_panic_in_a_sink_is_counted_and_the_next_record_comes_all_the_same() {
     let (gossip, kept) = (Gossip::new(loopback("a")).unwrap(), Kept::default());
     let keep = kept.sink();
