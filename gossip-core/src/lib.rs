@@ -125,7 +125,7 @@ pub use runtime::{
     delegate::Delegate,
     dial::dial,
     error::{Error, SeedError},
-    events::{Event, Events, Source, TakeError},
+    events::{Event, Events, Source},
     gossip::Gossip,
     log::{LogLevel, LogSink, LogStats, Record},
     pool::{Joined, Pool, PoolStats},

@@ -194,7 +194,8 @@ pub(crate) fn wants_nonblocking(flags: u32) -> Result<bool, Failure> {
 
 /// A descriptor for `poll`, `epoll` and every event loop: readable exactly while an accept
 /// would not wait, also once the listener is closed. Only watch it: do not read, write or
-/// close it. It stays the same; take it out of the loop before freeing the listener.
+/// close it. It stays the same; take it out of the loop before freeing the listener. A
+/// connection that a thread takes which blocks in an accept does not show.
 ///
 /// Memory: `fd` is the library's, and valid until `listener` is freed. Threads: any,
 /// callbacks too. Blocks: no.

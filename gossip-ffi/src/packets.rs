@@ -108,7 +108,7 @@ pub unsafe extern "C" fn gossip_packets_send(
 /// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
 /// `gossip_packets_recv` would not wait, also once the receiver is closed. Only watch it: do
 /// not read, write or close it. It stays the same; take it out of the loop before freeing the
-/// receiver.
+/// receiver. A datagram that a thread takes which blocks in a receive does not show.
 ///
 /// Memory: `fd` is the library's, and valid until `packets` is freed. Threads: any,
 /// callbacks too. Blocks: no.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use gossip_core::net::error::WaitError;
 use gossip_core::pool::action::Asks;
 use gossip_core::runtime::delegate::Delegate;
-use gossip_core::runtime::events::{Event, Events, TakeError};
+use gossip_core::runtime::events::{Event, Events};
 
 use crate::border::{Timeout, call, give, offer, quick, some, value, write};
 use crate::error::{Failure, gossip_error_t};
@@ -18,7 +19,7 @@ use crate::event::gossip_event_t;
 use crate::handle::Shared;
 use crate::listener::gossip_fd_t;
 use crate::signals::without_sigpipe;
-use crate::status::Status::{GOSSIP_ERR_CLOSED, GOSSIP_ERR_INVALID_ARG, GOSSIP_ERR_TIMEOUT};
+use crate::status::Status::{GOSSIP_ERR_CLOSED, GOSSIP_ERR_INVALID_ARG};
 use crate::status::gossip_status_t;
 
 /// A bounded queue of what any number of pools, on any number of nodes, tell and ask. Pools
@@ -132,15 +133,6 @@ fn asks_of(sum: u32) -> Result<Asks, Failure> {
     })
 }
 
-impl From<TakeError> for Failure {
-    fn from(error: TakeError) -> Self {
-        match error {
-            TakeError::Timeout => Self::new(GOSSIP_ERR_TIMEOUT, "no event in time"),
-            TakeError::Closed => Self::new(GOSSIP_ERR_CLOSED, "event queue is closed"),
-        }
-    }
-}
-
 /// Makes a queue in which at most `max_events` messages, states and questions wait, of at most
 /// `max_bytes` bytes: 10000 and 64 MiB suit most programs. Changes of members are never dropped
 /// and take no room from those: as many wait, and one more for each member. It belongs to no
@@ -170,7 +162,7 @@ pub extern "C" fn gossip_queue_new(
 /// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
 /// `gossip_queue_poll` would not wait, also once the queue is closed. Only watch it: do not
 /// read, write or close it. It stays the same; take it out of the loop before freeing the
-/// queue.
+/// queue. An event that a thread takes which blocks in a poll does not show.
 ///
 /// Memory: `fd` is the library's, and valid until `queue` is freed. Threads: any, callbacks
 /// too. Blocks: no.
@@ -247,7 +239,7 @@ pub extern "C" fn gossip_queue_poll(
 ) -> gossip_status_t {
     quick(|| {
         let (queue, event) = (queue_of(queue)?, some(event, "event")?);
-        let taken = queue.take(1, Timeout(timeout_ms))?.pop().ok_or(TakeError::Timeout)?;
+        let taken = queue.take(1, Timeout(timeout_ms))?.pop().ok_or(WaitError::Timeout)?;
         give(Some(event), "event", || Ok(taken.into()))
     })
 }

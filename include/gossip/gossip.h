@@ -2011,7 +2011,7 @@ gossip_status_t gossip_queue_new(size_t max_events,
 /// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
 /// `gossip_queue_poll` would not wait, also once the queue is closed. Only watch it: do not
 /// read, write or close it. It stays the same; take it out of the loop before freeing the
-/// queue.
+/// queue. An event that a thread takes which blocks in a poll does not show.
 ///
 /// Memory: `fd` is the library's, and valid until `queue` is freed. Threads: any, callbacks
 /// too. Blocks: no.
@@ -2291,7 +2291,8 @@ gossip_status_t gossip_listener_accept(const gossip_listener_t *listener,
 
 /// A descriptor for `poll`, `epoll` and every event loop: readable exactly while an accept
 /// would not wait, also once the listener is closed. Only watch it: do not read, write or
-/// close it. It stays the same; take it out of the loop before freeing the listener.
+/// close it. It stays the same; take it out of the loop before freeing the listener. A
+/// connection that a thread takes which blocks in an accept does not show.
 ///
 /// Memory: `fd` is the library's, and valid until `listener` is freed. Threads: any,
 /// callbacks too. Blocks: no.
@@ -2446,7 +2447,7 @@ gossip_status_t gossip_packets_send(const gossip_packets_t *packets,
 /// A descriptor for `poll`, `epoll` and every event loop: readable exactly while
 /// `gossip_packets_recv` would not wait, also once the receiver is closed. Only watch it: do
 /// not read, write or close it. It stays the same; take it out of the loop before freeing the
-/// receiver.
+/// receiver. A datagram that a thread takes which blocks in a receive does not show.
 ///
 /// Memory: `fd` is the library's, and valid until `packets` is freed. Threads: any,
 /// callbacks too. Blocks: no.

@@ -2,7 +2,8 @@
 //!
 //! Everything is under one lock, the bell included: a state and what its descriptor says
 //! change as one, so no wake-up is lost and none is false. The descriptor exists only once
-//! it is asked for; until then it costs nothing.
+//! it is asked for; until then it costs nothing. It says nothing either while a thread blocks,
+//! which takes what comes: that saves the two calls of the system that ring and silence it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -67,7 +68,7 @@ impl<S: Ready> Handover<S> {
             held.blocked -= 1;
         }
         let taken = take(&mut held.state);
-        self.ring(&held.state);
+        self.ring(&held);
         let wakes = held.blocked > 0 && held.state.is_ready();
         drop(held);
         if wakes {
@@ -81,7 +82,8 @@ impl<S: Ready> Handover<S> {
         look(&lock(&self.held).state)
     }
 
-    /// A descriptor that is readable exactly while the state is ready.
+    /// A descriptor that is readable exactly while the state is ready and no thread blocks that
+    /// is about to take from it.
     pub(crate) fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
         self.readiness_of(Bell::new)
     }
@@ -104,7 +106,7 @@ impl<S: Ready> Handover<S> {
                 self.bell.get_or_init(|| bell)
             }
         };
-        self.ring(&held.state);
+        self.ring(&held);
         Ok(bell.as_fd())
     }
 
@@ -112,14 +114,15 @@ impl<S: Ready> Handover<S> {
     fn change<T>(&self, change: impl FnOnce(&mut S) -> T) -> (T, bool) {
         let mut held = lock(&self.held);
         let done = change(&mut held.state);
-        self.ring(&held.state);
+        self.ring(&held);
         (done, held.blocked > 0)
     }
 
-    /// Lets the bell say what `state`, which is still locked, is.
-    fn ring(&self, state: &S) {
+    /// Lets the bell say what is held, which is still locked. Who blocks gives way to the bell
+    /// when it has taken what it wants.
+    fn ring(&self, held: &Held<S>) {
         if let Some(bell) = self.bell.get() {
-            bell.set(state.is_ready());
+            bell.set(held.blocked == 0 && held.state.is_ready());
         }
     }
 }
@@ -241,6 +244,30 @@ mod tests {
 
         taken.sort_unstable();
         assert!(taken.into_iter().eq(0..THREADS * EACH));
+    }
+
+    #[test]
+    fn the_bell_is_for_what_threads_that_block_leave() {
+        for Kind { name, make } in KINDS {
+            let handover = Handover::new(Numbers::default());
+            let fd = handover.readiness_of(make).unwrap();
+
+            thread::scope(|scope| {
+                let blocked = scope.spawn(|| handover.take(None, |numbers| numbers.waiting.pop_front()));
+                while lock(&handover.held).blocked == 0 {
+                    thread::yield_now();
+                }
+                let mut held = lock(&handover.held);
+                held.state.waiting.extend([1, 2]);
+                handover.ring(&held);
+                assert!(!is_readable(fd, NOW), "{name}: the thread has its turn");
+                handover.ready.notify_one();
+                drop(held);
+                assert_eq!(blocked.join().unwrap(), Some(1), "{name}");
+            });
+
+            assert!(is_readable(fd, NOW), "{name}: it has left one");
+        }
     }
 
     #[test]

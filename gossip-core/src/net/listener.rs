@@ -75,7 +75,8 @@ impl Listener {
     /// A descriptor that is readable exactly while [`accept`](Self::accept) would not wait,
     /// also once the listener is closed; for `poll` and every event loop. It is made
     /// by the first call and stays the same and valid as long as a clone of the
-    /// listener exists. Only watch it: do not read, write or close it.
+    /// listener exists. Only watch it: do not read, write or close it. A connection that a
+    /// thread takes which blocks in `accept` does not show.
     pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
         self.0.queue.readiness()
     }

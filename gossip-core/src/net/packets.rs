@@ -65,7 +65,8 @@ impl Packets {
     /// A descriptor that is readable exactly while [`recv`](Self::recv) would not wait,
     /// also once the receiver is closed; for `poll` and every event loop. It is made
     /// by the first call and stays the same and valid as long as a clone of the
-    /// receiver exists. Only watch it: do not read, write or close it.
+    /// receiver exists. Only watch it: do not read, write or close it. A datagram that a
+    /// thread takes which blocks in `recv` does not show.
     pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
         self.0.inbox.queue.readiness()
     }

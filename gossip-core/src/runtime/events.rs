@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::base::ids::PoolId;
+use crate::net::error::WaitError;
 use crate::net::handover::{Handover, Ready};
 use crate::net::queue::QueueStats;
 use crate::pool::action::{Asks, Notice, Question, UserMessage};
@@ -60,17 +59,6 @@ pub struct Source {
     pub pool: PoolId,
     /// Unique among the delegates of the process: two may have the same tag.
     delegate: u64,
-}
-
-/// Why no event was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum TakeError {
-    /// Nothing happened in time.
-    #[error("no event in time")]
-    Timeout,
-    /// The queue was closed; everything that waited has been taken.
-    #[error("event queue is closed")]
-    Closed,
 }
 
 /// A bounded queue of the events of any number of pools, on any number of nodes. Register
@@ -128,7 +116,7 @@ impl Events {
 
     /// Takes what waits, oldest first, at most `max` and never none; waits up to
     /// `timeout` for the first event, or for ever. Zero only looks.
-    pub fn take(&self, max: usize, timeout: Option<Duration>) -> Result<Vec<Event>, TakeError> {
+    pub fn take(&self, max: usize, timeout: Option<Duration>) -> Result<Vec<Event>, WaitError> {
         self.state.take(timeout, |state| {
             let mut events = Vec::new();
             while events.len() < max.max(1)
@@ -138,8 +126,8 @@ impl Events {
             }
             match (events.is_empty(), state.closed) {
                 (false, _) => Ok(events),
-                (true, true) => Err(TakeError::Closed),
-                (true, false) => Err(TakeError::Timeout),
+                (true, true) => Err(WaitError::Closed),
+                (true, false) => Err(WaitError::Timeout),
             }
         })
     }
@@ -169,7 +157,8 @@ impl Events {
     /// A descriptor that is readable exactly while [`take`](Self::take) would not wait, also
     /// once the queue is closed; for `poll` and every event loop. It is made by the first
     /// call and stays the same and valid as long as the queue exists. Only watch it: do not
-    /// read, write or close it.
+    /// read, write or close it. An event that a thread takes which blocks in `take` does not
+    /// show.
     pub fn readiness(&self) -> io::Result<BorrowedFd<'_>> {
         self.state.readiness()
     }
@@ -379,7 +368,7 @@ mod tests {
 
         assert_eq!(texts(&events.take(2, Some(Duration::ZERO)).unwrap()), ["a", "b"]);
         assert_eq!(texts(&events.take(2, None).unwrap()), ["c"]);
-        assert_eq!(events.take(2, Some(Duration::ZERO)).unwrap_err(), TakeError::Timeout);
+        assert_eq!(events.take(2, Some(Duration::ZERO)).unwrap_err(), WaitError::Timeout);
     }
 
     #[test]
@@ -392,7 +381,7 @@ mod tests {
         assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 1, limit: 1 });
         assert_eq!(texts(&events.take(8, None).unwrap()), ["2 dropped", "a"]);
         assert_eq!(events.stats(), QueueStats { accepted: 1, dropped: 2, pending: 0, limit: 1 });
-        assert_eq!(events.take(8, Some(Duration::ZERO)).unwrap_err(), TakeError::Timeout);
+        assert_eq!(events.take(8, Some(Duration::ZERO)).unwrap_err(), WaitError::Timeout);
     }
 
     #[test]
@@ -418,7 +407,7 @@ mod tests {
         let (taken, error) = waiting.join().unwrap();
         assert_eq!(texts(&taken), ["a"]);
         assert_eq!(events.stats().dropped, 1);
-        assert_eq!(error, TakeError::Closed);
+        assert_eq!(error, WaitError::Closed);
     }
 
     #[test]
@@ -511,7 +500,7 @@ mod tests {
         }
         assert!(!readable());
         events.close();
-        assert_eq!(events.take(1, None).unwrap_err(), TakeError::Closed);
+        assert_eq!(events.take(1, None).unwrap_err(), WaitError::Closed);
         assert!(readable());
     }
 }

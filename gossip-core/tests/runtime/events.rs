@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gossip_core::{
     Answer, Asks, Delegate, Error, Event, Events, Gossip, Notice, Pool, PoolConfig, PoolId, Question, Reply,
-    Source, TakeError, WaitError, dial,
+    Source, WaitError, dial,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -135,9 +135,9 @@ fn the_end_of_one_pool_is_an_event_and_the_others_go_on() {
     let last = taker.notice(|notice| matches!(notice, Notice::Ended));
 
     assert_eq!([ended.pool, source.pool, last.pool].map(|pool| pool.0), [1, 2, 2]);
-    assert_eq!(events.take(1, Some(Duration::ZERO)).unwrap_err(), TakeError::Timeout);
+    assert_eq!(events.take(1, Some(Duration::ZERO)).unwrap_err(), WaitError::Timeout);
     events.close();
-    assert_eq!(events.take(1, None).unwrap_err(), TakeError::Closed);
+    assert_eq!(events.take(1, None).unwrap_err(), WaitError::Closed);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `_core.Listener`: connections for the application, behind a readable descriptor.
 
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{IntoRawFd, RawFd};
 use std::time::Duration;
 
@@ -20,6 +21,26 @@ pub(crate) struct Listener {
     listener: Owned<CoreListener>,
 }
 
+/// A descriptor, and the peer's address.
+type Accepted<'py> = (RawFd, Bound<'py, PyTuple>);
+
+fn to_python(
+    py: Python<'_>,
+    accepted: Result<(TcpStream, SocketAddr), WaitError>,
+) -> PyResult<Option<Accepted<'_>>> {
+    match accepted {
+        Ok((stream, peer)) => {
+            let peer = convert::address(py, peer)?;
+            Ok(Some((stream.into_raw_fd(), peer)))
+        }
+        Err(WaitError::Timeout) => Ok(None),
+        Err(WaitError::Closed) => {
+            py.detach(life::stay_out_at_exit);
+            Err(errors::bad_descriptor("listener is closed"))
+        }
+    }
+}
+
 impl Listener {
     pub(crate) fn new(listener: CoreListener) -> Self {
         Self { listener: Owned::new(listener) }
@@ -36,19 +57,20 @@ impl Listener {
 
     /// The descriptor of a connection, blocking and the caller's alone, and the peer's
     /// address; `None` if no connection waits.
-    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<(RawFd, Bound<'py, PyTuple>)>> {
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Accepted<'py>>> {
         let listener = self.listener.get()?;
-        match wait::at_once(|| listener.accept(Some(Duration::ZERO)))? {
-            Ok((stream, peer)) => {
-                let peer = convert::address(py, peer)?;
-                Ok(Some((stream.into_raw_fd(), peer)))
-            }
-            Err(WaitError::Timeout) => Ok(None),
-            Err(WaitError::Closed) => {
-                py.detach(life::stay_out_at_exit);
-                Err(errors::bad_descriptor("listener is closed"))
-            }
-        }
+        to_python(py, wait::at_once(|| listener.accept(Some(Duration::ZERO)))?)
+    }
+
+    /// The same, but waits for one; `None` once `timeout` has passed.
+    fn wait<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+        serves_signals: bool,
+    ) -> PyResult<Option<Accepted<'py>>> {
+        let listener = self.listener.get()?;
+        to_python(py, wait::taken(py, timeout, serves_signals, |timeout| listener.accept(timeout))?)
     }
 
     /// Its name, as `id 0x0101`, `prefix SSH-` or `native`.

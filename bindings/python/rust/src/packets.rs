@@ -4,6 +4,7 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::time::Duration;
 
 use gossip_core::net::error::WaitError;
+use gossip_core::net::owners::Datagram;
 use gossip_core::net::packets::Packets as CorePackets;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -18,6 +19,21 @@ use crate::wait;
 #[pyclass(frozen, module = "gossip._core")]
 pub(crate) struct Packets {
     packets: Owned<CorePackets>,
+}
+
+/// A datagram, and its sender's address.
+type Received<'py> = (Bound<'py, PyBytes>, Bound<'py, PyTuple>);
+
+fn to_python(py: Python<'_>, received: Result<Datagram, WaitError>) -> PyResult<Option<Received<'_>>> {
+    match received {
+        // Copied, so that the port has its buffer back.
+        Ok(packet) => Ok(Some((PyBytes::new(py, &packet.bytes), convert::address(py, packet.from)?))),
+        Err(WaitError::Timeout) => Ok(None),
+        Err(WaitError::Closed) => {
+            py.detach(life::stay_out_at_exit);
+            Err(errors::bad_descriptor("packet receiver is closed"))
+        }
+    }
 }
 
 impl Packets {
@@ -35,17 +51,20 @@ impl Packets {
     }
 
     /// A datagram and its sender's address; `None` if none waits.
-    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyTuple>)>> {
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Received<'py>>> {
         let packets = self.packets.get()?;
-        match wait::at_once(|| packets.recv(Some(Duration::ZERO)))? {
-            // Copied, so that the port has its buffer back.
-            Ok(packet) => Ok(Some((PyBytes::new(py, &packet.bytes), convert::address(py, packet.from)?))),
-            Err(WaitError::Timeout) => Ok(None),
-            Err(WaitError::Closed) => {
-                py.detach(life::stay_out_at_exit);
-                Err(errors::bad_descriptor("packet receiver is closed"))
-            }
-        }
+        to_python(py, wait::at_once(|| packets.recv(Some(Duration::ZERO)))?)
+    }
+
+    /// The same, but waits for one; `None` once `timeout` has passed.
+    fn wait<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+        serves_signals: bool,
+    ) -> PyResult<Option<Received<'py>>> {
+        let packets = self.packets.get()?;
+        to_python(py, wait::taken(py, timeout, serves_signals, |timeout| packets.recv(timeout))?)
     }
 
     fn send_to(&self, py: Python<'_>, data: Payload, to: Address) -> PyResult<()> {

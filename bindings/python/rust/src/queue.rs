@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use gossip_core::base::ids::PoolId;
 use gossip_core::base::time::Time;
+use gossip_core::net::error::WaitError;
 use gossip_core::pool::action::{Notice, Question, UserMessage};
-use gossip_core::runtime::events::{Event, Events as CoreEvents, TakeError};
+use gossip_core::runtime::events::{Event, Events as CoreEvents};
 use gossip_core::swim::node::Member;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -62,11 +63,22 @@ impl Events {
         to_python(py, wait::at_once(|| queue.take(limit, Some(Duration::ZERO)))?)
     }
 
-    /// The same, but waits for the first one. For threads that serve no signals.
-    fn wait<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Bound<'py, PyList>>> {
+    /// The same, but waits for the first one; none once `timeout` has passed.
+    fn wait<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+        timeout: Option<f64>,
+        serves_signals: bool,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
         let queue = self.queue()?;
+        to_python(py, wait::taken(py, timeout, serves_signals, |timeout| queue.take(limit, timeout))?)
+    }
+
+    /// The same for a thread that calls the hooks of a delegate.
+    fn serve<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Option<Bound<'py, PyList>>> {
         life::serves_delegate();
-        to_python(py, py.detach(|| wait::at_once(|| queue.take(limit, None)))?)
+        self.wait(py, limit, None, false)
     }
 
     /// A descriptor that is readable while there is something to take. Only to be watched.
@@ -91,7 +103,7 @@ impl Events {
     }
 }
 
-fn to_python(py: Python<'_>, taken: Result<Vec<Event>, TakeError>) -> PyResult<Option<Bound<'_, PyList>>> {
+fn to_python(py: Python<'_>, taken: Result<Vec<Event>, WaitError>) -> PyResult<Option<Bound<'_, PyList>>> {
     match taken {
         Ok(events) => {
             let calls = PyList::empty(py);
@@ -102,8 +114,8 @@ fn to_python(py: Python<'_>, taken: Result<Vec<Event>, TakeError>) -> PyResult<O
             }
             Ok(Some(calls))
         }
-        Err(TakeError::Timeout) => Ok(Some(PyList::empty(py))),
-        Err(TakeError::Closed) => {
+        Err(WaitError::Timeout) => Ok(Some(PyList::empty(py))),
+        Err(WaitError::Closed) => {
             py.detach(life::stay_out_at_exit);
             Ok(None)
         }

@@ -4,13 +4,15 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use gossip_core::net::error::WaitError;
 use gossip_core::runtime::call::{Call, Response};
 use gossip_core::runtime::error::Error;
 use pyo3::prelude::*;
 
+use crate::convert;
 use crate::errors;
 use crate::life;
 
@@ -87,6 +89,27 @@ pub(crate) fn heard<N: Send>(
     let answer = received(py, &receiver)?;
     drop(call);
     Ok(answer)
+}
+
+/// What a queue brings within `timeout`, at most a slice at a time in a thread that serves signals.
+///
+/// `take` waits as long as it is told; `None` is for ever.
+pub(crate) fn taken<T: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    serves_signals: bool,
+    take: impl Fn(Option<Duration>) -> Result<T, WaitError> + Sync,
+) -> PyResult<Result<T, WaitError>> {
+    let begun = Instant::now();
+    let timeout = timeout.map(|seconds| convert::limit(Some(seconds)));
+    loop {
+        let left = timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
+        let wait = if serves_signals { Some(left.map_or(SLICE, |left| left.min(SLICE))) } else { left };
+        match sliced(py, || caught(|| take(wait))).map_err(|panic| errors::internal(&panic))? {
+            Err(WaitError::Timeout) if left.is_none_or(|left| !left.is_zero()) => py.check_signals()?,
+            done => return Ok(done),
+        }
+    }
 }
 
 /// Waits without holding the interpreter, for a slice at most.

@@ -201,7 +201,7 @@ class Dispatcher:
 
 
 def _run(queue: _core.Events, of: "weakref.ref[Dispatcher]", lane: str) -> None:
-    while (batch := queue.wait(256)) is not None:
+    while (batch := queue.serve(256)) is not None:
         if (dispatcher := of()) is None:
             return
         dispatcher.serve(lane, batch)

@@ -5,15 +5,15 @@ queue. So `select`, `poll`, asyncio and servers written for sockets can wait on 
 accepting and receiving take from the queue.
 """
 
+import contextlib
 import errno
 import os
 import socket
 import sys
-import threading
 from typing import Generic, Protocol, TypeVar
 
 from ._types import HostPort
-from ._wait import deadline_of, readable
+from ._wait import serves_signals
 from .errors import ForkedError
 
 __all__ = ["QueueSocket", "refuse_uvloop"]
@@ -27,6 +27,7 @@ class Source(Protocol[T_co]):
 
     def face(self) -> int: ...
     def take(self) -> T_co | None: ...
+    def wait(self, timeout: float | None, serves_signals: bool) -> T_co | None: ...
     def close(self) -> None: ...
 
 
@@ -38,9 +39,6 @@ class QueueSocket(socket.socket, Generic[T]):
         self._source = source
         self._address = address
         self._kind = kind
-        self._waiting = 0
-        self._told = False
-        self._lock = threading.Lock()
 
     @property
     def address(self) -> HostPort:
@@ -79,48 +77,27 @@ class QueueSocket(socket.socket, Generic[T]):
 
     def _next(self, timeout: float | None) -> T:
         """Takes the next item, with the waiting and the errors of a socket."""
-        if (item := self._take()) is not None:
+        try:
+            if (item := self._source.take()) is None and timeout != 0:
+                item = self._source.wait(timeout, serves_signals())
+        except OSError:
+            self._be_quiet()
+            raise
+        if item is not None:
             return item
         if timeout == 0:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        deadline = deadline_of(timeout)
-        with self._lock:
-            self._waiting += 1
-            # Quiet already: then what is taken next says why.
-            ended = self._told
-        try:
-            while item is None:
-                if (descriptor := self.fileno()) < 0:
-                    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-                if not ended:
-                    readable(descriptor, deadline)
-                item = self._take()
-            return item
-        finally:
-            with self._lock:
-                self._waiting -= 1
-            self._be_quiet()
-
-    def _take(self) -> T | None:
-        try:
-            return self._source.take()
-        except OSError:
-            self._told = True
-            self._be_quiet()
-            raise
+        raise TimeoutError("timed out")
 
     def _be_quiet(self) -> None:
-        """Once somebody was told of the end and nobody sleeps any more, the descriptor is quiet.
+        """Once somebody was told of the end, the descriptor is quiet.
 
         An event loop that goes on watching a closed queue would spin otherwise.
         """
-        with self._lock:
-            if self._told and not self._waiting and (descriptor := self.fileno()) >= 0:
-                os.set_blocking(descriptor, False)
-                try:
-                    os.read(descriptor, 8)
-                except OSError:
-                    pass
+        if (descriptor := self.fileno()) >= 0:
+            os.set_blocking(descriptor, False)
+            with contextlib.suppress(OSError):
+                os.read(descriptor, 8)
 
 
 def refuse_uvloop(what: socket.socket) -> None:

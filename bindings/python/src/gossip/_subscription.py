@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from time import monotonic
 from types import TracebackType
 from typing import Generic, Self, TypeVar, final
 
@@ -9,7 +10,7 @@ from . import _core
 from ._address import Seconds, limit
 from ._events import Call
 from ._types import QueueStats
-from ._wait import deadline_of, readable
+from ._wait import deadline_of, serves_signals
 from .errors import ClosedError, ForkedError
 
 __all__ = ["Subscription"]
@@ -121,12 +122,16 @@ class Subscription(Generic[T]):
     def _next(self, timeout: float | None) -> T | None:
         """Waits for the next event; `None` at the end."""
         deadline = deadline_of(timeout)
-        while (calls := self._queue.take(1)) is not None:
+        while (calls := self._queue.take(1) or self._wait(deadline)) is not None:
             if not calls:
-                readable(self._queue.fileno(), deadline)
-            elif (event := self._make(calls[0])) is not None:
+                raise TimeoutError("timed out")
+            if (event := self._make(calls[0])) is not None:
                 return event
         return None
+
+    def _wait(self, deadline: float | None) -> list[Call] | None:
+        left = None if deadline is None else max(0.0, deadline - monotonic())
+        return self._queue.wait(1, left, serves_signals())
 
 
 _ALL = 1 << 30

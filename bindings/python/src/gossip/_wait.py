@@ -1,10 +1,10 @@
-"""Waiting for a descriptor, as Python's sockets wait."""
+"""Waiting as Python's sockets wait: for a time, and open to signals."""
 
 import select
 import threading
 from time import monotonic
 
-__all__ = ["deadline_of", "readable"]
+__all__ = ["deadline_of", "readable", "serves_signals"]
 
 SLICE = 0.2
 """A signal that arrives just before the system call is served this many seconds later at most."""
@@ -15,6 +15,11 @@ def deadline_of(timeout: float | None) -> float | None:
     return None if timeout is None else monotonic() + timeout
 
 
+def serves_signals() -> bool:
+    """Whether this is the thread in which Python serves signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def readable(descriptor: int, deadline: float | None) -> None:
     """Waits until the descriptor is readable; `TimeoutError` once the deadline has passed.
 
@@ -22,7 +27,7 @@ def readable(descriptor: int, deadline: float | None) -> None:
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    sliced = threading.current_thread() is threading.main_thread()
+    sliced = serves_signals()
     while True:
         left = None if deadline is None else max(0.0, deadline - monotonic())
         wait = left if not sliced else SLICE if left is None else min(left, SLICE)
