@@ -94,6 +94,7 @@ pub(crate) fn heard<N: Send>(
 /// What a queue brings within `timeout`, at most a slice at a time in a thread that serves signals.
 ///
 /// `take` waits as long as it is told; `None` is for ever.
+#[expect(clippy::disallowed_methods, reason = "no time of the core's: how long the application waits")]
 pub(crate) fn taken<T: Send>(
     py: Python<'_>,
     timeout: Option<f64>,
