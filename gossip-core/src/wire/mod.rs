@@ -9,7 +9,7 @@
 //! ```text
 //!  prefix     FE id                                 stripped by the host
 //!  label      F4 length label          ┐ label.rs
-//!  encrypted  version nonce ... tag    │ seal.rs, keyring.rs, cipher.rs, nonce.rs
+//!  encrypted  version nonce ... tag    │ seal.rs, keyring.rs, cipher.rs, vaes.rs, nonce.rs
 //!  checksum   0C crc32                 │ checksum.rs            packet.rs
 //!  compressed 09 {Algo, Buf: LZW}      │ compress.rs, lzw/      peels and wraps
 //!  compound   07 count lengths parts   ┘ compound.rs
@@ -60,3 +60,5 @@ pub mod push_pull;
 pub mod seal;
 pub mod step;
 pub mod stream;
+#[cfg(target_arch = "x86_64")]
+mod vaes;

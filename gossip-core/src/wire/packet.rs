@@ -19,8 +19,8 @@ use super::{checksum, compound, decode, label};
 #[derive(Default)]
 pub struct Scratch {
     coder: Coder,
-    /// A compressed message on its way out.
-    packed: Vec<u8>,
+    /// A compressed message on its way out, or a payload as it came.
+    spare: Vec<u8>,
     /// The unfolded message of each level of nesting.
     levels: [Vec<u8>; NESTING_MAX],
     was_encrypted: bool,
@@ -54,7 +54,7 @@ pub fn open(
     let payload = datagram.get_mut(header_len..).unwrap_or_default();
     let (message, was_encrypted) = match wire.keyring.is_empty() {
         true => (&*payload, false),
-        false => decrypted(wire, wire.label_under(under), payload)?,
+        false => decrypted(wire, wire.label_under(under), payload, &mut scratch.spare)?,
     };
     scratch.was_encrypted = was_encrypted;
     let message = checksum::strip(message)?;
@@ -73,8 +73,8 @@ pub fn close(
     crc: bool,
     out: &mut Vec<u8>,
 ) {
-    let shrunk = wire.compression && scratch.coder.shrink(plain, &mut scratch.packed);
-    let message = if shrunk { &scratch.packed } else { plain };
+    let shrunk = wire.compression && scratch.coder.shrink(plain, &mut scratch.spare);
+    let message = if shrunk { &scratch.spare } else { plain };
     out.extend_from_slice(wire.prefix.as_ref().map_or(&[], |prefix| prefix));
     label::write_header(&wire.label, out);
     let sealing =
@@ -98,8 +98,13 @@ fn accept_label(wire: &Wire, datagram: &[u8]) -> Result<(Under, usize), Refused>
 
 /// The plain text of a payload, and true; or the payload as it came, if it is not encrypted and
 /// need not be.
-fn decrypted<'a>(wire: &Wire, label: &[u8], payload: &'a mut [u8]) -> Result<(&'a [u8], bool), Refused> {
-    match seal::open(&wire.keyring, label, payload) {
+fn decrypted<'a>(
+    wire: &Wire,
+    label: &[u8],
+    payload: &'a mut [u8],
+    spare: &mut Vec<u8>,
+) -> Result<(&'a [u8], bool), Refused> {
+    match seal::open(&wire.keyring, label, payload, spare) {
         Ok(message) => Ok((payload.get(message).unwrap_or_default(), true)),
         // Somebody with our key wrote what cannot be plain text any more.
         Err(Refused::Padding) => Err(Refused::Padding),

@@ -63,8 +63,14 @@ impl<'k> Sealing<'k> {
 }
 
 /// Decrypts a payload in place, trying every key in the order of the ring, and says where the message
-/// now stands in it. A refused payload is unchanged, unless the refusal is [`Refused::Padding`].
-pub fn open(ring: &Keyring, aad: &[u8], payload: &mut [u8]) -> Result<Range<usize>, Refused> {
+/// now stands in it. A refused payload is unchanged, unless the refusal is [`Refused::Padding`]; it is kept
+/// in `spare` meanwhile, which becomes as long.
+pub fn open(
+    ring: &Keyring,
+    aad: &[u8],
+    payload: &mut [u8],
+    spare: &mut Vec<u8>,
+) -> Result<Range<usize>, Refused> {
     let len = payload.len();
     let version = *payload.first().ok_or(Refused::EncryptedEmpty)?;
     if version > 1 {
@@ -74,7 +80,7 @@ pub fn open(ring: &Keyring, aad: &[u8], payload: &mut [u8]) -> Result<Range<usiz
         return Err(Refused::EncryptedTooShort(len));
     }
     let (nonce, message, tag) = split(payload).ok_or(Refused::EncryptedTooShort(len))?;
-    if !ring.keys().iter().any(|key| key.cipher().open(nonce, aad, message, tag)) {
+    if !ring.keys().iter().any(|key| key.cipher().open(nonce, aad, message, tag, spare)) {
         return Err(Refused::NoKey);
     }
     let len = match version {
@@ -137,7 +143,7 @@ mod tests {
             let message = vec![7; len];
             let mut payload = sealed(&key, version, &message);
             assert_eq!(payload.len(), sealed_len(version, len));
-            let range = open(&ring, b"aad", &mut payload).unwrap();
+            let range = open(&ring, b"aad", &mut payload, &mut Vec::new()).unwrap();
             assert_eq!(payload[range], message, "version {version}, {len} bytes");
         }
     }
@@ -148,7 +154,7 @@ mod tests {
         let mut payload = sealed(&key, 1, b"message");
         let before = payload.clone();
 
-        assert_eq!(open(&ring, b"other", &mut payload), Err(Refused::NoKey));
+        assert_eq!(open(&ring, b"other", &mut payload, &mut Vec::new()), Err(Refused::NoKey));
 
         assert_eq!(payload, before);
     }
@@ -164,7 +170,7 @@ mod tests {
             let tag = key.cipher().seal([9; NONCE_LEN], b"", &mut message).unwrap();
             payload.extend_from_slice(&message);
             payload.extend_from_slice(&tag);
-            assert_eq!(open(&ring, b"", &mut payload), Err(Refused::Padding), "{wrong}");
+            assert_eq!(open(&ring, b"", &mut payload, &mut Vec::new()), Err(Refused::Padding), "{wrong}");
         }
     }
 }

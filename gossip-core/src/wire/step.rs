@@ -132,7 +132,8 @@ impl StepRequest {
         keys.iter().find_map(|key| {
             let mut sealed = self.token.clone();
             let ring = Keyring::new([], Some(key.clone())).ok()?;
-            let range = seal::open(&ring, &context(self.kind, self.step), &mut sealed).ok()?;
+            let range =
+                seal::open(&ring, &context(self.kind, self.step), &mut sealed, &mut Vec::new()).ok()?;
             Some((sealed.get(range)?.try_into().ok()?, key))
         })
     }

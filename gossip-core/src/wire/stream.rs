@@ -364,7 +364,8 @@ impl FrameReader {
         let Some(payload) = payload.get_mut(..len) else {
             return Ok(Step::Wait(Stage::Outer));
         };
-        let message = seal::open(&self.wire.keyring, &unit_aad(head, &self.wire.label), payload)?;
+        let aad = unit_aad(head, &self.wire.label);
+        let message = seal::open(&self.wire.keyring, &aad, payload, &mut Vec::new())?;
         if message.is_empty() {
             return Err(Refused::Empty);
         }

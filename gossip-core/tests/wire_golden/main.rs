@@ -148,7 +148,7 @@ fn encrypted_payloads_are_written_and_opened_as_go_does() {
         sealing.finish(&aad, &mut payload);
 
         assert_eq!(to_hex(&payload), to_hex(&vector.wire()), "{}", vector.id());
-        let message = seal::open(&vector.onion().keyring, &aad, &mut payload).unwrap();
+        let message = seal::open(&vector.onion().keyring, &aad, &mut payload, &mut Vec::new()).unwrap();
         assert_eq!(to_hex(&payload[message]), to_hex(&inner), "{}", vector.id());
     });
 }
@@ -291,7 +291,7 @@ fn peeled(wire: &Wire, request: bool, bytes: Vec<u8>) -> Vec<u8> {
     };
     if wire.encrypts() {
         let aad = [&rest[..5], &wire.label].concat();
-        let message = seal::open(&wire.keyring, &aad, &mut rest[5..]).unwrap();
+        let message = seal::open(&wire.keyring, &aad, &mut rest[5..], &mut Vec::new()).unwrap();
         rest = rest[5..][message].to_vec();
     }
     if wire.compression { unpacked(&rest) } else { rest }
