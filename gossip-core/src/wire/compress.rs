@@ -51,17 +51,15 @@ pub struct Coder {
 impl Coder {
     /// Replaces `out` by `message` compressed, if that is shorter than `message`; false if it is not.
     pub fn shrink(&mut self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        out.clear();
         message.len() >= SHRINKABLE_MIN
             && self.wrap(message, message.len() - ENVELOPE_MIN, out)
             && out.len() < message.len()
     }
 
-    /// Replaces `out` by `message` compressed, however long it gets.
+    /// Appends `message` compressed, however long it gets.
     pub fn pack(&mut self, message: &[u8], out: &mut Vec<u8>) {
-        // Twelve bits for a byte, a clear code every 3838 codes, and both ends.
-        let worst = message.len() + message.len() / 2 + message.len() / 1024 + 16;
-        let packed = self.wrap(message, worst, out);
-        debug_assert!(packed, "no lzw stream exceeds {worst} bytes for {}", message.len());
+        self.wrap(message, usize::MAX, out);
     }
 
     /// Replaces `out` by the message that `record`, which follows the type byte, unfolds to; at most `limit` bytes.
@@ -73,9 +71,9 @@ impl Coder {
         self.decompress(blob_bytes(&envelope.buf), limit, out)
     }
 
-    /// Writes the LZW stream of `message` to the front of `out`, and returns its length; `None` if it does not fit.
-    pub fn compress(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
-        self.encoder.encode(message, out)
+    /// Replaces `out` by the LZW stream of `message`; false if that takes more than `room` bytes.
+    pub fn compress(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) -> bool {
+        self.encoder.encode(message, room, out)
     }
 
     /// Replaces `out` by what an LZW stream unfolds to, at most `limit` bytes. What follows the end code is ignored.
@@ -83,17 +81,13 @@ impl Coder {
         self.decoder.decode(lzw, limit, out)
     }
 
-    /// Replaces `out` by the envelope of `message`, if its LZW stream needs at most `room` bytes.
+    /// Appends the envelope of `message`, if its LZW stream needs at most `room` bytes.
     fn wrap(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) -> bool {
-        let mut lzw = std::mem::take(&mut self.lzw);
-        lzw.resize(room, 0);
-        let len = self.compress(message, &mut lzw);
-        if let Some(stream) = len.and_then(|len| lzw.get(..len)) {
-            out.clear();
-            Envelope { algo: 0, buf: Some(stream.into()) }.encode(out);
+        let fits = self.encoder.encode(message, room, &mut self.lzw);
+        if fits {
+            Envelope { algo: 0, buf: Some(self.lzw.as_slice().into()) }.encode(out);
         }
-        self.lzw = lzw;
-        len.is_some()
+        fits
     }
 }
 
@@ -154,17 +148,17 @@ mod tests {
 
     #[test]
     fn every_cut_of_a_stream_is_noticed() {
-        let (mut coder, mut lzw, mut out) = (Coder::default(), [0; 100], Vec::new());
-        let len = coder.compress(b"TOBEORNOTTOBEORTOBEORNOT", &mut lzw).unwrap();
+        let (mut coder, mut lzw, mut out) = (Coder::default(), Vec::new(), Vec::new());
+        assert!(coder.compress(b"TOBEORNOTTOBEORTOBEORNOT", 100, &mut lzw));
 
-        for cut in 0..len - 1 {
+        for cut in 0..lzw.len() - 1 {
             assert_eq!(
                 coder.decompress(&lzw[..cut], 100, &mut out),
                 Err(Refused::CompressionTruncated),
                 "{cut}"
             );
         }
-        assert_eq!(coder.decompress(&lzw[..len], 100, &mut out), Ok(()));
+        assert_eq!(coder.decompress(&lzw, 100, &mut out), Ok(()));
     }
 
     #[test]

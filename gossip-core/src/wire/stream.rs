@@ -88,25 +88,29 @@ pub struct StreamRefused {
 /// The bytes of one message, its layers put on: compression if the pool has it, even where it does not
 /// shorten; encryption; for a request also label header and prefix.
 pub fn frame(wire: &Wire, nonces: &mut Nonces, request: bool, plain: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    if wire.compression {
-        Coder::default().pack(plain, &mut packed);
-    }
-    let message = if wire.compression { &packed } else { plain };
     let overhead = wire.label_overhead() + UNIT_HEAD_LEN + wire.encrypt_overhead();
-    let mut out = Vec::with_capacity(overhead + message.len());
+    let mut out = Vec::with_capacity(overhead + if wire.compression { 0 } else { plain.len() });
     if request {
         out.extend_from_slice(wire.prefix.as_ref().map_or(&[], |prefix| prefix));
         label::write_header(&wire.label, &mut out);
     }
+    let put = |out: &mut Vec<u8>| match wire.compression {
+        true => Coder::default().pack(plain, out),
+        false => out.extend_from_slice(plain),
+    };
     let Some(key) = wire.sealing_key() else {
-        out.extend_from_slice(message);
+        put(&mut out);
         return out;
     };
-    let head = unit_head(seal::sealed_len(wire.encryption_version, message.len()));
-    out.extend_from_slice(&head);
+    let front = out.len();
+    out.extend_from_slice(&unit_head(0));
     let sealing = Sealing::begin(key, wire.encryption_version, nonces.next(), &mut out);
-    out.extend_from_slice(message);
+    let start = out.len();
+    put(&mut out);
+    let head = unit_head(seal::sealed_len(wire.encryption_version, out.len() - start));
+    if let Some(place) = out.get_mut(front..front + head.len()) {
+        place.copy_from_slice(&head);
+    }
     sealing.finish(&unit_aad(&head, &wire.label), &mut out);
     out
 }

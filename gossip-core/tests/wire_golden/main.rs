@@ -118,9 +118,8 @@ fn lzw_streams_are_read_and_written_as_go_does() {
 
         coder.decompress(&vector.wire(), inner.len(), &mut out).unwrap();
         assert_eq!(to_hex(&out), to_hex(&inner), "{}", vector.id());
-        let mut lzw = vec![0; 2 * inner.len() + 16];
-        let len = coder.compress(&inner, &mut lzw).unwrap();
-        assert_eq!(to_hex(&lzw[..len]), to_hex(&vector.wire()), "{}", vector.id());
+        assert!(coder.compress(&inner, usize::MAX, &mut out));
+        assert_eq!(to_hex(&out), to_hex(&vector.wire()), "{}", vector.id());
     });
 }
 

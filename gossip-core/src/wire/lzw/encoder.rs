@@ -37,9 +37,15 @@ fn followed(byte: u8, code: u32) -> u32 {
 }
 
 impl Encoder {
-    /// Writes the stream of `message` to the front of `out`, and returns its length; `None` if it does
-    /// not fit.
-    pub(in crate::wire) fn encode(&mut self, message: &[u8], out: &mut [u8]) -> Option<usize> {
+    /// Replaces `out` by the stream of `message`; false if that takes more than `room` bytes.
+    pub(in crate::wire) fn encode(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        out.reserve(room.min(message.len() / 2));
+        self.write(message, Codes { out, room, bits: 0, held: 0, width: NARROWEST }).is_some()
+    }
+
+    /// Writes the stream, as far as there is room.
+    fn write(&mut self, message: &[u8], mut codes: Codes<'_>) -> Option<()> {
         let strings = message.len().min(TABLE_MAX);
         let size = (strings + strings / 4).next_power_of_two().clamp(TABLE_MIN, TABLE_MAX);
         self.table.clear();
@@ -47,7 +53,6 @@ impl Encoder {
         self.likely.clear();
         self.likely.resize(STRINGS_MAX.min(FIRST + strings), 0);
         let (table, likely) = (self.table.as_mut_slice(), self.likely.as_mut_slice());
-        let mut codes = Codes { out, at: 0, bits: 0, held: 0, width: NARROWEST };
         codes.put(CLEAR as u32)?;
         let mut next = FIRST as u32;
         if let Some((first, rest)) = message.split_first() {
@@ -95,9 +100,9 @@ fn find(table: &mut [u32], pair: u32) -> Option<&mut u32> {
 
 /// Codes of changing width into bytes.
 struct Codes<'a> {
-    out: &'a mut [u8],
-    /// Bytes written.
-    at: usize,
+    out: &'a mut Vec<u8>,
+    /// Bytes that may still be written.
+    room: usize,
     /// Bits of codes that are no whole bytes yet, the first one lowest.
     bits: u64,
     held: u32,
@@ -131,18 +136,16 @@ impl Codes<'_> {
         Some(true)
     }
 
-    fn finish(mut self) -> Option<usize> {
-        self.write(self.held.div_ceil(8) as usize)?;
-        Some(self.at)
+    fn finish(mut self) -> Option<()> {
+        self.write(self.held.div_ceil(8) as usize)
     }
 
     /// Writes whole bytes, at most four.
     #[inline]
     fn write(&mut self, count: usize) -> Option<()> {
         let bytes = self.bits.to_le_bytes();
-        let place = self.out.get_mut(self.at..self.at + count)?;
-        place.copy_from_slice(bytes.get(..count)?);
-        self.at += count;
+        self.room = self.room.checked_sub(count)?;
+        self.out.extend_from_slice(bytes.get(..count)?);
         self.bits = self.bits.checked_shr(8 * count as u32).unwrap_or(0);
         self.held = self.held.saturating_sub(8 * count as u32);
         Some(())
@@ -157,20 +160,18 @@ mod tests {
     use crate::wire::lzw::decoder::tests::messages;
 
     fn encoded(message: &[u8]) -> Vec<u8> {
-        let mut out = vec![0; 2 * message.len() + 16];
-        let len = Encoder::default().encode(message, &mut out).unwrap();
-        out.truncate(len);
+        let mut out = Vec::new();
+        assert!(Encoder::default().encode(message, usize::MAX, &mut out));
         out
     }
 
     #[test]
     fn another_decoder_unfolds_what_it_made_of_any_message() {
-        let mut encoder = Encoder::default();
+        let (mut encoder, mut lzw) = (Encoder::default(), Vec::new());
         for message in messages() {
-            let mut lzw = vec![0; 2 * message.len() + 16];
-            let len = encoder.encode(&message, &mut lzw).unwrap();
+            assert!(encoder.encode(&message, usize::MAX, &mut lzw));
 
-            assert_eq!(decode::Decoder::new(BitOrder::Lsb, 8).decode(&lzw[..len]).unwrap(), message);
+            assert_eq!(decode::Decoder::new(BitOrder::Lsb, 8).decode(&lzw).unwrap(), message);
         }
     }
 
@@ -190,11 +191,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_not_written() {
         let lzw = encoded(b"TOBEORNOTTOBEORTOBEORNOT");
-        let mut out = vec![0; lzw.len()];
+        let mut out = Vec::new();
 
-        assert_eq!(Encoder::default().encode(b"TOBEORNOTTOBEORTOBEORNOT", &mut out), Some(lzw.len()));
+        assert!(Encoder::default().encode(b"TOBEORNOTTOBEORTOBEORNOT", lzw.len(), &mut out));
         for room in 0..lzw.len() {
-            assert_eq!(Encoder::default().encode(b"TOBEORNOTTOBEORTOBEORNOT", &mut out[..room]), None);
+            assert!(!Encoder::default().encode(b"TOBEORNOTTOBEORTOBEORNOT", room, &mut out));
+            assert!(out.len() <= room);
         }
     }
 }
