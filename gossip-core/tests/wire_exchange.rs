@@ -184,7 +184,9 @@ fn an_encrypted_stream_of_nothing_is_refused_with_an_answer() {
 fn it_is_known_beforehand_how_much_is_unwrapped_in_one_go() {
     const LONG: usize = 100_000;
     let user_state: Vec<u8> = (0..LONG as u32).map(|i| (i.wrapping_mul(0x9E37_79B1) >> 13) as u8).collect();
-    let plain = OwnState { user_state: user_state.into(), ..OwnState::default() }.encode(false);
+    let mut plain = Vec::new();
+    let state = OwnState { user_state: user_state.into(), ..OwnState::default() };
+    state.write(false, &mut |piece| plain.extend_from_slice(piece));
 
     for wire in onions() {
         let has_layers = wire.compression || !wire.keyring.is_empty();

@@ -16,7 +16,7 @@ use gossip_core::wire::message::{
 use gossip_core::wire::nonce::Nonces;
 use gossip_core::wire::onion::Wire;
 use gossip_core::wire::packet::{self, Scratch};
-use gossip_core::wire::push_pull::encode_state;
+use gossip_core::wire::push_pull::begin_state;
 use gossip_core::wire::stream::{self, Frame, FrameReader};
 use gossip_core::wire::{compound, fuzz};
 use proptest::collection::vec;
@@ -158,12 +158,19 @@ fn plain_of(frame: &Frame) -> Vec<u8> {
         }
         Frame::User { payload, ticket } => stream::encode_user(payload, ticket.as_ref()),
         Frame::PushPull(state) => {
-            encode_state(state.join, state.len() as u32, &state.user_state, &state.relay, 0, |out| {
-                state.nodes().for_each(|node| encode_node_record(&node, out));
-            })
+            let nodes: Vec<_> = state.nodes().collect();
+            push_pull(state.join, &nodes, &state.user_state, &state.relay)
         }
         other => panic!("{other:?} is no request"),
     }
+}
+
+fn push_pull(join: bool, nodes: &[NodeRecord<'_>], user_state: &[u8], relay: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    begin_state(join, nodes.len() as u32, user_state.len(), relay, &mut out);
+    nodes.iter().for_each(|node| encode_node_record(node, &mut out));
+    out.extend_from_slice(user_state);
+    out
 }
 
 fn text() -> impl Strategy<Value = Text<'static>> {
@@ -243,13 +250,8 @@ fn ticket() -> impl Strategy<Value = Ticket> {
 
 /// The plain form of a request on a stream.
 fn request() -> impl Strategy<Value = Vec<u8>> {
-    let push_pull = (vec(node(), 0..6), vec(any::<u8>(), 0..300), text(), any::<bool>()).prop_map(
-        |(nodes, user_state, relay, join)| {
-            encode_state(join, nodes.len() as u32, &user_state, &relay, 0, |out| {
-                nodes.iter().for_each(|node| encode_node_record(node, out));
-            })
-        },
-    );
+    let push_pull = (vec(node(), 0..6), vec(any::<u8>(), 0..300), text(), any::<bool>())
+        .prop_map(|(nodes, user_state, relay, join)| push_pull(join, &nodes, &user_state, &relay));
     prop_oneof![
         2 => push_pull,
         1 => (vec(any::<u8>(), 0..300), option::of(ticket())).prop_map(|(payload, ticket)| {

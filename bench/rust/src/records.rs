@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use gossip_core::wire::encode::encode_node_record;
 use gossip_core::wire::message::NodeRecord;
-use gossip_core::wire::push_pull::encode_state;
+use gossip_core::wire::push_pull::begin_state;
 
 /// A push/pull in its plain form: `count` members, all at `ip(number)` and this port.
 pub(crate) fn state(join: bool, count: u32, port: u16, ip: impl Fn(u32) -> Ipv4Addr) -> Vec<u8> {
-    let mut records = Vec::new();
+    let mut state = Vec::new();
+    begin_state(join, count, 0, b"", &mut state);
     for number in 0..count {
         let name = format!("member-{number:05}");
         let ip = ip(number).octets();
@@ -21,7 +22,7 @@ pub(crate) fn state(join: bool, count: u32, port: u16, ip: impl Fn(u32) -> Ipv4A
             versions: Some([1, 5, 2, 0, 0, 0].as_slice().into()),
             ..NodeRecord::default()
         };
-        encode_node_record(&record, &mut records);
+        encode_node_record(&record, &mut state);
     }
-    encode_state(join, count, b"", b"", records.len(), |out| out.extend(records))
+    state
 }

@@ -238,22 +238,25 @@ impl Exchange {
             }
         };
         self.traffic.connected = true;
-        let (plain, expected) = match opening {
-            Opening::PushPull { join, state } => (state.encode(join), Expected::State),
+        let expected = match opening {
+            Opening::PushPull { join, state } => {
+                self.put_state(true, join, &state);
+                Expected::State
+            }
             Opening::Ping { seq, node } => {
                 self.news.push_back(ExchangeNews::Connected);
-                (encode_ping(seq, &node), Expected::Ack { seq })
+                self.put(true, &encode_ping(seq, &node));
+                Expected::Ack { seq }
             }
             Opening::User { payload, ticket } => {
-                (stream::encode_user(&payload, Some(&ticket)), Expected::Verdict { seq: ticket.seq() })
+                self.put(true, &stream::encode_user(&payload, Some(&ticket)));
+                Expected::Verdict { seq: ticket.seq() }
             }
             Opening::Step { request, ticket } => {
-                self.put(true, &stream::encode_step(&request, &ticket), false);
-                self.stage = Stage::Asking(Expected::Step { seq: ticket.seq() });
-                return;
+                self.put(true, &stream::encode_step(&request, &ticket));
+                Expected::Step { seq: ticket.seq() }
             }
         };
-        self.put(true, &plain, matches!(expected, Expected::State));
         self.stage = Stage::Asking(expected);
     }
 
@@ -264,7 +267,7 @@ impl Exchange {
             self.deadline = deadline;
             self.rests = false;
             self.reader.next();
-            self.put(false, &stream::encode_user(payload, Some(ticket)), false);
+            self.put(false, &stream::encode_user(payload, Some(ticket)));
             self.stage = Stage::Asking(Expected::Verdict { seq: ticket.seq() });
         }
     }
@@ -285,7 +288,7 @@ impl Exchange {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Judged { name, seq } => {
                 self.deadline = now + self.timeout;
-                self.put(false, &encode_ack(seq, payload), false);
+                self.put(false, &encode_ack(seq, payload));
                 self.stage = if rests { Stage::Acknowledging { name } } else { Stage::Ending(Ok(())) };
             }
             other => self.stage = other,
@@ -366,7 +369,7 @@ impl Exchange {
     pub fn handle_answer(&mut self, now: Time, state: OwnState) {
         if let Stage::Parked { join } = self.stage {
             self.deadline = now + self.timeout;
-            self.put(false, &state.encode(join), true);
+            self.put_state(false, join, &state);
             self.stage = Stage::Ending(Ok(()));
         }
     }
@@ -575,18 +578,27 @@ impl Exchange {
 
     /// Sends the last message of the exchange.
     fn send_last(&mut self, plain: &[u8], ending: Result<(), ExchangeError>) {
-        self.put(false, plain, false);
+        self.put(false, plain);
         self.stage = Stage::Ending(ending);
     }
 
     /// Puts the layers around a message and lets it be written.
-    fn put(&mut self, request: bool, plain: &[u8], is_state: bool) {
+    fn put(&mut self, request: bool, plain: &[u8]) {
         let frame = stream::frame(self.reader.wire(), &mut self.nonces, request, plain);
+        self.send(frame);
+    }
+
+    fn put_state(&mut self, request: bool, join: bool, state: &OwnState) {
+        let wire = self.reader.wire();
+        let write = |put: &mut dyn FnMut(&[u8])| state.write(join, put);
+        let frame = stream::frame_pieces(wire, &mut self.nonces, request, state.weight(), write);
+        let size = frame.len() - stream::framing_len(wire, request);
+        self.traffic.local_state = Some(size as u64);
+        self.send(frame);
+    }
+
+    fn send(&mut self, frame: Vec<u8>) {
         self.traffic.sent += frame.len() as u64;
-        if is_state {
-            let size = frame.len() - stream::framing_len(self.reader.wire(), request);
-            self.traffic.local_state = Some(size as u64);
-        }
         self.outgoing = Some(frame.into());
     }
 

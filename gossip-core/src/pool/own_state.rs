@@ -13,10 +13,13 @@ use crate::swim::node::{Node, State};
 use crate::swim::roster::Record;
 use crate::wire::encode::encode_node_record;
 use crate::wire::message::NodeRecord;
-use crate::wire::push_pull::encode_state;
+use crate::wire::push_pull::begin_state;
 
 /// Bytes of a record with a name and metadata of usual length.
 const RECORD_LIKELY: usize = 128;
+
+/// Bytes of the message that are put at a time: they stay in the processor's nearest cache.
+const PIECE: usize = 16 * 1024;
 
 /// Everybody as this node knows them at one moment, and what goes with it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -55,12 +58,21 @@ impl OwnState {
         RECORD_LIKELY * self.known.len() + self.user_state.len()
     }
 
-    /// The whole message, its type byte first.
-    pub fn encode(&self, join: bool) -> Vec<u8> {
+    /// Puts the message, its type byte first, in pieces: as a whole it would be a megabyte for ten
+    /// thousand members, of memory that nothing needs for long.
+    pub fn write(&self, join: bool, put: &mut dyn FnMut(&[u8])) {
         let nodes = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        encode_state(join, nodes, &self.user_state, &self.relay, self.weight(), |out| {
-            self.known.iter().for_each(|known| known.encode(out));
-        })
+        let mut piece = Vec::with_capacity(PIECE.min(self.weight()) + RECORD_LIKELY);
+        begin_state(join, nodes, self.user_state.len(), &self.relay, &mut piece);
+        for known in &self.known {
+            known.encode(&mut piece);
+            if piece.len() >= PIECE {
+                put(&piece);
+                piece.clear();
+            }
+        }
+        put(&piece);
+        put(&self.user_state);
     }
 }
 

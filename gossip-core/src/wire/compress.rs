@@ -4,7 +4,7 @@
 //! Coders are large and reused.
 
 use super::error::Refused;
-use super::lzw::{Decoder, Encoder};
+use super::lzw::{Decoder, Encoder, Out};
 use super::message::{Blob, MessageType, blob_bytes};
 use super::msgpack::read::Reader;
 use super::msgpack::write::Writer;
@@ -59,7 +59,19 @@ impl Coder {
 
     /// Appends `message` compressed, however long it gets.
     pub fn pack(&mut self, message: &[u8], out: &mut Vec<u8>) {
-        self.wrap(message, usize::MAX, out);
+        self.pack_pieces(|put| put(message), out);
+    }
+
+    /// The same of a message that `write` puts in pieces, and that nobody holds as a whole.
+    pub fn pack_pieces(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8])), out: &mut Vec<u8>) {
+        self.lzw.clear();
+        let mut lzw = Out { bytes: &mut self.lzw, room: usize::MAX };
+        self.encoder.begin();
+        let mut fits = Some(());
+        write(&mut |piece| fits = fits.and_then(|()| self.encoder.put(piece, &mut lzw)));
+        let fits = fits.and_then(|()| self.encoder.end(&mut lzw));
+        debug_assert!(fits.is_some(), "there is room for everything");
+        Envelope { algo: 0, buf: Some(self.lzw.as_slice().into()) }.encode(out);
     }
 
     /// Replaces `out` by the message that `record`, which follows the type byte, unfolds to; at most `limit` bytes.

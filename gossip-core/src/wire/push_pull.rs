@@ -16,27 +16,13 @@ use super::limits::{NODE_RECORDS_MAX, NODES_MAX, STREAM_RECORD_MAX, USER_STATE_M
 use super::message::{MessageType, NodeRecord, PushPullHeader, blob_bytes};
 use super::msgpack::scan::RecordScan;
 
-/// A push/pull, its type byte first; `records` writes those of `nodes` nodes, some `likely` bytes.
-/// `user_state` is the application's, `relay` is about relayed broadcasts and for nodes of ours alone.
-pub fn encode_state(
-    join: bool,
-    nodes: u32,
-    user_state: &[u8],
-    relay: &[u8],
-    likely: usize,
-    records: impl FnOnce(&mut Vec<u8>),
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER_LEN_MAX + relay.len() + likely + user_state.len());
+/// Appends the type byte and the header of a push/pull, behind which come the records of `nodes` nodes and
+/// the application's state. `relay` is about relayed broadcasts and for nodes of ours alone.
+pub fn begin_state(join: bool, nodes: u32, user_state_len: usize, relay: &[u8], out: &mut Vec<u8>) {
     out.push(MessageType::PushPull as u8);
-    let (user_state_len, relay) = (user_state.len() as i64, Cow::Borrowed(relay));
-    encode_push_pull_header(&PushPullHeader { nodes: nodes.into(), user_state_len, join, relay }, &mut out);
-    records(&mut out);
-    out.extend_from_slice(user_state);
-    out
+    let (user_state_len, relay) = (user_state_len as i64, Cow::Borrowed(relay));
+    encode_push_pull_header(&PushPullHeader { nodes: nodes.into(), user_state_len, join, relay }, out);
 }
-
-/// Type byte and header with the largest numbers, without what is about relayed broadcasts.
-const HEADER_LEN_MAX: usize = 56;
 
 /// What a peer told us: everything it knows. Its records are known to be readable.
 #[derive(Clone)]
@@ -204,7 +190,9 @@ mod tests {
                 &mut records,
             );
         }
-        let bytes = encode_state(true, 2, b"", b"", records.len(), |out| out.extend(records));
+        let mut bytes = Vec::new();
+        begin_state(true, 2, 0, b"", &mut bytes);
+        bytes.extend(records);
         let mut reader = StateReader::new(1);
         assert_eq!(reader.advance(&bytes), Ok(true));
 

@@ -88,25 +88,36 @@ pub struct StreamRefused {
 /// The bytes of one message, its layers put on: compression if the pool has it, even where it does not
 /// shorten; encryption; for a request also label header and prefix.
 pub fn frame(wire: &Wire, nonces: &mut Nonces, request: bool, plain: &[u8]) -> Vec<u8> {
+    frame_pieces(wire, nonces, request, plain.len(), |put| put(plain))
+}
+
+/// The same for a message of some `likely` bytes that `write` puts in pieces.
+pub fn frame_pieces(
+    wire: &Wire,
+    nonces: &mut Nonces,
+    request: bool,
+    likely: usize,
+    write: impl FnOnce(&mut dyn FnMut(&[u8])),
+) -> Vec<u8> {
     let overhead = wire.label_overhead() + UNIT_HEAD_LEN + wire.encrypt_overhead();
-    let mut out = Vec::with_capacity(overhead + if wire.compression { 0 } else { plain.len() });
+    let mut out = Vec::with_capacity(overhead + if wire.compression { 0 } else { likely });
     if request {
         out.extend_from_slice(wire.prefix.as_ref().map_or(&[], |prefix| prefix));
         label::write_header(&wire.label, &mut out);
     }
-    let put = |out: &mut Vec<u8>| match wire.compression {
-        true => Coder::default().pack(plain, out),
-        false => out.extend_from_slice(plain),
+    let append = |out: &mut Vec<u8>| match wire.compression {
+        true => Coder::default().pack_pieces(write, out),
+        false => write(&mut |piece| out.extend_from_slice(piece)),
     };
     let Some(key) = wire.sealing_key() else {
-        put(&mut out);
+        append(&mut out);
         return out;
     };
     let front = out.len();
     out.extend_from_slice(&unit_head(0));
     let sealing = Sealing::begin(key, wire.encryption_version, nonces.next(), &mut out);
     let start = out.len();
-    put(&mut out);
+    append(&mut out);
     let head = unit_head(seal::sealed_len(wire.encryption_version, out.len() - start));
     if let Some(place) = out.get_mut(front..front + head.len()) {
         place.copy_from_slice(&head);

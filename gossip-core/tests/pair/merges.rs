@@ -9,7 +9,7 @@ use gossip_core::pool::exchange::ExchangeNews;
 use gossip_core::swim::node::State;
 use gossip_core::wire::limits::INBOUND_PUSH_PULLS;
 use gossip_core::wire::onion::Wire;
-use gossip_core::wire::push_pull::encode_state;
+use gossip_core::wire::push_pull::begin_state;
 use gossip_core::wire::stream::{Frame, FrameReader};
 use serde_json::Value;
 
@@ -62,7 +62,8 @@ fn states_that_wait_for_a_verdict_count_as_push_pulls_in_progress() {
     hosts.replace(0, Asks { admit_merge: true, ..Asks::default() });
     let (now, machine) = (hosts.now, &mut hosts.list[0].machine);
     let mut reader = FrameReader::request(Arc::new(Wire::plain()));
-    let join = encode_state(true, 0, b"", b"", 0, |_| {});
+    let mut join = Vec::new();
+    begin_state(true, 0, 0, b"", &mut join);
     let Ok(Some(Frame::PushPull(state))) = reader.push(&join) else { panic!("a push/pull") };
 
     for _ in 0..=INBOUND_PUSH_PULLS {

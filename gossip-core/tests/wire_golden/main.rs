@@ -13,7 +13,7 @@ use gossip_core::wire::compress::Coder;
 use gossip_core::wire::label::{self, Front};
 use gossip_core::wire::onion::Wire;
 use gossip_core::wire::packet::{self, Scratch};
-use gossip_core::wire::push_pull::encode_state;
+use gossip_core::wire::push_pull::begin_state;
 use gossip_core::wire::seal::{self, Sealing};
 use gossip_core::wire::stream::{self, Frame, FrameReader};
 use gossip_core::wire::{compound, decode};
@@ -270,9 +270,11 @@ fn plain_stream(vector: &Vector) -> Vec<u8> {
         "pushpull" => {
             let nodes = fields["nodes"].as_array().unwrap();
             let (join, user_state) = (fields["header"]["Join"] == true, bytes(&fields["userState"]));
-            encode_state(join, nodes.len() as u32, &user_state, b"", 0, |out| {
-                out.extend(nodes.iter().flat_map(|node| encoded("pushNodeState", node)));
-            })
+            let mut out = Vec::new();
+            begin_state(join, nodes.len() as u32, user_state.len(), b"", &mut out);
+            out.extend(nodes.iter().flat_map(|node| encoded("pushNodeState", node)));
+            out.extend(user_state);
+            out
         }
         "user" => stream::encode_user(&bytes(&fields["payload"]), None),
         kind => encoded(kind, fields),

@@ -29,6 +29,11 @@ pub(in crate::wire) struct Encoder {
     table: Vec<u32>,
     /// For each code what came last behind its string, as [`followed`] has it; 0 is nothing yet.
     likely: Vec<u32>,
+    /// Bytes put in so far, each of which may have added a string.
+    taken: usize,
+    /// The string that has come and whose code is not written yet.
+    code: Option<u32>,
+    codes: Codes,
 }
 
 /// A byte behind a string, and the code of both.
@@ -41,49 +46,86 @@ impl Encoder {
     pub(in crate::wire) fn encode(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) -> bool {
         out.clear();
         out.reserve(room.min(message.len() / 2));
-        self.write(message, Codes { out, room, bits: 0, held: 0, width: NARROWEST }).is_some()
+        let mut out = Out { bytes: out, room };
+        self.begin();
+        self.put(message, &mut out).and_then(|()| self.end(&mut out)).is_some()
     }
 
-    /// Writes the stream, as far as there is room.
-    fn write(&mut self, message: &[u8], mut codes: Codes<'_>) -> Option<()> {
-        let strings = message.len().min(TABLE_MAX);
-        let size = (strings + strings / 4).next_power_of_two().clamp(TABLE_MIN, TABLE_MAX);
+    /// Begins a stream, whose message is [put](Self::put) in pieces.
+    pub(in crate::wire) fn begin(&mut self) {
         self.table.clear();
-        self.table.resize(size, 0);
         self.likely.clear();
-        self.likely.resize(STRINGS_MAX.min(FIRST + strings), 0);
+        (self.taken, self.code, self.codes) = (0, None, Codes::default());
+    }
+
+    /// Appends what the next bytes of the message become, as far as it is certain; `None` without room for it.
+    pub(in crate::wire) fn put(&mut self, message: &[u8], out: &mut Out<'_>) -> Option<()> {
+        self.make_place(message.len());
         let (table, likely) = (self.table.as_mut_slice(), self.likely.as_mut_slice());
-        codes.put(CLEAR as u32)?;
-        let mut next = FIRST as u32;
-        if let Some((first, rest)) = message.split_first() {
-            let mut code = u32::from(*first);
-            for byte in rest {
-                let last = likely.get_mut(code as usize)?;
-                if *last >> 12 == u32::from(*byte) + 1 {
-                    code = *last & CODE;
-                    continue;
-                }
-                let pair = code << 8 | u32::from(*byte);
-                let entry = find(table, pair)?;
-                if *entry != 0 {
-                    code = *entry & CODE;
-                    *last = followed(*byte, code);
-                    continue;
-                }
-                *entry = pair << 12 | next;
-                *last = followed(*byte, next);
-                codes.put(code)?;
-                if codes.widen(&mut next)? {
-                    table.fill(0);
-                    likely.fill(0);
-                }
-                code = u32::from(*byte);
+        // A copy, which the compiler can keep in registers.
+        let mut codes = self.codes;
+        let mut rest = message.iter();
+        let mut code = match self.code {
+            Some(code) => code,
+            None => {
+                let Some(first) = rest.next() else { return Some(()) };
+                codes.put(CLEAR as u32, out)?;
+                u32::from(*first)
             }
-            codes.put(code)?;
-            codes.widen(&mut next)?;
+        };
+        for byte in rest {
+            let last = likely.get_mut(code as usize)?;
+            if *last >> 12 == u32::from(*byte) + 1 {
+                code = *last & CODE;
+                continue;
+            }
+            let pair = code << 8 | u32::from(*byte);
+            let entry = find(table, pair)?;
+            if *entry != 0 {
+                code = *entry & CODE;
+                *last = followed(*byte, code);
+                continue;
+            }
+            *entry = pair << 12 | codes.next;
+            *last = followed(*byte, codes.next);
+            codes.put(code, out)?;
+            if codes.widen(out)? {
+                table.fill(0);
+                likely.fill(0);
+            }
+            code = u32::from(*byte);
         }
-        codes.put(END as u32)?;
-        codes.finish()
+        (self.code, self.codes) = (Some(code), codes);
+        Some(())
+    }
+
+    /// Appends the end of the stream; `None` without room for it.
+    pub(in crate::wire) fn end(&mut self, out: &mut Out<'_>) -> Option<()> {
+        match self.code.take() {
+            Some(code) => {
+                self.codes.put(code, out)?;
+                self.codes.widen(out)?;
+            }
+            None => self.codes.put(CLEAR as u32, out)?,
+        }
+        self.codes.put(END as u32, out)?;
+        self.codes.finish(out)
+    }
+
+    /// Makes the dictionary large enough for `more` bytes.
+    fn make_place(&mut self, more: usize) {
+        self.taken = self.taken.saturating_add(more).min(TABLE_MAX);
+        self.likely.resize(STRINGS_MAX.min(FIRST + self.taken), 0);
+        let size = (self.taken + self.taken / 4).next_power_of_two().clamp(TABLE_MIN, TABLE_MAX);
+        if size > self.table.len() {
+            let so_far: Vec<u32> = self.table.drain(..).filter(|entry| *entry != 0).collect();
+            self.table.resize(size, 0);
+            for entry in so_far {
+                if let Some(place) = find(&mut self.table, entry >> 12) {
+                    *place = entry;
+                }
+            }
+        }
     }
 }
 
@@ -98,24 +140,37 @@ fn find(table: &mut [u32], pair: u32) -> Option<&mut u32> {
     table.get_mut(index)
 }
 
-/// Codes of changing width into bytes.
-struct Codes<'a> {
-    out: &'a mut Vec<u8>,
+/// Where a stream goes.
+pub(in crate::wire) struct Out<'a> {
+    pub(in crate::wire) bytes: &'a mut Vec<u8>,
     /// Bytes that may still be written.
-    room: usize,
+    pub(in crate::wire) room: usize,
+}
+
+/// Codes of changing width into bytes.
+#[derive(Debug, Clone, Copy)]
+struct Codes {
     /// Bits of codes that are no whole bytes yet, the first one lowest.
     bits: u64,
     held: u32,
     width: u32,
+    /// The code of the string that is added next.
+    next: u32,
 }
 
-impl Codes<'_> {
+impl Default for Codes {
+    fn default() -> Self {
+        Self { bits: 0, held: 0, width: NARROWEST, next: FIRST as u32 }
+    }
+}
+
+impl Codes {
     #[inline]
-    fn put(&mut self, code: u32) -> Option<()> {
+    fn put(&mut self, code: u32, out: &mut Out<'_>) -> Option<()> {
         self.bits |= u64::from(code) << self.held;
         self.held += self.width;
         if self.held >= u32::BITS {
-            self.write(4)?;
+            self.write(4, out)?;
         }
         Some(())
     }
@@ -123,29 +178,29 @@ impl Codes<'_> {
     /// Notes that a code was put, by which the decoder too will add a string. The dictionary is
     /// cleared before it is full, as Go does it: whether that has happened.
     #[inline]
-    fn widen(&mut self, next: &mut u32) -> Option<bool> {
-        if *next == 1 << self.width {
+    fn widen(&mut self, out: &mut Out<'_>) -> Option<bool> {
+        if self.next == 1 << self.width {
             self.width += 1;
         }
-        if *next < STRINGS_MAX as u32 - 1 {
-            *next += 1;
+        if self.next < STRINGS_MAX as u32 - 1 {
+            self.next += 1;
             return Some(false);
         }
-        self.put(CLEAR as u32)?;
-        (self.width, *next) = (NARROWEST, FIRST as u32);
+        self.put(CLEAR as u32, out)?;
+        (self.width, self.next) = (NARROWEST, FIRST as u32);
         Some(true)
     }
 
-    fn finish(mut self) -> Option<()> {
-        self.write(self.held.div_ceil(8) as usize)
+    fn finish(&mut self, out: &mut Out<'_>) -> Option<()> {
+        self.write(self.held.div_ceil(8) as usize, out)
     }
 
     /// Writes whole bytes, at most four.
     #[inline]
-    fn write(&mut self, count: usize) -> Option<()> {
+    fn write(&mut self, count: usize, out: &mut Out<'_>) -> Option<()> {
         let bytes = self.bits.to_le_bytes();
-        self.room = self.room.checked_sub(count)?;
-        self.out.extend_from_slice(bytes.get(..count)?);
+        out.room = out.room.checked_sub(count)?;
+        out.bytes.extend_from_slice(bytes.get(..count)?);
         self.bits = self.bits.checked_shr(8 * count as u32).unwrap_or(0);
         self.held = self.held.saturating_sub(8 * count as u32);
         Some(())
@@ -186,6 +241,22 @@ mod tests {
         ];
         assert_eq!(lzw, go);
         assert_eq!(encoded(b""), [0x00, 0x03, 0x02]);
+    }
+
+    #[test]
+    fn pieces_become_what_the_whole_becomes() {
+        let (mut encoder, mut lzw) = (Encoder::default(), Vec::new());
+        for message in messages() {
+            for size in [1, 7, 1000] {
+                lzw.clear();
+                let mut out = Out { bytes: &mut lzw, room: usize::MAX };
+                encoder.begin();
+                message.chunks(size).for_each(|piece| encoder.put(piece, &mut out).unwrap());
+                encoder.end(&mut out).unwrap();
+
+                assert_eq!(lzw, encoded(&message), "{} bytes, {size} at a time", message.len());
+            }
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! LZW as in GIF and in Go's `compress/lzw`: least significant bit first, literals of 8 bits, codes of
 //! 9 to 12 bits.
 //!
-//! Both ends of a message are in memory here, which a coder for streams can't count on, and every
+//! What is read is in memory as a whole here, which a coder for streams can't count on, and every
 //! packet passes through: this one takes half the time.
 
 mod decoder;
 mod encoder;
 
 pub(super) use decoder::Decoder;
-pub(super) use encoder::Encoder;
+pub(super) use encoder::{Encoder, Out};
 
 /// Forgets the strings that were added, and the widths of codes begin anew.
 const CLEAR: usize = 256;
