@@ -4,7 +4,7 @@
 //! Coders are large and reused.
 
 use super::error::Refused;
-use super::lzw::{Decoder, Encoder, Out};
+use super::lzw::{Decoder, Encoder};
 use super::message::{Blob, MessageType, blob_bytes};
 use super::msgpack::read::Reader;
 use super::msgpack::write::Writer;
@@ -64,12 +64,12 @@ impl Coder {
 
     /// The same of a message that `write` puts in pieces, and that nobody holds as a whole.
     pub fn pack_pieces(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8])), out: &mut Vec<u8>) {
-        self.lzw.clear();
-        let mut lzw = Out { bytes: &mut self.lzw, room: usize::MAX };
-        self.encoder.begin();
+        let Self { encoder, lzw, .. } = self;
+        lzw.clear();
+        encoder.begin(usize::MAX);
         let mut fits = Some(());
-        write(&mut |piece| fits = fits.and_then(|()| self.encoder.put(piece, &mut lzw)));
-        let fits = fits.and_then(|()| self.encoder.end(&mut lzw));
+        write(&mut |piece| fits = fits.and_then(|()| encoder.put(piece, lzw)));
+        let fits = fits.and_then(|()| encoder.end(lzw));
         debug_assert!(fits.is_some(), "there is room for everything");
         Envelope { algo: 0, buf: Some(self.lzw.as_slice().into()) }.encode(out);
     }

@@ -12,7 +12,6 @@ use gossip_core::runtime::call::{Call, Response};
 use gossip_core::runtime::error::Error;
 use pyo3::prelude::*;
 
-use crate::convert;
 use crate::errors;
 use crate::life;
 
@@ -91,7 +90,8 @@ pub(crate) fn heard<N: Send>(
     Ok(answer)
 }
 
-/// What a queue brings within `timeout`, at most a slice at a time in a thread that serves signals.
+/// What a queue brings within `timeout` seconds, which Python has checked, waiting a slice at a time
+/// in a thread that serves signals.
 ///
 /// `take` waits as long as it is told; `None` is for ever.
 #[expect(clippy::disallowed_methods, reason = "no time of the core's: how long the application waits")]
@@ -102,7 +102,8 @@ pub(crate) fn taken<T: Send>(
     take: impl Fn(Option<Duration>) -> Result<T, WaitError> + Sync,
 ) -> PyResult<Result<T, WaitError>> {
     let begun = Instant::now();
-    let timeout = timeout.map(|seconds| convert::limit(Some(seconds)));
+    // Longer than can be counted is for ever.
+    let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     loop {
         let left = timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
         let wait = if serves_signals { Some(left.map_or(SLICE, |left| left.min(SLICE))) } else { left };

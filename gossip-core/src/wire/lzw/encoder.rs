@@ -46,20 +46,19 @@ impl Encoder {
     pub(in crate::wire) fn encode(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) -> bool {
         out.clear();
         out.reserve(room.min(message.len() / 2));
-        let mut out = Out { bytes: out, room };
-        self.begin();
-        self.put(message, &mut out).and_then(|()| self.end(&mut out)).is_some()
+        self.begin(room);
+        self.put(message, out).and_then(|()| self.end(out)).is_some()
     }
 
-    /// Begins a stream, whose message is [put](Self::put) in pieces.
-    pub(in crate::wire) fn begin(&mut self) {
+    /// Begins a stream of at most `room` bytes, whose message is [put](Self::put) in pieces.
+    pub(in crate::wire) fn begin(&mut self, room: usize) {
         self.table.clear();
         self.likely.clear();
-        (self.taken, self.code, self.codes) = (0, None, Codes::default());
+        (self.taken, self.code, self.codes) = (0, None, Codes { room, ..Codes::default() });
     }
 
     /// Appends what the next bytes of the message become, as far as it is certain; `None` without room for it.
-    pub(in crate::wire) fn put(&mut self, message: &[u8], out: &mut Out<'_>) -> Option<()> {
+    pub(in crate::wire) fn put(&mut self, message: &[u8], out: &mut Vec<u8>) -> Option<()> {
         self.make_place(message.len());
         let (table, likely) = (self.table.as_mut_slice(), self.likely.as_mut_slice());
         // A copy, which the compiler can keep in registers.
@@ -100,7 +99,7 @@ impl Encoder {
     }
 
     /// Appends the end of the stream; `None` without room for it.
-    pub(in crate::wire) fn end(&mut self, out: &mut Out<'_>) -> Option<()> {
+    pub(in crate::wire) fn end(&mut self, out: &mut Vec<u8>) -> Option<()> {
         match self.code.take() {
             Some(code) => {
                 self.codes.put(code, out)?;
@@ -140,13 +139,6 @@ fn find(table: &mut [u32], pair: u32) -> Option<&mut u32> {
     table.get_mut(index)
 }
 
-/// Where a stream goes.
-pub(in crate::wire) struct Out<'a> {
-    pub(in crate::wire) bytes: &'a mut Vec<u8>,
-    /// Bytes that may still be written.
-    pub(in crate::wire) room: usize,
-}
-
 /// Codes of changing width into bytes.
 #[derive(Debug, Clone, Copy)]
 struct Codes {
@@ -156,17 +148,19 @@ struct Codes {
     width: u32,
     /// The code of the string that is added next.
     next: u32,
+    /// Bytes that may still be written.
+    room: usize,
 }
 
 impl Default for Codes {
     fn default() -> Self {
-        Self { bits: 0, held: 0, width: NARROWEST, next: FIRST as u32 }
+        Self { bits: 0, held: 0, width: NARROWEST, next: FIRST as u32, room: 0 }
     }
 }
 
 impl Codes {
     #[inline]
-    fn put(&mut self, code: u32, out: &mut Out<'_>) -> Option<()> {
+    fn put(&mut self, code: u32, out: &mut Vec<u8>) -> Option<()> {
         self.bits |= u64::from(code) << self.held;
         self.held += self.width;
         if self.held >= u32::BITS {
@@ -178,7 +172,7 @@ impl Codes {
     /// Notes that a code was put, by which the decoder too will add a string. The dictionary is
     /// cleared before it is full, as Go does it: whether that has happened.
     #[inline]
-    fn widen(&mut self, out: &mut Out<'_>) -> Option<bool> {
+    fn widen(&mut self, out: &mut Vec<u8>) -> Option<bool> {
         if self.next == 1 << self.width {
             self.width += 1;
         }
@@ -191,16 +185,16 @@ impl Codes {
         Some(true)
     }
 
-    fn finish(&mut self, out: &mut Out<'_>) -> Option<()> {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Option<()> {
         self.write(self.held.div_ceil(8) as usize, out)
     }
 
     /// Writes whole bytes, at most four.
     #[inline]
-    fn write(&mut self, count: usize, out: &mut Out<'_>) -> Option<()> {
+    fn write(&mut self, count: usize, out: &mut Vec<u8>) -> Option<()> {
         let bytes = self.bits.to_le_bytes();
-        out.room = out.room.checked_sub(count)?;
-        out.bytes.extend_from_slice(bytes.get(..count)?);
+        self.room = self.room.checked_sub(count)?;
+        out.extend_from_slice(bytes.get(..count)?);
         self.bits = self.bits.checked_shr(8 * count as u32).unwrap_or(0);
         self.held = self.held.saturating_sub(8 * count as u32);
         Some(())
@@ -249,10 +243,9 @@ mod tests {
         for message in messages() {
             for size in [1, 7, 1000] {
                 lzw.clear();
-                let mut out = Out { bytes: &mut lzw, room: usize::MAX };
-                encoder.begin();
-                message.chunks(size).for_each(|piece| encoder.put(piece, &mut out).unwrap());
-                encoder.end(&mut out).unwrap();
+                encoder.begin(usize::MAX);
+                message.chunks(size).for_each(|piece| encoder.put(piece, &mut lzw).unwrap());
+                encoder.end(&mut lzw).unwrap();
 
                 assert_eq!(lzw, encoded(&message), "{} bytes, {size} at a time", message.len());
             }

@@ -8,7 +8,7 @@ mod decoder;
 mod encoder;
 
 pub(super) use decoder::Decoder;
-pub(super) use encoder::{Encoder, Out};
+pub(super) use encoder::Encoder;
 
 /// Forgets the strings that were added, and the widths of codes begin anew.
 const CLEAR: usize = 256;
