@@ -227,11 +227,6 @@ impl FrameReader {
             return Ok(None);
         }
         self.taken += chunk.len();
-        if self.bytes.capacity() - self.bytes.len() < chunk.len() {
-            // Four times as much as has come, not twice: a large state is copied less often so, and what
-            // is not used of it is but address space.
-            self.bytes.reserve(chunk.len() + 3 * self.bytes.len());
-        }
         self.bytes.extend_from_slice(chunk);
         loop {
             let stage = std::mem::replace(&mut self.stage, Stage::Over);
