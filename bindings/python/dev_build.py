@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds `gossip._core` with cargo alone and puts it next to the package.
 
-For work on the library and for machines with nothing but Rust and Python:
+For work on the library and for machines without pip:
 
     python3 bindings/python/dev_build.py [--release]
     PYTHONPATH=bindings/python/src python3 -c 'import gossip'

@@ -83,7 +83,8 @@
  * ----------------
  * `fd` of a listener, a packet receiver, a queue is readable exactly while `accept`, `recv`,
  * `poll` would not wait: watch it with poll(2), epoll, kqueue, then call with 0ms until nothing is
- * got. What closes its descriptors, as asio does, gets a duplicate:
+ * got. What a thread takes that blocks in one of them does not show. What closes its descriptors,
+ * as asio does, gets a duplicate:
  *
  *     asio::posix::stream_descriptor ready(io, queue.watch_fd().release());
  *     ready.async_wait(ready.wait_read, [&](auto) { for (auto &event : queue.events(0ms)) ... });

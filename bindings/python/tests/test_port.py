@@ -123,6 +123,32 @@ def test_a_listener_is_readable_while_a_connection_waits(node: gossip.Gossip) ->
             assert listener.pending == 0
 
 
+def test_what_a_signals_handler_raises_leaves_the_descriptor_alone(
+    node: gossip.Gossip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        """The queue, when the time of an alarm is up just before something comes."""
+
+        def take(self) -> None:
+            raise TimeoutError("of the handler")
+
+    with (
+        node.listen(0x0101) as listener,
+        gossip.dial(node.address, 0x0101, timeout=DEADLINE),
+        gossip.dial(node.address, 0x0101, timeout=DEADLINE),
+    ):
+        eventually(lambda: listener.pending == 2)
+        with monkeypatch.context() as patched:
+            patched.setattr(listener, "_source", Interrupted())
+            with pytest.raises(TimeoutError):
+                listener.accept()
+
+        for _ in range(2):
+            assert select.select([listener], [], [], DEADLINE)[0] == [listener]
+            listener.accept()[0].close()
+        assert select.select([listener], [], [], 0)[0] == []
+
+
 def test_connections_that_wait_all_arrive(node: gossip.Gossip) -> None:
     with node.listen(0x0101) as listener:
         dialled = [gossip.dial(node.address, 0x0101, timeout=DEADLINE) for _ in range(40)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import errno
 import os
 import socket
 import ssl
@@ -357,6 +358,9 @@ def test_a_tls_listener_takes_the_place_of_the_listener(node: gossip.Gossip, cer
         assert isinstance(secure, gossip.TLSListener)
         assert (plain.fileno(), secure.id, secure.address) == (-1, 0x0101, node.address)
         assert secure.context is context
+        with pytest.raises(OSError) as told:
+            plain.accept()
+        assert told.value.errno == errno.EBADF
         plain.close()
         with pytest.raises(gossip.RegistrationError):
             node.listen(0x0101)

@@ -247,6 +247,49 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_poll_and_threads_that_block_share_everything() {
+        const EACH: u32 = 10_000;
+        for Kind { name, make } in KINDS {
+            let handover = Handover::new(Numbers::default());
+            let fd = handover.readiness_of(make).unwrap();
+
+            let mut taken = thread::scope(|scope| {
+                let blocks = || {
+                    let next = || handover.take(None, |numbers| numbers.waiting.pop_front());
+                    std::iter::from_fn(next).collect::<Vec<_>>()
+                };
+                let polls = || {
+                    let mut taken = Vec::new();
+                    loop {
+                        assert!(is_readable(fd, LONG), "{name}: no wake-up after {} items", taken.len());
+                        let item = handover.take(Some(Duration::ZERO), |numbers| numbers.waiting.pop_front());
+                        match item {
+                            Some(item) => taken.push(item),
+                            None if handover.look(|numbers| numbers.ended) => return taken,
+                            // Somebody else was quicker.
+                            None => {}
+                        }
+                    }
+                };
+                let takers =
+                    [scope.spawn(blocks), scope.spawn(blocks), scope.spawn(polls), scope.spawn(polls)];
+                for number in 0..4 * EACH {
+                    // The race is at the edge between nothing and something.
+                    while handover.look(|numbers| numbers.waiting.len() > 1) {
+                        thread::yield_now();
+                    }
+                    handover.put(|numbers| numbers.waiting.push_back(number));
+                }
+                handover.end(|numbers| numbers.ended = true);
+                takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect::<Vec<_>>()
+            });
+
+            taken.sort_unstable();
+            assert!(taken.into_iter().eq(0..4 * EACH), "{name}");
+        }
+    }
+
+    #[test]
     fn the_bell_is_for_what_threads_that_block_leave() {
         for Kind { name, make } in KINDS {
             let handover = Handover::new(Numbers::default());

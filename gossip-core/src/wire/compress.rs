@@ -71,6 +71,7 @@ impl Coder {
         write(&mut |piece| fits = fits.and_then(|()| encoder.put(piece, lzw)));
         let fits = fits.and_then(|()| encoder.end(lzw));
         debug_assert!(fits.is_some(), "there is room for everything");
+        out.reserve(lzw.len() + AROUND);
         Envelope { algo: 0, buf: Some(self.lzw.as_slice().into()) }.encode(out);
     }
 
@@ -102,6 +103,9 @@ impl Coder {
         fits
     }
 }
+
+/// Bytes around any LZW stream: the envelope, and what encryption adds behind it.
+const AROUND: usize = 64;
 
 /// Bytes around a short LZW stream: type, map, both keys, algorithm, length.
 const ENVELOPE_MIN: usize = 13;

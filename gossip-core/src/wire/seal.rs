@@ -63,8 +63,8 @@ impl<'k> Sealing<'k> {
 }
 
 /// Decrypts a payload in place, trying every key in the order of the ring, and says where the message
-/// now stands in it. A refused payload is unchanged, unless the refusal is [`Refused::Padding`]; it is kept
-/// in `spare` meanwhile, which becomes as long.
+/// now stands in it. A refused payload is unchanged, unless the refusal is [`Refused::Padding`]; it may be
+/// kept in `spare` meanwhile, which then becomes as long.
 pub fn open(
     ring: &Keyring,
     aad: &[u8],

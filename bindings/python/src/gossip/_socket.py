@@ -1,8 +1,8 @@
 """What `Listener` and `Packets` share: a socket fed by a queue of the core.
 
 Its descriptor is one end of a socket pair, readable exactly while something waits in the
-queue. So `select`, `poll`, asyncio and servers written for sockets can wait on it, while
-accepting and receiving take from the queue.
+queue that no blocked thread is about to take. So `select`, `poll`, asyncio and servers written
+for sockets can wait on it, while accepting and receiving take from the queue.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import sys
+import threading
 from typing import Generic, Protocol, TypeVar
 
 from ._types import HostPort
@@ -39,6 +40,8 @@ class QueueSocket(socket.socket, Generic[T]):
         self._source = source
         self._address = address
         self._kind = kind
+        # Held while the descriptor is read or closed; a signal's handler may close in between.
+        self._lock = threading.RLock()
 
     @property
     def address(self) -> HostPort:
@@ -73,30 +76,37 @@ class QueueSocket(socket.socket, Generic[T]):
             except ForkedError:
                 # The parent goes on with it; this process only forgets its descriptor.
                 pass
-        super().close()
+        with self._lock:
+            super().close()
 
     def _next(self, timeout: float | None) -> T:
         """Takes the next item, with the waiting and the errors of a socket."""
+        if self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         try:
-            if (item := self._source.take()) is None and timeout != 0:
-                item = self._source.wait(timeout, serves_signals())
-        except OSError:
-            self._be_quiet()
+            item = self._source.take()
+        except OSError as error:
+            # No other error: one of a signal's handler says nothing of the queue.
+            if error.errno == errno.EBADF:
+                self._be_quiet()
             raise
         if item is not None:
             return item
         if timeout == 0:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        raise TimeoutError("timed out")
+        # Who is told of the end here watches nothing, so others that do still hear of it.
+        if (item := self._source.wait(timeout, serves_signals())) is None:
+            raise TimeoutError("timed out")
+        return item
 
     def _be_quiet(self) -> None:
-        """Once somebody was told of the end, the descriptor is quiet.
+        """Once somebody who does not wait was told of the end, the descriptor is quiet.
 
         An event loop that goes on watching a closed queue would spin otherwise.
         """
-        if (descriptor := self.fileno()) >= 0:
-            os.set_blocking(descriptor, False)
-            with contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
+            if (descriptor := self.fileno()) >= 0:
+                os.set_blocking(descriptor, False)
                 os.read(descriptor, 8)
 
 

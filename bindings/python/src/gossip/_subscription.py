@@ -69,6 +69,8 @@ class Subscription(Generic[T]):
     def fileno(self) -> int:
         """A descriptor that is readable while something waits, and after the end.
 
+        What a thread takes that blocks in `get` or a loop does not show in it.
+
         It belongs to the library and stays the same: only watch it, and let go of it before
         `close`. -1 once the subscription was closed here.
         """
