@@ -11,7 +11,7 @@ use pyo3::types::PyTuple;
 
 use crate::convert;
 use crate::errors;
-use crate::life::{self, Owned};
+use crate::life::Owned;
 use crate::node::{Numbers, numbers};
 use crate::wait;
 
@@ -28,17 +28,10 @@ fn to_python(
     py: Python<'_>,
     accepted: Result<(TcpStream, SocketAddr), WaitError>,
 ) -> PyResult<Option<Accepted<'_>>> {
-    match accepted {
-        Ok((stream, peer)) => {
-            let peer = convert::address(py, peer)?;
-            Ok(Some((stream.into_raw_fd(), peer)))
-        }
-        Err(WaitError::Timeout) => Ok(None),
-        Err(WaitError::Closed) => {
-            py.detach(life::stay_out_at_exit);
-            Err(errors::bad_descriptor("listener is closed"))
-        }
-    }
+    wait::brought(py, accepted, "listener is closed", |(stream, peer)| {
+        let peer = convert::address(py, peer)?;
+        Ok((stream.into_raw_fd(), peer))
+    })
 }
 
 impl Listener {

@@ -10,8 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use crate::convert::{self, Address, Payload};
-use crate::errors;
-use crate::life::{self, Owned};
+use crate::life::Owned;
 use crate::node::{Numbers, numbers};
 use crate::wait;
 
@@ -25,15 +24,10 @@ pub(crate) struct Packets {
 type Received<'py> = (Bound<'py, PyBytes>, Bound<'py, PyTuple>);
 
 fn to_python(py: Python<'_>, received: Result<Datagram, WaitError>) -> PyResult<Option<Received<'_>>> {
-    match received {
+    wait::brought(py, received, "packet receiver is closed", |packet| {
         // Copied, so that the port has its buffer back.
-        Ok(packet) => Ok(Some((PyBytes::new(py, &packet.bytes), convert::address(py, packet.from)?))),
-        Err(WaitError::Timeout) => Ok(None),
-        Err(WaitError::Closed) => {
-            py.detach(life::stay_out_at_exit);
-            Err(errors::bad_descriptor("packet receiver is closed"))
-        }
-    }
+        Ok((PyBytes::new(py, &packet.bytes), convert::address(py, packet.from)?))
+    })
 }
 
 impl Packets {

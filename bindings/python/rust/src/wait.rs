@@ -114,6 +114,24 @@ pub(crate) fn taken<T: Send>(
     }
 }
 
+/// What a queue brought, as `to_python` makes it; `None` if nothing came in time. Once the queue is closed
+/// it is an error with the text `closed`.
+pub(crate) fn brought<T, P>(
+    py: Python<'_>,
+    item: Result<T, WaitError>,
+    closed: &str,
+    to_python: impl FnOnce(T) -> PyResult<P>,
+) -> PyResult<Option<P>> {
+    match item {
+        Ok(item) => to_python(item).map(Some),
+        Err(WaitError::Timeout) => Ok(None),
+        Err(WaitError::Closed) => {
+            py.detach(life::stay_out_at_exit);
+            Err(errors::bad_descriptor(closed))
+        }
+    }
+}
+
 /// Waits without holding the interpreter, for a slice at most.
 fn sliced<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
     py.detach(|| {
