@@ -143,7 +143,8 @@ fn level_of(level: i32) -> Option<LogLevel> {
 }
 
 /// What became of the records of a node while it had a callback: `delivered`, and `dropped`
-/// because the callback was too slow.
+/// because the callback was too slow, or was taken away, or its level lowered, while they
+/// waited.
 ///
 /// Memory: `stats` is yours: gossip_stats_free. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.

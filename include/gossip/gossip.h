@@ -2588,7 +2588,8 @@ gossip_status_t gossip_set_log(const gossip_t *node,
                                gossip_error_t **err);
 
 /// What became of the records of a node while it had a callback: `delivered`, and `dropped`
-/// because the callback was too slow.
+/// because the callback was too slow, or was taken away, or its level lowered, while they
+/// waited.
 ///
 /// Memory: `stats` is yours: gossip_stats_free. Threads: any, callbacks too. Blocks: no.
 /// Status: NULL_ARG, FORKED.

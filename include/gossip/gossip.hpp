@@ -3203,7 +3203,8 @@ public:
         fail.ok(gossip_set_log(c_handle(), static_cast<std::int32_t>(level), log_record, cell.release(), free_log, fail.c_handle()));
     }
 
-    /// How many records were delivered, and how many dropped because the function was too slow.
+    /// How many records were delivered, and how many dropped because the function was too slow,
+    /// or was taken away, or its level lowered, while they waited.
     gossip::stats log_stats(on_error fail GOSSIP_HPP_OR_THROW) const
     {
         gossip_stats_t *made = nullptr;

@@ -232,7 +232,8 @@ impl Gossip {
     /// dropped; the next record says how many ([`log_stats`](Self::log_stats) counts both).
     ///
     /// A sink that is replaced or removed may be in a last call when this returns, and is let
-    /// go after it. When the node ends, what waits is told for at most a second; after
+    /// go after it. What waits is told to the new one as far as its level goes; the rest is
+    /// dropped and counted. When the node ends, what waits is told for at most a second; after
     /// `shutdown` the sink is called no more and has been let go.
     ///
     /// On an error the sink is as before: [`Error::Closed`] after the shutdown,

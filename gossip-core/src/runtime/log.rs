@@ -55,7 +55,8 @@ pub(crate) fn current_sink() -> Option<u64> {
 pub struct LogStats {
     /// Records that were given to a sink.
     pub delivered: u64,
-    /// Records dropped because the sink was too slow.
+    /// Records dropped: the sink was too slow, or it was taken away, or its level lowered,
+    /// while they waited.
     pub dropped: u64,
     /// Calls of a sink that panicked.
     pub panics: u64,
@@ -200,12 +201,13 @@ impl Log {
             state.has_thread = true;
         }
         if sink.is_none() {
-            state.waiting.clear();
             state.untold = 0;
         }
-        // The new sink is not told what only the old one wanted to know.
+        // What waited and is wanted by nobody any more, as by the level, is dropped.
         self.outlet.level.store(level as u8, Relaxed);
+        let waited = state.waiting.len();
         state.waiting.retain(|record| self.outlet.admits(record.level));
+        self.outlet.dropped.add((waited - state.waiting.len()) as u64);
         Ok(std::mem::replace(&mut state.sink, sink))
     }
 

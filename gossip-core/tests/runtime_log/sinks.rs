@@ -1,6 +1,6 @@
 //! Whom a sink hears, what it may do, and what it cannot break.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
@@ -112,8 +112,9 @@ fn a_sink_that_is_removed_is_let_go_and_hears_no_more() {
     assert_eq!(kept.all().len(), before);
 }
 
-#[test]
-fn the_next_sink_is_not_told_what_waited_for_the_last_and_its_level_does_not_admit() {
+/// A started node whose sink is stuck in its first record until the sender is let go, with
+/// an update, told at debug, and a change of keys, told at info, behind that.
+fn stuck() -> (Gossip, Sender<()>) {
     let (gossip, release) = (Gossip::new(loopback("a")).unwrap(), channel::<()>());
     let pool = gossip.register_pool(quick(1), None).unwrap();
     let (entered, stuck) = (channel(), Mutex::new(release.1));
@@ -126,13 +127,32 @@ fn the_next_sink_is_not_told_what_waited_for_the_last_and_its_level_does_not_adm
     entered.1.recv_timeout(PATIENCE).expect("the sink is called");
     pool.update_node(b"1", PATIENCE).unwrap();
     add_key(&pool);
+    (gossip, release.0)
+}
+
+#[test]
+fn the_next_sink_is_not_told_what_waited_for_the_last_and_its_level_does_not_admit() {
+    let (gossip, release) = stuck();
+    assert_eq!(gossip.log_stats().dropped, 0);
 
     let kept = Kept::default();
     gossip.set_log(LogLevel::Info, Some(kept.sink())).unwrap();
-    drop(release.0);
+    drop(release);
 
     kept.expect("keyring changed");
     assert!(kept.find("announcing new metadata").is_empty(), "it is said at debug");
+    assert!(gossip.log_stats().dropped > 0, "that is counted");
+}
+
+#[test]
+fn what_waits_for_a_sink_that_is_removed_is_counted() {
+    let (gossip, release) = stuck();
+
+    gossip.set_log(LogLevel::Trace, None).unwrap();
+    let dropped = gossip.log_stats().dropped;
+    assert!(dropped >= 2, "{dropped}: the update and the change of keys at least");
+    drop(release);
+    eventually("the last call is counted", || gossip.log_stats().delivered == 1);
 }
 
 #[test]
