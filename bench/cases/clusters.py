@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from harness.programs import Broken, Peer, ours
+from harness.programs import Broken, Peer, c, ours
 from harness.runs import Command, Figures, lines
 
 GO, FOCA, AL8N = "Go memberlist", "foca agent", "al8n memberlist"
 """The last is memberlist's port to Rust, with a wire format of its own."""
+PINGS = "bare pings (C)"
+"""Sockets that ping and answer, and know nothing."""
 
 
 def program(name: str) -> Command:
@@ -20,6 +22,8 @@ def program(name: str) -> Command:
             return [Peer("foca").path()]
         case "al8n memberlist":
             return [Peer("al8n").path()]
+        case "bare pings (C)":
+            return [c("pings")]
         case _:
             raise Broken(f"no program is called {name}")
 

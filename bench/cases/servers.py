@@ -48,12 +48,6 @@ def connections(server: Server, first: str, seconds: float, clients: int = 16) -
     }
 
 
-def connections_of(command: Command, first: str, seconds: float) -> Figures:
-    """The same of a server made for it."""
-    with serving(command, SERVER) as server:
-        return connections(server, first, seconds)
-
-
 def datagrams_of(command: Command, size: int, seconds: float) -> Figures:
     """Datagrams in a second that arrive, and what each costs the server; nobody holds back."""
     with serving(command, SERVER) as server:

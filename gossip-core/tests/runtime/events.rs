@@ -191,7 +191,7 @@ fn verdicts_on_members_are_given_to_the_queue_from_any_thread() {
 #[test]
 fn the_verdict_on_a_merge_and_the_state_for_it_are_given_to_the_queue() {
     let asks = Asks { admit_merge: true, local_state: true, ..Asks::default() };
-    let (_b, pool_b, mut taker) = asking("b", patient(), asks);
+    let (b, pool_b, mut taker) = asking("b", patient(), asks);
     let (a, _, told_a) = started("a");
     let is_state = |question: &Question| matches!(question, Question::LocalState { join: true });
     let is_merge =
@@ -204,16 +204,26 @@ fn the_verdict_on_a_merge_and_the_state_for_it_are_given_to_the_queue() {
         let error = refused.join().unwrap().unwrap_err();
         assert!(matches!(&error, Error::Join(failed) if failed[0].reason.contains("refused")), "{error:?}");
 
-        let admitted = scope.spawn(|| reach(&pool_b, &a));
-        taker.question(is_state).give(Reply::State("asked again".into()));
-        taker.question(is_merge).admit();
-        admitted.join().unwrap().unwrap();
+        // a knows b now and may tell of itself, upon which b asks for states besides.
+        scope.spawn(move || {
+            loop {
+                match taker.next() {
+                    Event::Asked { question: Question::LocalState { .. }, answer, .. } => {
+                        answer.give(Reply::State("asked again".into()));
+                    }
+                    Event::Asked { answer, .. } => answer.admit(),
+                    Event::Told { notice: Notice::Ended, .. } => return,
+                    _ => {}
+                }
+            }
+        });
+        reach(&pool_b, &a).unwrap();
+        told_a.expect("state asked true");
+        told_a.expect("state asked again true");
+        assert_eq!(names(&pool_b), ["a", "b"]);
+        assert_eq!(defaulted(&pool_b), 0);
+        b.shutdown(PATIENCE).unwrap();
     });
-
-    told_a.expect("state asked true");
-    told_a.expect("state asked again true");
-    assert_eq!(names(&pool_b), ["a", "b"]);
-    assert_eq!(defaulted(&pool_b), 0);
 }
 
 #[test]
@@ -251,7 +261,7 @@ fn an_answer_that_comes_too_late_is_ignored_and_counted() {
 
     assert!(matches!(&error, Error::Join(_)), "{error:?}");
     assert_eq!(defaulted(&pool_b), 1);
-    assert_eq!(pool_b.stats().unwrap().machine.merges_refused, 1);
+    assert!(pool_b.stats().unwrap().machine.merges_refused >= 1);
 }
 
 #[test]
@@ -274,7 +284,8 @@ fn questions_that_find_the_queue_full_or_closed_have_their_default_at_once() {
         assert!(matches!(&error, Error::Join(failed) if failed[0].reason.contains("refused")), "{error:?}");
     }
     assert!(matches!(dropped[..], [Event::Overflow { dropped: 1.. }, ..]), "{dropped:?}");
-    assert_eq!(defaulted(&pool_b), 2);
+    // Two, or more if b has heard of a meanwhile and asked it for its state.
+    assert!(defaulted(&pool_b) >= 2, "{}", defaulted(&pool_b));
 }
 
 /// The delegate of `a` that gives this answer to each question, or never any.
