@@ -12,5 +12,7 @@ import gossip  # noqa: E402
 from gossip.contrib import gunicorn  # noqa: E402
 
 with gossip.Gossip(config("web")) as node:
+    # Who sees this node may connect at once.
+    listener = node.listen_tcp()
     node.register_pool(pool_config()).join([sys.argv[1]], timeout=20)
-    gunicorn.run(wsgi, node.listen_tcp(), workers=2, loglevel="warning", control_socket_disable=True)
+    gunicorn.run(wsgi, listener, workers=2, loglevel="warning", control_socket_disable=True)

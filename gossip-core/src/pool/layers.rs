@@ -25,6 +25,7 @@ use crate::pool::commands::fits;
 use crate::pool::config::PoolConfig;
 use crate::pool::error::CommandError;
 use crate::pool::machine::Machine;
+use crate::wire::budget::Budget;
 use crate::wire::keyring::{Key, Keyring};
 use crate::wire::label::Under;
 use crate::wire::onion::Wire;
@@ -99,6 +100,7 @@ impl PoolConfig {
             verify_outgoing: self.gossip_verify_outgoing,
             compression: self.enable_compression,
             encryption_version: if self.protocol_version == 1 { 0 } else { 1 },
+            budget: Budget::default(),
         }
     }
 }
@@ -181,6 +183,12 @@ impl Machine {
         let (label, other) = (self.wire.label.escape_ascii(), &self.wire.other_label);
         info!(%label, also = other.as_ref().map(|other| tracing::field::display(other.escape_ascii())), "label changed");
         Ok(())
+    }
+
+    /// Takes the memory for large messages from `budget`, which the pools of a node share.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.wire = Arc::new(Wire { budget, ..Wire::clone(&self.wire) });
+        self.meet_next_label(self.speakers.next.is_some());
     }
 
     /// Begins or ends to speak to others under the next label.

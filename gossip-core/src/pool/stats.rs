@@ -170,8 +170,14 @@ pub struct Stats {
 }
 
 /// How often something was refused, by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reasons([u64; Refused::REASONS.len()]);
+
+impl Default for Reasons {
+    fn default() -> Self {
+        Self([0; Refused::REASONS.len()])
+    }
+}
 
 impl Reasons {
     /// Counts one.

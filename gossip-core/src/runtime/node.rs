@@ -42,6 +42,7 @@ use crate::runtime::error::{Error, from_net};
 use crate::runtime::log::{self, Log};
 use crate::runtime::shared::Shared;
 use crate::runtime::wait::{Target, Waiting};
+use crate::wire::budget::Budget;
 use crate::wire::nonce::Nonces;
 
 /// Numbers the nodes of this process.
@@ -69,6 +70,8 @@ pub(crate) struct Node {
     pub(crate) log: Log,
     /// Admits the long steps of conversations, as many at a time as there are threads for the network.
     pub(crate) heavy: Arc<Semaphore>,
+    /// What the messages of streams may take of memory, of all pools.
+    budget: Budget,
     state: Mutex<State>,
     stopped: Condvar,
 }
@@ -117,6 +120,7 @@ impl Node {
         Ok(Arc::new(Self {
             number,
             heavy: Arc::new(Semaphore::new(config.threads)),
+            budget: Budget::default(),
             config,
             identity: Identity { name, addr },
             clock: Clock::start(),
@@ -201,7 +205,9 @@ impl Node {
         let seed = entropy::seed().map_err(Error::System)?;
         let nonces = Nonces::from_os(entropy::fill);
         let identity = self.identity_in(config.config());
-        Ok(Machine::new(config.clone(), identity, asks, seed, nonces, self.clock.now())?)
+        let mut machine = Machine::new(config.clone(), identity, asks, seed, nonces, self.clock.now())?;
+        machine.set_budget(self.budget.clone());
+        Ok(machine)
     }
 
     /// Who this node is in a pool: itself, unless the pool gives it another name.

@@ -4,7 +4,7 @@
 //! Coders are large and reused.
 
 use super::error::Refused;
-use super::lzw::{Decoder, Encoder};
+use super::lzw::{self, Decoder, Encoder};
 use super::message::{Blob, MessageType, blob_bytes};
 use super::msgpack::read::Reader;
 use super::msgpack::write::Writer;
@@ -104,6 +104,11 @@ impl Coder {
     }
 }
 
+/// The most bytes that a compressed message of `len` bytes unpacks to.
+pub fn unpacked_max(len: usize) -> usize {
+    lzw::unfolded_max(len)
+}
+
 /// Bytes around any LZW stream: the envelope, and what encryption adds behind it.
 const AROUND: usize = 64;
 
@@ -160,6 +165,19 @@ mod tests {
 
         assert!(out.capacity() < 100_000, "{}", out.capacity());
         assert_eq!(coder.unpack(&packed[1..], 5_000_000, &mut out), Ok(()));
+    }
+
+    /// What unpacks to the most: equal bytes, of which each code takes one more than the last.
+    #[test]
+    fn nothing_unpacks_to_more_than_its_length_allows() {
+        let (mut coder, mut packed) = (Coder::default(), Vec::new());
+        for size in [0, 1, 1000, 30_000, 1_000_000, 8_000_000, 40_000_000] {
+            packed.clear();
+            coder.pack(&vec![0; size], &mut packed);
+
+            assert!(unpacked_max(packed.len()) >= size, "{size} in {}", packed.len());
+            assert!(size < 30_000 || unpacked_max(packed.len()) < 4 * size, "{size} in {}", packed.len());
+        }
     }
 
     #[test]

@@ -107,6 +107,9 @@ pub enum Refused {
     /// A user message on a stream announces this many bytes.
     #[error("user message announces {0} bytes, at most {max} are read", max = limits::USER_MESSAGE_MAX)]
     UserMessageLen(i64),
+    /// The messages that the node holds have taken the memory there is for them.
+    #[error("large messages take more than {max} bytes of memory together", max = limits::STREAMS_HELD_MAX)]
+    TooMuchHeld,
     /// The stream ended before its message did.
     #[error("stream ended before its message")]
     EndOfStream,
@@ -114,7 +117,7 @@ pub enum Refused {
 
 impl Refused {
     /// The reasons, each at its [`index`](Self::index): names for an array of counters.
-    pub const REASONS: [&'static str; 32] = [
+    pub const REASONS: [&'static str; 33] = [
         "empty",
         "unknown_type",
         "label_truncated",
@@ -147,6 +150,7 @@ impl Refused {
         "user_state_len",
         "user_message_len",
         "end_of_stream",
+        "too_much_held",
     ];
 
     /// The stable short name of the reason, for counters and logs.
@@ -189,6 +193,7 @@ impl Refused {
             Self::UserStateLen(_) => 29,
             Self::UserMessageLen(_) => 30,
             Self::EndOfStream => 31,
+            Self::TooMuchHeld => 32,
         }
     }
 
@@ -224,7 +229,9 @@ impl Refused {
             Self::DecompressedTooLarge(limit) => {
                 format!("decompressed message is larger than limit ({limit})")
             }
-            Self::DecompressedEmpty | Self::Padding | Self::RecordForm => self.to_string(),
+            Self::DecompressedEmpty | Self::Padding | Self::RecordForm | Self::TooMuchHeld => {
+                self.to_string()
+            }
             Self::RecordRange | Self::RecordNesting | Self::RecordTooLong(_) => self.to_string(),
             _ => return None,
         })
@@ -246,7 +253,8 @@ mod tests {
         assert_eq!(Refused::Nesting.reason(), "nesting");
         assert_eq!(Refused::UserMessageLen(-1).reason(), "user_message_len");
         assert_eq!(Refused::EndOfStream.reason(), "end_of_stream");
-        assert_eq!(Refused::EndOfStream.index(), Refused::REASONS.len() - 1);
+        assert_eq!(Refused::TooMuchHeld.reason(), "too_much_held");
+        assert_eq!(Refused::TooMuchHeld.index(), Refused::REASONS.len() - 1);
     }
 
     #[test]

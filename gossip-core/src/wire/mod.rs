@@ -39,6 +39,7 @@
     )
 )]
 
+pub mod budget;
 pub mod checksum;
 mod cipher;
 pub mod compound;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::budget::Budget;
 use super::keyring::{Key, Keyring};
 use super::label::Under;
 use super::seal;
@@ -28,6 +29,8 @@ pub struct Wire {
     pub compression: bool,
     /// The encryption version written, 0 or 1; both are read.
     pub encryption_version: u8,
+    /// What the messages of streams may take of memory.
+    pub budget: Budget,
 }
 
 impl Wire {
@@ -43,6 +46,7 @@ impl Wire {
             verify_outgoing: true,
             compression: false,
             encryption_version: 1,
+            budget: Budget::default(),
         }
     }
 

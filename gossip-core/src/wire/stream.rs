@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::compress::Coder;
+use super::budget::Share;
+use super::compress::{Coder, unpacked_max};
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
 use super::encode::encode_user_header;
 use super::error::Refused;
@@ -165,6 +166,8 @@ pub struct FrameReader {
     is_request: bool,
     stage: Stage,
     bytes: Vec<u8>,
+    /// Of the budget, for the bytes.
+    share: Share,
     /// Bytes taken in so far.
     taken: usize,
     /// Bytes in front of the message as it came: its label header, and the head of an
@@ -226,6 +229,9 @@ impl FrameReader {
         if matches!(self.stage, Stage::Over) {
             return Ok(None);
         }
+        if !self.share.cover(self.bytes.len() + chunk.len()) {
+            return Err(self.too_much());
+        }
         self.taken += chunk.len();
         self.bytes.extend_from_slice(chunk);
         loop {
@@ -249,7 +255,8 @@ impl FrameReader {
         }
     }
 
-    /// How many bytes the next [`push`](Self::push) decrypts or decompresses if it brings `count` more.
+    /// What the next [`push`](Self::push) has to decrypt or decompress if it brings `count` more bytes, in
+    /// bytes that come. What they may unpack to counts, too: thirty kilobytes may become forty megabytes.
     pub fn unwraps(&self, count: usize) -> usize {
         let have = self.bytes.len() + count;
         let end = match &self.stage {
@@ -257,7 +264,8 @@ impl FrameReader {
             Stage::Compressed(scan) => Some(scan.needs()),
             _ => None,
         };
-        end.filter(|&end| end <= have).unwrap_or_default()
+        let len = end.filter(|&end| end <= have).unwrap_or_default();
+        len.max(unpacked_max(len).min(DECOMPRESSED_MAX) / UNPACKED_FOR_ONE)
     }
 
     /// Where the encrypted unit ends that has begun.
@@ -308,11 +316,13 @@ impl FrameReader {
     }
 
     fn new(wire: Arc<Wire>, is_request: bool, stage: Stage) -> Self {
+        let share = wire.budget.share();
         Self {
             wire,
             is_request,
             stage,
             bytes: Vec::new(),
+            share,
             taken: 0,
             front: 0,
             at: 0,
@@ -404,12 +414,16 @@ impl FrameReader {
         let Some(record) = scan.advance(&self.bytes, STREAM_COMPRESSED_MAX)? else {
             return Ok(Step::Wait(Stage::Compressed(scan)));
         };
-        let mut message = Vec::new();
+        let (mut message, mut share) = (Vec::new(), self.wire.budget.share());
+        if !share.cover(unpacked_max(record.len()).min(DECOMPRESSED_MAX)) {
+            return Err(Refused::TooMuchHeld);
+        }
         Coder::default().unpack(record, DECOMPRESSED_MAX, &mut message)?;
         if message.is_empty() {
             return Err(Refused::DecompressedEmpty);
         }
-        self.bytes = message;
+        share.cover(message.len());
+        (self.bytes, self.share) = (message, share);
         self.at = 0;
         self.is_whole = true;
         Ok(Step::Next(Stage::Type))
@@ -468,7 +482,7 @@ impl FrameReader {
         if self.bytes.len() < end {
             return Step::Wait(Stage::UserPayload { start, end, ticket });
         }
-        let payload = Bytes::from(std::mem::take(&mut self.bytes)).slice(start..end);
+        let payload = self.take().slice(start..end);
         Step::Found(Frame::User { payload, ticket })
     }
 
@@ -476,8 +490,22 @@ impl FrameReader {
         if !state.advance(&self.bytes)? {
             return Ok(Step::Wait(Stage::State(state)));
         }
-        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let bytes = self.take();
         Ok(Step::Found(Frame::PushPull(state.finish(bytes))))
+    }
+
+    /// The bytes, with their share of the budget.
+    fn take(&mut self) -> Bytes {
+        let share = std::mem::replace(&mut self.share, self.wire.budget.share());
+        share.hold(std::mem::take(&mut self.bytes))
+    }
+
+    /// There is no memory for what has come.
+    fn too_much(&mut self) -> StreamRefused {
+        let why = Refused::TooMuchHeld;
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let answers = self.is_request && stage.is_outer_layer();
+        StreamRefused { why, reply: if answers { why.reply() } else { None } }
     }
 
     /// The first byte of the current layer.
@@ -492,6 +520,9 @@ impl Stage {
         matches!(self, Self::Outer | Self::Inner | Self::Compressed(_))
     }
 }
+
+/// So many bytes are unpacked in the time that one is read and decoded in, as they are copied in long pieces.
+const UNPACKED_FOR_ONE: usize = 128;
 
 /// Type and length of an encrypted unit.
 const UNIT_HEAD_LEN: usize = 5;

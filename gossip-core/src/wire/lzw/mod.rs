@@ -20,3 +20,11 @@ const NARROWEST: u32 = 9;
 const WIDEST: u32 = 12;
 /// Strings of a full dictionary.
 const STRINGS_MAX: usize = 1 << WIDEST;
+
+/// The most bytes that `len` bytes of codes unfold to: each code at most to a string one byte longer than the
+/// longest before it, until the dictionary is full.
+pub(super) fn unfolded_max(len: usize) -> usize {
+    let codes = len.saturating_mul(8) / NARROWEST as usize;
+    let growing = codes.min(STRINGS_MAX);
+    growing * (growing + 1) / 2 + (codes - growing).saturating_mul(STRINGS_MAX)
+}
