@@ -10,6 +10,7 @@ use gossip_core::base::time::Time;
 use gossip_core::pool::exchange::{Exchange, ExchangeError, ExchangeNews, Opening};
 use gossip_core::pool::own_state::{Known, OwnState};
 use gossip_core::swim::node::{Meta, Node, State, Versions};
+use gossip_core::wire::budget::Budget;
 use gossip_core::wire::error::Refused;
 use gossip_core::wire::keyring::{Key, Keyring};
 use gossip_core::wire::nonce::Nonces;
@@ -182,25 +183,82 @@ fn an_encrypted_stream_of_nothing_is_refused_with_an_answer() {
 
 #[test]
 fn it_is_known_beforehand_how_much_is_unwrapped_in_one_go() {
-    const LONG: usize = 100_000;
-    let user_state: Vec<u8> = (0..LONG as u32).map(|i| (i.wrapping_mul(0x9E37_79B1) >> 13) as u8).collect();
-    let mut plain = Vec::new();
-    let state = OwnState { user_state: user_state.into(), ..OwnState::default() };
-    state.write(false, &mut |piece| plain.extend_from_slice(piece));
+    const LONG: u32 = 100_000;
+    let noise: Vec<u8> = (0..LONG).map(|i| (i.wrapping_mul(0x9E37_79B1) >> 13) as u8).collect();
 
     for wire in onions() {
         let has_layers = wire.compression || !wire.keyring.is_empty();
-        let frame = stream::frame(&wire, &mut Nonces::seeded(1), false, &plain);
-        let (first, rest) = frame.split_at(frame.len() / 2);
-        let mut reader = FrameReader::response(wire.into());
+        for request in [false, true] {
+            let frame = stream::frame(&wire, &mut Nonces::seeded(1), request, &state_of(noise.clone()));
+            let (first, rest) = frame.split_at(frame.len() / 2);
+            let wire = Arc::new(wire.clone());
+            let fresh = || match request {
+                true => FrameReader::request(wire.clone()),
+                false => FrameReader::response(wire.clone()),
+            };
+            let mut reader = fresh();
 
-        assert_eq!(reader.unwraps(1), 0);
-        assert!(reader.push(first).unwrap().is_none());
-        assert_eq!(reader.unwraps(rest.len() - 1), 0, "it is not complete");
-        let unwraps = reader.unwraps(rest.len());
-        assert_eq!(unwraps, if has_layers { frame.len() } else { 0 });
-        assert!(reader.push(rest).unwrap().is_some());
+            assert_eq!(fresh().unwraps(&frame) >= LONG as usize, has_layers);
+            assert_eq!(reader.unwraps(first), 0, "it is not complete");
+            assert!(reader.push(first).unwrap().is_none());
+            assert_eq!(reader.unwraps(&rest[1..]), 0, "it is not complete");
+            assert_eq!(reader.unwraps(rest) >= LONG as usize, has_layers);
+            assert!(reader.push(rest).unwrap().is_some());
+        }
     }
+}
+
+#[test]
+fn a_short_message_that_unpacks_to_much_counts_for_much() {
+    let short = stream::frame(&packed(), &mut Nonces::seeded(1), true, &state_of(vec![0; 1000]));
+    let bomb = stream::frame(&packed(), &mut Nonces::seeded(1), true, &state_of(vec![0; 8_000_000]));
+    assert!(bomb.len() < 16_384, "{} bytes", bomb.len());
+    let reader = || FrameReader::request(packed().into());
+
+    assert!(reader().unwraps(&short) < 1000);
+    assert!(reader().unwraps(&bomb) > 65_536);
+    let mut begun = reader();
+    begun.push(&bomb[..20]).unwrap();
+    assert!(begun.unwraps(&bomb[20..]) > 65_536);
+}
+
+#[test]
+fn what_finds_no_memory_left_is_refused_and_the_rest_has_it_again_in_the_end() {
+    const SIZE: usize = 8_000_000;
+    for compression in [false, true] {
+        // Enough for one of them and for what may come of another.
+        let wire = Wire { budget: Budget::new(50_000_000), compression, ..Wire::plain() };
+        let frame = stream::frame(&wire, &mut Nonces::seeded(1), true, &state_of(vec![0; SIZE]));
+        let all = wire.budget.left();
+        let push = || FrameReader::request(wire.clone().into()).push(&frame);
+
+        let mut held = Vec::new();
+        let refused = loop {
+            match push() {
+                Ok(frame) => held.push(frame.unwrap()),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused.why, Refused::TooMuchHeld);
+        assert_eq!(refused.reply.is_some(), compression, "only the outer layers are answered");
+        assert!(held.len() * SIZE <= all && held.len() > 1, "{} are held", held.len());
+        assert!(wire.budget.left() <= all - held.len() * SIZE);
+        held.clear();
+        assert_eq!(wire.budget.left(), all);
+        assert!(push().is_ok());
+    }
+}
+
+fn packed() -> Wire {
+    Wire { compression: true, ..Wire::plain() }
+}
+
+/// A state of the application's bytes alone.
+fn state_of(user_state: Vec<u8>) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let state = OwnState { user_state: user_state.into(), ..OwnState::default() };
+    state.write(false, &mut |piece| plain.extend_from_slice(piece));
+    plain
 }
 
 /// A client and a server, and what they had to tell.

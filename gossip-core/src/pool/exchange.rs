@@ -304,9 +304,10 @@ impl Exchange {
         }
     }
 
-    /// How many bytes [`handle_bytes`](Self::handle_bytes) unwraps in one go if it is given so many.
-    pub fn unwraps(&self, count: usize) -> usize {
-        self.reader.unwraps(count)
+    /// What [`handle_bytes`](Self::handle_bytes) unwraps in one go if it is given `chunk`; see
+    /// [`FrameReader::unwraps`].
+    pub fn unwraps(&self, chunk: &[u8]) -> usize {
+        self.reader.unwraps(chunk)
     }
 
     /// Bytes came from the peer.

@@ -107,6 +107,10 @@ pub(super) fn remedy(why: Refused) -> &'static str {
             "the peer sends clear text, or has another key or label; give it the keys, or clear verify_incoming \
              while the cluster moves to encryption"
         }
+        Refused::TooMuchHeld => {
+            "large states or messages come faster than they are merged or handled; or somebody attacks: encrypt, or \
+             allow only your networks"
+        }
         _ => {
             "the peer is no node of this pool, or it encrypts and this pool has no keys; compare their configurations"
         }

@@ -266,7 +266,7 @@ impl Conversation {
                 }
                 Event::Read(Ok(count)) => {
                     let bytes = chunk.get(..count).unwrap_or_default();
-                    aside(&self.heavy, self.exchange.unwraps(count), || {
+                    aside(&self.heavy, self.exchange.unwraps(bytes), || {
                         self.exchange.handle_bytes(now, bytes)
                     })
                     .await;

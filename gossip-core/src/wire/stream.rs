@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::budget::Share;
+use super::budget::{FREE, Share};
 use super::compress::{Coder, unpacked_max};
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
 use super::encode::encode_user_header;
@@ -255,25 +255,40 @@ impl FrameReader {
         }
     }
 
-    /// What the next [`push`](Self::push) has to decrypt or decompress if it brings `count` more bytes, in
-    /// bytes that come. What they may unpack to counts, too: thirty kilobytes may become forty megabytes.
-    pub fn unwraps(&self, count: usize) -> usize {
-        let have = self.bytes.len() + count;
-        let end = match &self.stage {
-            Stage::Outer => self.unit_end(),
-            Stage::Compressed(scan) => Some(scan.needs()),
-            _ => None,
+    /// What [`push`](Self::push) has to decrypt or decompress if it is given `chunk`, in bytes that come. What
+    /// they may unpack to counts, too: ten kilobytes may become forty megabytes.
+    pub fn unwraps(&self, chunk: &[u8]) -> usize {
+        let have = self.bytes.len() + chunk.len();
+        let len = match &self.stage {
+            Stage::Label | Stage::Outer if self.bytes.is_empty() => self.wrapped(chunk),
+            // A label header in pieces: whatever is behind it.
+            Stage::Label => have,
+            Stage::Outer => self.bytes.get(self.at..).and_then(unit_end).map_or(0, |end| self.at + end),
+            Stage::Compressed(scan) => scan.needs(),
+            _ => 0,
         };
-        let len = end.filter(|&end| end <= have).unwrap_or_default();
+        if len > have {
+            return 0;
+        }
         len.max(unpacked_max(len).min(DECOMPRESSED_MAX) / UNPACKED_FOR_ONE)
     }
 
-    /// Where the encrypted unit ends that has begun.
-    fn unit_end(&self) -> Option<usize> {
-        let (head, _) = self.bytes.get(self.at..)?.split_first_chunk::<UNIT_HEAD_LEN>()?;
-        let [kind, len @ ..] = head;
-        let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
-        (*kind == ENCRYPT).then(|| self.at.saturating_add(UNIT_HEAD_LEN).saturating_add(len))
+    /// The length of a whole message that is encrypted or compressed, if `chunk` begins with that.
+    fn wrapped(&self, chunk: &[u8]) -> usize {
+        let message = match (&self.stage, label::front(chunk)) {
+            (Stage::Label, Ok(label::Front::Label(_, rest))) => rest,
+            (Stage::Label, _) => &[],
+            _ => chunk,
+        };
+        match message.first() {
+            Some(&ENCRYPT) => unit_end(message).filter(|&end| end <= message.len()),
+            Some(&COMPRESS) => match RecordScan::new(1).advance(message, STREAM_COMPRESSED_MAX) {
+                Ok(Some(record)) => Some(record.len()),
+                _ => None,
+            },
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 
     /// The peer sends no more: why that is too early.
@@ -423,6 +438,9 @@ impl FrameReader {
             return Err(Refused::DecompressedEmpty);
         }
         share.cover(message.len());
+        if message.len() > FREE {
+            message.shrink_to_fit();
+        }
         (self.bytes, self.share) = (message, share);
         self.at = 0;
         self.is_whole = true;
@@ -534,6 +552,13 @@ const COMPRESS: u8 = MessageType::Compress as u8;
 fn unit_head(len: usize) -> [u8; UNIT_HEAD_LEN] {
     let [a, b, c, d] = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
     [ENCRYPT, a, b, c, d]
+}
+
+/// Where the encrypted unit ends that `message` begins with.
+fn unit_end(message: &[u8]) -> Option<usize> {
+    let (&[kind, ref len @ ..], _) = message.split_first_chunk::<UNIT_HEAD_LEN>()?;
+    let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
+    (kind == ENCRYPT).then(|| UNIT_HEAD_LEN.saturating_add(len))
 }
 
 /// What the encryption of a stream authenticates besides the message.
