@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::budget::{FREE, Share};
+use super::budget::Share;
 use super::compress::{Coder, unpacked_max};
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
 use super::encode::encode_user_header;
@@ -437,10 +437,7 @@ impl FrameReader {
         if message.is_empty() {
             return Err(Refused::DecompressedEmpty);
         }
-        share.cover(message.len());
-        if message.len() > FREE {
-            message.shrink_to_fit();
-        }
+        share.cover(message.capacity());
         (self.bytes, self.share) = (message, share);
         self.at = 0;
         self.is_whole = true;
@@ -540,7 +537,7 @@ impl Stage {
 }
 
 /// So many bytes are unpacked in the time that one is read and decoded in, as they are copied in long pieces.
-const UNPACKED_FOR_ONE: usize = 128;
+const UNPACKED_FOR_ONE: usize = 256;
 
 /// Type and length of an encrypted unit.
 const UNIT_HEAD_LEN: usize = 5;
