@@ -108,8 +108,8 @@ pub(super) fn remedy(why: Refused) -> &'static str {
              while the cluster moves to encryption"
         }
         Refused::TooMuchHeld => {
-            "large states or messages come faster than they are merged or handled; or somebody attacks: encrypt, or \
-             allow only your networks"
+            "large states come faster than they are merged, as while a delegate hesitates to admit them; or somebody \
+             attacks: encrypt, or allow only your networks"
         }
         _ => {
             "the peer is no node of this pool, or it encrypts and this pool has no keys; compare their configurations"

@@ -2,13 +2,12 @@
 //!
 //! A peer that announces nothing, and needs a few kilobytes for it, can make a reader hold the forty
 //! megabytes that one message may have; hundreds may do so at a time. So what a message takes beyond
-//! [`FREE`] comes out of a budget that all streams of a node share, and goes back when the message is
-//! dropped, by the reader or by whoever was given it: the merge of a state, the queue of a delegate.
+//! [`FREE`] comes out of a budget that all streams of a node share. It goes back once a state is merged, and
+//! once a message of the application is read: the queue for that has its own bound, and what the
+//! application keeps is its own affair.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use bytes::Bytes;
 
 use super::limits::STREAMS_HELD_MAX;
 
@@ -68,20 +67,6 @@ impl Share {
         }
         covered
     }
-
-    /// The bytes of a message that this share covers; it goes back with the last of them.
-    pub fn hold(self, message: Vec<u8>) -> Bytes {
-        struct Held {
-            message: Vec<u8>,
-            _share: Share,
-        }
-        impl AsRef<[u8]> for Held {
-            fn as_ref(&self) -> &[u8] {
-                &self.message
-            }
-        }
-        if self.bytes == 0 { message.into() } else { Bytes::from_owner(Held { message, _share: self }) }
-    }
 }
 
 impl Drop for Share {
@@ -116,20 +101,6 @@ mod tests {
         drop(one);
         assert!(other.cover(2 * FREE));
         drop(other);
-        assert_eq!(budget.left(), 4 * FREE);
-    }
-
-    #[test]
-    fn a_share_goes_back_with_the_last_of_its_bytes() {
-        let budget = Budget::new(4 * FREE);
-        let mut share = budget.share();
-        assert!(share.cover(2 * FREE));
-
-        let whole = share.hold(vec![7; 2 * FREE]);
-        let part = whole.slice(10..20);
-        drop(whole);
-        assert_eq!(budget.left(), 2 * FREE);
-        drop(part);
         assert_eq!(budget.left(), 4 * FREE);
     }
 }

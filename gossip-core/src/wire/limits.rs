@@ -58,8 +58,8 @@ pub const DATAGRAM_DECOMPRESSED_MAX: usize = 8 * 65_536;
 /// Not in Go.
 pub const STREAM_COMPRESSED_MAX: usize = DECOMPRESSED_MAX / 2 * 3 + 65_536;
 
-/// Most bytes that all large messages on the streams of a node may take at a time, while they are read and
-/// until the application or the merge is through with them: six of the largest. Not in Go.
+/// Most bytes that all large messages on the streams of a node may take at a time, while they are read and,
+/// if they are states, until they are merged: six of the largest. Not in Go.
 pub const STREAMS_HELD_MAX: usize = 268_435_456;
 
 /// Most bytes of node records in a plain push/pull. Not in Go; the same state

@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::budget::{FREE, Share};
 use super::decode::{decode_node_record, decode_push_pull_header, split_node_record};
 use super::encode::encode_push_pull_header;
 use super::error::Refused;
@@ -37,6 +39,8 @@ pub struct RemoteState {
     /// Where each record begins in the body.
     starts: Vec<u32>,
     kinds: BTreeSet<Kind>,
+    /// Of the budget, for the body, as long as the state is here.
+    _share: Arc<Share>,
 }
 
 /// State and versions of a node, as its record has them; fewer than six versions are none.
@@ -130,12 +134,17 @@ impl StateReader {
     }
 
     /// The state, once [`advance`](Self::advance) has said that `bytes` holds all of it.
-    pub(super) fn finish(self, bytes: Bytes) -> RemoteState {
+    pub(super) fn finish(self, body: Bytes, share: Share) -> RemoteState {
         let Header { join, user_state_len, relay, .. } = self.header.unwrap_or_default();
-        let start = self.scan.end().min(bytes.len());
-        let len = checked(user_state_len, bytes.len() - start).unwrap_or_default();
-        let user_state = bytes.slice(start..start + len);
-        RemoteState { join, user_state, relay, body: bytes, starts: self.starts, kinds: self.kinds }
+        let start = self.scan.end().min(body.len());
+        let len = checked(user_state_len, body.len() - start).unwrap_or_default();
+        let mut user_state = body.slice(start..start + len);
+        if len <= FREE {
+            // Whoever keeps it does not keep the records of all members with it.
+            user_state = Bytes::copy_from_slice(&user_state);
+        }
+        let (starts, kinds, _share) = (self.starts, self.kinds, Arc::new(share));
+        RemoteState { join, user_state, relay, body, starts, kinds, _share }
     }
 
     /// Takes in the header; returns the number of records and the length of the application's state.
@@ -179,6 +188,7 @@ pub(super) fn checked(number: i64, max: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::budget::Budget;
     use crate::wire::encode::encode_node_record;
 
     #[test]
@@ -196,7 +206,7 @@ mod tests {
         let mut reader = StateReader::new(1);
         assert_eq!(reader.advance(&bytes), Ok(true));
 
-        let state = reader.finish(bytes.into());
+        let state = reader.finish(bytes.into(), Budget::default().share());
 
         let names: Vec<_> = state.nodes().map(|node| node.name.into_owned()).collect();
         assert_eq!(names, [b"a", b"b"]);

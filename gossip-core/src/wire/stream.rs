@@ -497,7 +497,8 @@ impl FrameReader {
         if self.bytes.len() < end {
             return Step::Wait(Stage::UserPayload { start, end, ticket });
         }
-        let payload = self.take().slice(start..end);
+        let payload = Bytes::from(std::mem::take(&mut self.bytes)).slice(start..end);
+        self.share.cover(0);
         Step::Found(Frame::User { payload, ticket })
     }
 
@@ -505,14 +506,9 @@ impl FrameReader {
         if !state.advance(&self.bytes)? {
             return Ok(Step::Wait(Stage::State(state)));
         }
-        let bytes = self.take();
-        Ok(Step::Found(Frame::PushPull(state.finish(bytes))))
-    }
-
-    /// The bytes, with their share of the budget.
-    fn take(&mut self) -> Bytes {
         let share = std::mem::replace(&mut self.share, self.wire.budget.share());
-        share.hold(std::mem::take(&mut self.bytes))
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        Ok(Step::Found(Frame::PushPull(state.finish(bytes, share))))
     }
 
     /// There is no memory for what has come.
