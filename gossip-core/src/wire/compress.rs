@@ -4,6 +4,7 @@
 //! Coders are large and reused.
 
 use super::error::Refused;
+use super::limits::DECOMPRESSED_MAX;
 use super::lzw::{self, Decoder, Encoder};
 use super::message::{Blob, MessageType, blob_bytes};
 use super::msgpack::read::Reader;
@@ -104,8 +105,25 @@ impl Coder {
     }
 }
 
+/// What a longer record unpacks to is not counted as work: it is much in any case.
+pub(super) const MEASURED_MAX: usize = 64 * 1024;
+
+/// The work in a compressed message, in bytes that are read and decoded in the same time; its record follows
+/// the type byte. Ten kilobytes may become forty megabytes, of which sixteen bytes are copied in the time of one.
+pub(super) fn work(record: &[u8]) -> usize {
+    let measured = || Some(lzw::unfolded_len(blob_bytes(&Envelope::decode(record).ok()?.buf)));
+    let unpacked = if record.len() < MEASURED_MAX { measured() } else { None };
+    record.len().max(unpacked.unwrap_or_default().min(DECOMPRESSED_MAX) / 16)
+}
+
+/// The same of `len` bytes that may be compressed under their encryption. Who sends them has a key, so it is
+/// enough that the worst does not go unnoticed.
+pub(super) fn work_at_most(len: usize) -> usize {
+    len.max(unpacked_max(len).min(DECOMPRESSED_MAX) / 256)
+}
+
 /// The most bytes that a compressed message of `len` bytes unpacks to.
-pub fn unpacked_max(len: usize) -> usize {
+pub(super) fn unpacked_max(len: usize) -> usize {
     lzw::unfolded_max(len)
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::budget::Share;
-use super::compress::{Coder, unpacked_max};
+use super::compress::{self, Coder, unpacked_max};
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
 use super::encode::encode_user_header;
 use super::error::Refused;
@@ -256,39 +256,42 @@ impl FrameReader {
     }
 
     /// What [`push`](Self::push) has to decrypt or decompress if it is given `chunk`, in bytes that come. What
-    /// they may unpack to counts, too: ten kilobytes may become forty megabytes.
+    /// they unpack to counts, too: ten kilobytes may become forty megabytes.
     pub fn unwraps(&self, chunk: &[u8]) -> usize {
         let have = self.bytes.len() + chunk.len();
-        let len = match &self.stage {
-            Stage::Label | Stage::Outer if self.bytes.is_empty() => self.wrapped(chunk),
+        match &self.stage {
+            Stage::Label | Stage::Outer if self.bytes.is_empty() => self.work_in(chunk),
             // A label header in pieces: whatever is behind it.
-            Stage::Label => have,
-            Stage::Outer => self.bytes.get(self.at..).and_then(unit_end).map_or(0, |end| self.at + end),
-            Stage::Compressed(scan) => scan.needs(),
+            Stage::Label => compress::work_at_most(have),
+            Stage::Outer => {
+                let unit = self.bytes.get(self.at..).and_then(unit_end).map(|end| self.at + end);
+                unit.filter(|&end| end <= have).map_or(0, compress::work_at_most)
+            }
+            Stage::Compressed(scan) if scan.needs() <= have => match self.bytes.get(scan.start()..) {
+                Some(begun) if have < compress::MEASURED_MAX => compress::work(&[begun, chunk].concat()),
+                _ => have,
+            },
             _ => 0,
-        };
-        if len > have {
-            return 0;
         }
-        len.max(unpacked_max(len).min(DECOMPRESSED_MAX) / UNPACKED_FOR_ONE)
     }
 
-    /// The length of a whole message that is encrypted or compressed, if `chunk` begins with that.
-    fn wrapped(&self, chunk: &[u8]) -> usize {
+    /// The same of a message that `chunk` begins with.
+    fn work_in(&self, chunk: &[u8]) -> usize {
         let message = match (&self.stage, label::front(chunk)) {
             (Stage::Label, Ok(label::Front::Label(_, rest))) => rest,
-            (Stage::Label, _) => &[],
+            (Stage::Label, _) => return 0,
             _ => chunk,
         };
-        match message.first() {
-            Some(&ENCRYPT) => unit_end(message).filter(|&end| end <= message.len()),
-            Some(&COMPRESS) => match RecordScan::new(1).advance(message, STREAM_COMPRESSED_MAX) {
-                Ok(Some(record)) => Some(record.len()),
-                _ => None,
-            },
-            _ => None,
+        match message.split_first() {
+            Some((&ENCRYPT, _)) => {
+                unit_end(message).filter(|&end| end <= message.len()).map_or(0, compress::work_at_most)
+            }
+            Some((&COMPRESS, record)) => {
+                let whole = RecordScan::new(0).advance(record, STREAM_COMPRESSED_MAX);
+                whole.ok().flatten().map_or(0, compress::work)
+            }
+            _ => 0,
         }
-        .unwrap_or_default()
     }
 
     /// The peer sends no more: why that is too early.
@@ -531,9 +534,6 @@ impl Stage {
         matches!(self, Self::Outer | Self::Inner | Self::Compressed(_))
     }
 }
-
-/// So many bytes are unpacked in the time that one is read and decoded in, as they are copied in long pieces.
-const UNPACKED_FOR_ONE: usize = 256;
 
 /// Type and length of an encrypted unit.
 const UNIT_HEAD_LEN: usize = 5;

@@ -6,9 +6,11 @@
 
 mod decoder;
 mod encoder;
+mod measure;
 
 pub(super) use decoder::Decoder;
 pub(super) use encoder::Encoder;
+pub(super) use measure::unfolded_len;
 
 /// Forgets the strings that were added, and the widths of codes begin anew.
 const CLEAR: usize = 256;
