@@ -39,12 +39,14 @@ def main(name: str, *seeds: str) -> None:
     with gossip.Gossip(gossip.Config(name=name, bind_addr="127.0.0.1", bind_port=0)) as node:
         Handler.node = node
         pool = node.register_pool(gossip.PoolConfig.local(1))
+        # Before the join: whoever sees this node may ask it at once.
+        listener = node.listen_tcp()
         if seeds:
             pool.join(seeds, timeout=10)
         # The server's own socket is not bound; the listener takes its place.
         with ThreadingHTTPServer(node.address, Handler, bind_and_activate=False) as httpd:
             httpd.socket.close()
-            httpd.socket = node.listen_tcp()
+            httpd.socket = listener
             try:
                 print("http://{}:{}".format(*node.address), flush=True)
                 httpd.serve_forever()

@@ -67,11 +67,13 @@ async def main(name: str, *seeds: str) -> None:
     async with aio.Gossip(gossip.Config(name=name, bind_addr="127.0.0.1", bind_port=0)) as node:
         pool = node.register_pool(gossip.PoolConfig.local(1, meta=b"role=web"))
         listening = asyncio.create_task(listen(pool))
+        # Before the join: whoever sees this node may ask it at once.
+        listener = node.listen_tcp()
         if seeds:
             await pool.join(seeds, timeout=10)
         print("http://{}:{}".format(*node.address), flush=True)
         try:
-            await uvicorn.serve(application(node, pool, heard), node.listen_tcp(), log_level="warning")
+            await uvicorn.serve(application(node, pool, heard), listener, log_level="warning")
         finally:
             listening.cancel()
 
