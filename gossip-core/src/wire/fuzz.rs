@@ -10,7 +10,7 @@ use super::keyring::{Key, Keyring};
 use super::message::Message;
 use super::onion::Wire;
 use super::stream::FrameReader;
-use super::{compress, decode, encode, limits, packet};
+use super::{compress, decode, encode, limits, lzw, packet};
 
 /// Any bytes as a datagram; what decodes must survive being encoded.
 pub fn datagram(bytes: &[u8]) {
@@ -32,6 +32,7 @@ pub fn stream(bytes: &[u8], piece: usize) {
     for wire in [Wire::plain(), encrypted()].map(Arc::new) {
         for mut reader in [FrameReader::request(wire.clone()), FrameReader::response(wire)] {
             for chunk in bytes.chunks(piece.max(1)) {
+                let _work = reader.unwraps(chunk);
                 match reader.push(chunk) {
                     Ok(None) => {}
                     Ok(Some(_)) => reader.next(),
@@ -42,12 +43,16 @@ pub fn stream(bytes: &[u8], piece: usize) {
     }
 }
 
-/// Any bytes as an LZW stream.
+/// Any bytes as an LZW stream, which is as long as it is measured to be.
 pub fn lzw(bytes: &[u8]) {
     let mut out = Vec::new();
     let limit = limits::DATAGRAM_DECOMPRESSED_MAX;
-    if compress::Coder::default().decompress(bytes, limit, &mut out).is_ok() {
-        debug_assert!(out.len() <= limit);
+    let measured = lzw::unfolded_len(bytes);
+    debug_assert!(measured <= lzw::unfolded_max(bytes.len()));
+    match compress::Coder::default().decompress(bytes, limit, &mut out) {
+        Ok(()) => debug_assert!(out.len() <= limit && out.len() == measured),
+        Err(Refused::DecompressedTooLarge(_)) => debug_assert!(measured > limit),
+        Err(_) => {}
     }
 }
 
