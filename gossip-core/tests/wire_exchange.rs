@@ -226,7 +226,7 @@ fn a_short_message_that_unpacks_to_much_counts_for_much() {
 fn what_finds_no_memory_left_is_refused_and_the_rest_has_it_again_in_the_end() {
     const SIZE: usize = 8_000_000;
     for compression in [false, true] {
-        // Enough for one of them and for what may come of another.
+        // Enough for some of them.
         let wire = Wire { budget: Budget::new(50_000_000), compression, ..Wire::plain() };
         let frame = stream::frame(&wire, &mut Nonces::seeded(1), true, &state_of(vec![0; SIZE]));
         let all = wire.budget.left();

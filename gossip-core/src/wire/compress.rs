@@ -111,9 +111,8 @@ pub(super) const MEASURED_MAX: usize = 64 * 1024;
 /// The work in a compressed message, in bytes that are read and decoded in the same time; its record follows
 /// the type byte. Ten kilobytes may become forty megabytes, of which sixteen bytes are copied in the time of one.
 pub(super) fn work(record: &[u8]) -> usize {
-    let measured = || Some(lzw::unfolded_len(blob_bytes(&Envelope::decode(record).ok()?.buf)));
-    let unpacked = if record.len() < MEASURED_MAX { measured() } else { None };
-    record.len().max(unpacked.unwrap_or_default().min(DECOMPRESSED_MAX) / 16)
+    let unpacked = if record.len() < MEASURED_MAX { unpacked_len(record) } else { 0 };
+    record.len().max(unpacked.min(DECOMPRESSED_MAX) / 16)
 }
 
 /// The same of `len` bytes that may be compressed under their encryption. Who sends them has a key, so it is
@@ -122,8 +121,13 @@ pub(super) fn work_at_most(len: usize) -> usize {
     len.max(unpacked_max(len).min(DECOMPRESSED_MAX) / 256)
 }
 
+/// How many bytes a compressed message unpacks to, as far as it is valid; its record follows the type byte.
+pub(super) fn unpacked_len(record: &[u8]) -> usize {
+    Envelope::decode(record).map_or(0, |envelope| lzw::unfolded_len(blob_bytes(&envelope.buf)))
+}
+
 /// The most bytes that a compressed message of `len` bytes unpacks to.
-pub(super) fn unpacked_max(len: usize) -> usize {
+fn unpacked_max(len: usize) -> usize {
     lzw::unfolded_max(len)
 }
 

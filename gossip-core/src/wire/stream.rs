@@ -10,7 +10,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::budget::Share;
-use super::compress::{self, Coder, unpacked_max};
+use super::compress::{self, Coder};
 use super::decode::{decode_ack, decode_error_reply, decode_ping, decode_user_header};
 use super::encode::encode_user_header;
 use super::error::Refused;
@@ -433,7 +433,8 @@ impl FrameReader {
             return Ok(Step::Wait(Stage::Compressed(scan)));
         };
         let (mut message, mut share) = (Vec::new(), self.wire.budget.share());
-        if !share.cover(unpacked_max(record.len()).min(DECOMPRESSED_MAX)) {
+        // Measured, not guessed: many threads that unpack at a time must not refuse each other for nothing.
+        if !share.cover(compress::unpacked_len(record).min(DECOMPRESSED_MAX)) {
             return Err(Refused::TooMuchHeld);
         }
         Coder::default().unpack(record, DECOMPRESSED_MAX, &mut message)?;
